@@ -1,0 +1,29 @@
+/**
+ * Prices of one model in pico-dollars (10⁻¹² USD) per token, so that $0.0375 per million tokens is an integer (37,500).
+ * Source of a price: the catalog, an override of the operator, or the config. Absent classes are derived by
+ * `completePrice`, never treated as free.
+ */
+export interface Price {
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite5m: number;
+  readonly cacheWrite1h: number;
+  readonly output: number;
+  readonly audioInput: number;
+  readonly audioOutput: number;
+  /** Pico-dollars per image produced. */
+  readonly image: number;
+  /** Pico-dollars per request. */
+  readonly request: number;
+  /** Rates that replace these when the whole prompt is longer than `above` tokens; ascending. */
+  readonly tiers?: readonly { readonly above: number; readonly rates: Omit<Price, 'tiers'> }[];
+}
+
+/** The price an exchange was charged with, kept with it so that the sum can be checked later. */
+export interface PriceSnapshot {
+  readonly price: Price;
+  /** `catalog`, `config` or `override`. */
+  readonly source: 'catalog' | 'config' | 'override';
+  /** The catalog's version or the override's date, RFC 3339. */
+  readonly asOf: string;
+}

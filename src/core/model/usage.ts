@@ -1,0 +1,48 @@
+import type { Json } from './json.ts';
+
+/**
+ * Token counts of one exchange in disjoint classes, except `reasoning`, which is inside `output`, and the
+ * audio classes, which are inside neither `input` nor `output`.
+ *
+ * - `input`: prompt tokens billed at the full rate, without cache reads and writes
+ * - `source`: `reported` by the upstream, `estimated` by us, or `unknown` (nothing was delivered or reported)
+ */
+export interface Usage {
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite5m: number;
+  readonly cacheWrite1h: number;
+  readonly output: number;
+  readonly reasoning: number;
+  readonly audioInput: number;
+  readonly audioOutput: number;
+  /** Images produced, a count. */
+  readonly images: number;
+  readonly source: 'reported' | 'estimated' | 'unknown';
+  /** The vendor's usage object as received. */
+  readonly raw?: Json;
+}
+
+/** No tokens known. */
+export const UNKNOWN_USAGE: Usage = Object.freeze({
+  input: 0,
+  cacheRead: 0,
+  cacheWrite5m: 0,
+  cacheWrite1h: 0,
+  output: 0,
+  reasoning: 0,
+  audioInput: 0,
+  audioOutput: 0,
+  images: 0,
+  source: 'unknown',
+});
+
+/** Every token of the prompt, cached or not. */
+export function promptTokens(usage: Usage): number {
+  return usage.input + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h + usage.audioInput;
+}
+
+/** Every token produced, reasoning and audio included. */
+export function completionTokens(usage: Usage): number {
+  return usage.output + usage.audioOutput;
+}

@@ -1,0 +1,152 @@
+import type { SluiceError } from '../core/errors/error.ts';
+import type {
+  ChatRequest,
+  ChatResponse,
+  FormatId,
+  JsonObject,
+  ModelProfile,
+  StreamEvent,
+} from '../core/model/index.ts';
+import type { ErrorReply, UpstreamFailure } from './failure.ts';
+import type { Frame, Framing } from './frame.ts';
+
+/**
+ * Deviations of one provider from the format it speaks, as data. A codec reads these; it never knows a provider's
+ * name. All absent: the format as its owner documents it.
+ */
+export interface Quirks {
+  /** Which field carries the output limit on openai-chat. Default `max_completion_tokens`. */
+  readonly maxTokensField?: 'max_tokens' | 'max_completion_tokens';
+  /** The role of system prompts on openai-chat. Default: as the client wrote it (`system` or `developer`). */
+  readonly systemRole?: 'system';
+  /** `always`: usage comes unasked and `stream_options` is refused. Default `option`. */
+  readonly streamUsage?: 'option' | 'always' | 'never';
+  /** `optional`: the stream may end without `[DONE]` once a finish reason was seen. Default `required`. */
+  readonly doneMarker?: 'required' | 'optional';
+  /** `absent`: the vendor never sends a finish reason; a properly ended stream is reported as `unknown`. */
+  readonly finishReason?: 'absent';
+  /** Reasoning tokens are reported outside `completion_tokens` (xAI Chat). */
+  readonly reasoningOutsideOutput?: boolean;
+  /** Audio tokens are reported outside `prompt_tokens` (Mistral). */
+  readonly audioOutsideInput?: boolean;
+  /** Tool-call ids must match a shape: `alnum9` is Mistral's nine alphanumerics. */
+  readonly toolCallIds?: 'alnum9';
+  /** Word for "a tool must be called". Default `required`. */
+  readonly toolChoiceRequired?: 'any' | 'required';
+  /** How earlier reasoning goes back: DeepSeek wants `reasoning_content` on tool turns. Default `none`. */
+  readonly reasoningReplay?:
+    | 'reasoning_content'
+    | 'reasoning'
+    | 'reasoning_details'
+    | 'thinking_parts'
+    | 'none';
+  /** How reasoning is asked for on openai-chat. Default `reasoning_effort`. */
+  readonly reasoningRequest?: 'reasoning_effort' | 'openrouter' | 'thinking' | 'none';
+  /** Top-level request fields the vendor refuses by name. */
+  readonly refusedFields?: readonly string[];
+  /** Streams need repair for strict clients, so a same-format stream is decoded and re-encoded. */
+  readonly repairStream?: boolean;
+  /** Same for whole answers. */
+  readonly repairWhole?: boolean;
+  /** JSON-schema subset the vendor takes in tools and outputs. Default `full`. */
+  readonly schema?: 'full' | 'openapi';
+  /** Which Gemini surface: AI Studio and Vertex differ in a few fields. */
+  readonly geminiSurface?: 'ai-studio' | 'vertex';
+  /** Media may be sent as URLs and the vendor fetches them. Default true for formats that know URLs. */
+  readonly mediaUrls?: boolean;
+}
+
+/** What a request is encoded for. */
+export interface Target {
+  /** The upstream's name of the model, written into the body or the path. */
+  readonly model: string;
+  readonly profile: ModelProfile;
+  readonly quirks: Quirks;
+  /** Output limit to send when the client gave none and the format demands one. */
+  readonly defaultMaxOutputTokens: number;
+}
+
+/** A request in an upstream's format. */
+export interface EncodedRequest {
+  /** May hold `JSON.rawJSON` numbers: serialise it with `JSON.stringify` only. */
+  readonly body: JsonObject;
+  /** Features that this target cannot carry and that were left out, in the client's words, for `x-sluice-dropped`. */
+  readonly dropped: readonly string[];
+  /** Extra request headers, for example `anthropic-beta`. Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What an answer is decoded with. */
+export interface Source {
+  readonly quirks: Quirks;
+  /** The request that was sent, for links the answer does not carry: custom tools, forced-tool JSON output, call ids in use. */
+  readonly request?: ChatRequest;
+}
+
+/** How an answer is written for the client. */
+export interface Reply {
+  /** Id in the client's dialect prefix, constant over a stream. */
+  readonly id: string;
+  /** The model name to echo. */
+  readonly model: string;
+  /** Unix seconds. */
+  readonly created: number;
+  /** Whether a Chat stream ends with a usage chunk. */
+  readonly includeUsage: boolean;
+  /** The client's request, for dialects that echo parts of it (Responses). */
+  readonly request?: ChatRequest;
+  /** Dialect version the client speaks (`anthropic-version`). */
+  readonly version?: string;
+}
+
+/** What limits, money and routing need to know of a request without decoding it. */
+export interface Envelope {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly maxOutputTokens?: number;
+  /** How many answers were asked for; 1 unless the client says more. */
+  readonly choices: number;
+  /** Openai-chat only: the client asked for a usage chunk. */
+  readonly includeUsage: boolean;
+  readonly tools: number;
+  /** Images, documents and audio in the prompt, a count. */
+  readonly media: number;
+}
+
+/** Reads an upstream's frames, one at a time. Synchronous; keeps no reference to the frame. */
+export interface StreamDecoder {
+  push(frame: Frame): readonly StreamEvent[];
+  /** The body ended. Ends with an `error` event (`upstream_cut`) unless the answer was finished properly. */
+  end(): readonly StreamEvent[];
+}
+
+/** Writes a client's stream. The returned chunk may be empty. Nothing may be pushed after an `error` event. */
+export interface StreamEncoder {
+  push(events: readonly StreamEvent[]): string | Uint8Array;
+  /** Terminators (`[DONE]`), after the last event of an answer without an error; empty after an error. */
+  end(): string | Uint8Array;
+}
+
+/**
+ * One wire format, both directions, pure. The client side (`decodeRequest`, `encode*`) serves dialects, the upstream
+ * side (`encodeRequest`, `decode*`) serves providers; the simulator uses the client side to speak as an upstream.
+ */
+export interface ChatCodec {
+  readonly id: FormatId;
+  readonly framing: Framing;
+  /** Checks a body's structure as far as limits and money need it. Throws `bad_request` naming the field. */
+  envelope(body: JsonObject): Envelope;
+  /** Full decode of a client's request. Throws `bad_request` naming the field. */
+  decodeRequest(body: JsonObject): ChatRequest;
+  /** Throws `unsupported_feature` where leaving something out would change the meaning. */
+  encodeRequest(request: ChatRequest, target: Target): EncodedRequest;
+  /** Throws `upstream_malformed` if the body is not an answer of this format. */
+  decodeResponse(body: JsonObject, source: Source): ChatResponse;
+  encodeResponse(response: ChatResponse, reply: Reply): JsonObject;
+  streamDecoder(source: Source): StreamDecoder;
+  streamEncoder(reply: Reply): StreamEncoder;
+  /** Reads an upstream's error body; `body` is the parsed JSON, or text when it was none. */
+  decodeError(status: number, body: unknown, headers: Readonly<Record<string, string>>): UpstreamFailure;
+  /** Writes an error in this dialect. */
+  encodeError(error: SluiceError, requestId: string): ErrorReply;
+}

@@ -21,6 +21,10 @@ interface OpenPart {
   extensions: Extensions | undefined;
 }
 
+function openPart(head: PartHead): OpenPart {
+  return { head, text: '', signature: undefined, citations: undefined, extensions: undefined };
+}
+
 interface OpenChoice {
   readonly parts: OpenPart[];
   finish: Finish | undefined;
@@ -111,13 +115,7 @@ export function createCollector(): Collector {
         start ??= event;
         break;
       case 'part_start':
-        choice(event.choice).parts[event.part] = {
-          head: event.head,
-          text: '',
-          signature: undefined,
-          citations: undefined,
-          extensions: undefined,
-        };
+        choice(event.choice).parts[event.part] = openPart(event.head);
         break;
       case 'delta':
         part(event).text += event.text;

@@ -10,6 +10,8 @@ export interface UpstreamFailure {
   readonly param?: string;
   /** From body or headers, in seconds. */
   readonly retryAfterS?: number;
+  /** The upstream's own word on repeating the call (`x-should-retry`); wins over the table's `retry` where it says no. */
+  readonly shouldRetry?: boolean;
   /** The upstream's sentence, for classification and masked logging only. */
   readonly text: string;
 }

@@ -14,6 +14,8 @@ export interface ErrorFacts {
   readonly upstreamCode?: string;
   /** Facts for the caller, for example the budget's state. JSON-safe. */
   readonly details?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Response headers that explain the refusal, for example `x-ratelimit-*`. Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }
 

@@ -1,0 +1,179 @@
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate } from 'node:zlib';
+import type { Dispatcher } from 'undici';
+import { SluiceError } from '../../core/errors/error.ts';
+import type { UpstreamAnswer } from '../../ports/upstream.ts';
+import { decompressed } from './coding.ts';
+import { toSluiceError } from './errors.ts';
+
+type Headers = Readonly<Record<string, string>>;
+
+/** Above this many queued bytes the upstream's socket is paused until the client has taken some. */
+const HIGH_WATER_BYTES = 256 * 1024;
+
+const DECODERS: Readonly<
+  Record<string, (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Buffer>>
+> = {
+  gzip: promisify(gunzip) as never,
+  'x-gzip': promisify(gunzip) as never,
+  deflate: promisify(inflate) as never,
+  br: promisify(brotliDecompress) as never,
+};
+
+function flatten(headers: Record<string, string | string[] | undefined>): Headers {
+  const flat: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const key in headers) {
+    const value = headers[key];
+    if (value !== undefined) flat[key] = typeof value === 'string' ? value : value.join(', ');
+  }
+  return flat;
+}
+
+/** An undici dispatch handler that is also the answer: no web streams, one promise per network chunk at most. */
+export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHandler {
+  status = 0;
+  headers: Headers = {};
+  readonly #started: (answer: UpstreamAnswer) => void;
+  readonly #failed: (error: SluiceError) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #limit = Number.POSITIVE_INFINITY;
+  #ended = false;
+  #error: SluiceError | undefined;
+  #cancelled = false;
+  #wake: (() => void) | undefined;
+
+  constructor(started: (answer: UpstreamAnswer) => void, failed: (error: SluiceError) => void) {
+    this.#started = started;
+    this.#failed = failed;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#cancelled) controller.abort(new Error('cancelled'));
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200) return;
+    this.status = status;
+    this.headers = flatten(headers);
+    this.#started(this);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#queue.push(chunk);
+    this.#queuedBytes += chunk.length;
+    if (this.#queuedBytes > this.#limit) {
+      this.#error = new SluiceError(
+        'upstream_too_large',
+        'The provider sent an answer above the size limit.',
+      );
+      this.cancel();
+    } else if (this.#limit === Number.POSITIVE_INFINITY && this.#queuedBytes > HIGH_WATER_BYTES) {
+      controller.pause();
+    }
+    if (this.#limit === Number.POSITIVE_INFINITY || this.#error !== undefined) this.#notify();
+  }
+
+  onResponseEnd(): void {
+    this.#ended = true;
+    this.#notify();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#ended = true;
+    this.#error ??= toSluiceError(error, this.status !== 0);
+    if (this.status === 0) this.#failed(this.#error);
+    this.#notify();
+  }
+
+  cancel(): void {
+    if (this.#cancelled || this.#ended) return;
+    this.#cancelled = true;
+    this.#controller?.abort(new Error('cancelled'));
+  }
+
+  async bytes(limit: number): Promise<Uint8Array> {
+    this.#limit = limit;
+    while (!this.#ended && this.#error === undefined && this.#queuedBytes <= limit) await this.#more();
+    if (this.#error === undefined && this.#queuedBytes > limit) {
+      this.#error = new SluiceError(
+        'upstream_too_large',
+        'The provider sent an answer above the size limit.',
+      );
+      this.cancel();
+    }
+    if (this.#error !== undefined) throw this.#error;
+    const [first] = this.#queue;
+    const whole = this.#queue.length === 1 && first !== undefined ? first : Buffer.concat(this.#queue);
+    this.#queue = [];
+    return this.#decode(whole, limit);
+  }
+
+  async #decode(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
+    const coding = this.headers['content-encoding'];
+    if (coding === undefined || coding === 'identity' || coding === '') return bytes;
+    const decoder = DECODERS[coding];
+    if (decoder === undefined) {
+      throw new SluiceError('upstream_malformed', 'The provider sent an unknown content encoding.');
+    }
+    try {
+      return await decoder(bytes, { maxOutputLength: limit });
+    } catch (cause) {
+      throw new SluiceError(
+        'upstream_malformed',
+        'The provider sent a compressed answer that does not decode.',
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    const coding = this.headers['content-encoding'];
+    if (coding === undefined || coding === 'identity' || coding === '') return this.#chunks();
+    return decompressed({ [Symbol.asyncIterator]: () => this.#chunks() }, coding);
+  }
+
+  #chunks(): AsyncIterator<Uint8Array> {
+    return {
+      next: async () => {
+        for (;;) {
+          const chunk = this.#queue.shift();
+          if (chunk !== undefined) {
+            this.#queuedBytes -= chunk.length;
+            if (this.#queuedBytes < HIGH_WATER_BYTES / 2 && this.#controller?.paused === true) {
+              this.#controller.resume();
+            }
+            return { done: false, value: chunk };
+          }
+          if (this.#error !== undefined) throw this.#error;
+          if (this.#ended) return { done: true, value: undefined };
+          await this.#more();
+        }
+      },
+      return: async () => {
+        this.cancel();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}

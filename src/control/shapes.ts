@@ -1,0 +1,260 @@
+import { z } from 'zod';
+
+/** Money: US dollars as a decimal string with nano-dollar precision. */
+export const usd = z.string().meta({ description: 'US dollars, decimal string with up to nine decimals' });
+/** RFC 3339 in UTC. */
+export const time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
+
+/** A page of a list, newest first. */
+export const pageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  cursor: z.string().max(500).optional(),
+});
+
+/** A list answer. */
+export function pageOf<Item extends z.ZodType>(item: Item) {
+  return z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() });
+}
+
+export const idParam = z.strictObject({ id: z.string().min(1).max(100) });
+
+export const keyLimits = z.strictObject({
+  rpm: z.number().int().positive().max(1e9).optional(),
+  tpm: z.number().int().positive().max(1e12).optional(),
+  concurrency: z.number().int().positive().max(1e6).optional(),
+});
+
+export const budgetInput = z.strictObject({
+  limit_usd: z.union([z.number().nonnegative().max(1e6), z.string().max(30)]),
+  window: z.enum(['hour', 'day', 'week', 'month', 'total']).default('month'),
+  action: z.enum(['block', 'warn']).default('block'),
+});
+
+export const budgetState = z.strictObject({
+  limit_usd: usd,
+  settled_usd: usd,
+  held_usd: usd,
+  remaining_usd: usd,
+  window: z.enum(['hour', 'day', 'week', 'month', 'total']),
+  action: z.enum(['block', 'warn', 'downgrade', 'approve']),
+  window_start: time,
+  window_end: time.nullable(),
+});
+
+const keyFields = {
+  name: z.string().min(1).max(200),
+  team_id: z.string().max(100).nullable(),
+  project_id: z.string().max(100).nullable(),
+  user_id: z.string().max(100).nullable(),
+  models: z.array(z.string().min(1).max(200)).max(500).nullable(),
+  expires_at: time.nullable(),
+  limits: keyLimits,
+  metadata: z.record(z.string().max(100), z.string().max(1000)),
+};
+
+/** What may be said when a key is made. */
+export const keyInput = z.strictObject({
+  name: keyFields.name,
+  team_id: keyFields.team_id.optional(),
+  project_id: keyFields.project_id.optional(),
+  user_id: keyFields.user_id.optional(),
+  models: keyFields.models.optional(),
+  expires_at: keyFields.expires_at.optional(),
+  limits: keyLimits.optional(),
+  budget: budgetInput.nullable().optional(),
+  metadata: keyFields.metadata.optional(),
+});
+
+/** A virtual key without its secret. */
+export const keyView = z.strictObject({
+  id: z.string(),
+  ...keyFields,
+  /** Last characters of the secret. */
+  hint: z.string(),
+  status: z.enum(['active', 'blocked', 'expired', 'revoked']),
+  created_at: time,
+  previous_key_expires_at: time.nullable(),
+  budget: budgetState.nullable(),
+});
+
+/** The secret is in this answer only, never again. */
+export const keyWithSecret = keyView.extend({ key: z.string() });
+
+export const usageView = z.strictObject({
+  input: z.number(),
+  cache_read: z.number(),
+  cache_write_5m: z.number(),
+  cache_write_1h: z.number(),
+  output: z.number(),
+  reasoning: z.number(),
+  audio_input: z.number(),
+  audio_output: z.number(),
+  images: z.number(),
+  source: z.enum(['reported', 'estimated', 'unknown']),
+});
+
+/** A row of the log. */
+export const exchangeRow = z.strictObject({
+  id: z.string(),
+  client_request_id: z.string().nullable(),
+  started_at: time,
+  key_id: z.string().nullable(),
+  operation: z.string(),
+  model: z.string(),
+  provider: z.string().nullable(),
+  upstream_model: z.string().nullable(),
+  format: z.string(),
+  stream: z.boolean(),
+  status: z.number(),
+  outcome: z.enum(['answered', 'failed', 'cut', 'abandoned', 'refused', 'crashed']),
+  error: z.string().nullable(),
+  finish_reason: z.string().nullable(),
+  usage: usageView,
+  cost_usd: usd.nullable(),
+  latency_ms: z.number(),
+  first_byte_ms: z.number().nullable(),
+  attempts: z.number(),
+  cache: z.enum(['hit', 'semantic', 'miss', 'bypass']),
+  plan: z.enum(['bytes', 'patched', 'canonical']).nullable(),
+  tags: z.record(z.string(), z.string()),
+  user: z.string().nullable(),
+  session: z.string().nullable(),
+});
+
+const costByClass = z.strictObject({
+  input: usd,
+  cache_read: usd,
+  cache_write_5m: usd,
+  cache_write_1h: usd,
+  output: usd,
+  audio_input: usd,
+  audio_output: usd,
+  images: usd,
+  requests: usd,
+  total: usd,
+});
+
+/** One exchange with everything known about it. */
+export const exchangeDetail = exchangeRow.extend({
+  attempts_detail: z.array(
+    z.strictObject({
+      provider: z.string(),
+      upstream_model: z.string(),
+      started_at: time,
+      latency_ms: z.number(),
+      status: z.number().nullable(),
+      error: z.string().nullable(),
+    }),
+  ),
+  upstream_format: z.string().nullable(),
+  dropped: z.array(z.string()),
+  cost_by_class: costByClass.nullable(),
+  price: z
+    .strictObject({
+      source: z.enum(['catalog', 'config', 'override']),
+      as_of: z.string(),
+      usd_per_mtok: z.record(z.string(), usd),
+    })
+    .nullable(),
+  metadata: z.string().nullable(),
+  decision: z.unknown().nullable(),
+});
+
+export const exchangeFilter = pageQuery.extend({
+  key_id: z.string().max(100).optional(),
+  model: z.string().max(300).optional(),
+  provider: z.string().max(100).optional(),
+  status: z.coerce.number().int().optional(),
+  client_request_id: z.string().max(200).optional(),
+  tag: z.string().max(300).optional().meta({ description: '`name` or `name=value`' }),
+  from: time.optional(),
+  to: time.optional(),
+});
+
+export const usageQuery = z.strictObject({
+  from: time.optional().meta({ description: 'Default: 30 days ago' }),
+  to: time.optional().meta({ description: 'Default: now' }),
+  group_by: z
+    .string()
+    .max(200)
+    .optional()
+    .meta({ description: 'Comma-separated: model, provider, key, user, tag:NAME' }),
+  interval: z.enum(['hour', 'day']).optional(),
+});
+
+export const usageAnswer = z.strictObject({
+  from: time,
+  to: time,
+  data: z.array(
+    z.strictObject({
+      start: time.nullable(),
+      group: z.record(z.string(), z.string().nullable()),
+      requests: z.number(),
+      errors: z.number(),
+      cost_usd: usd,
+      input_tokens: z.number(),
+      cache_read_tokens: z.number(),
+      cache_write_tokens: z.number(),
+      output_tokens: z.number(),
+      average_latency_ms: z.number(),
+    }),
+  ),
+});
+
+export const modelView = z.strictObject({
+  id: z.string(),
+  provider: z.string(),
+  context_tokens: z.number().nullable(),
+  max_output_tokens: z.number().nullable(),
+  price_usd_per_mtok: z
+    .strictObject({ input: usd, output: usd, cache_read: usd, cache_write_5m: usd })
+    .nullable(),
+});
+
+const usdRate = z.union([z.number().nonnegative().max(1e6), z.string().max(30)]);
+
+/** A price in US dollars per million tokens, as in the configuration. */
+export const priceInput = z.strictObject({
+  input_usd_per_mtok: usdRate,
+  output_usd_per_mtok: usdRate,
+  cache_read_usd_per_mtok: usdRate.optional(),
+  cache_write_usd_per_mtok: usdRate.optional(),
+});
+
+export const statusView = z.strictObject({
+  version: z.string(),
+  started_at: time,
+  uptime_s: z.number(),
+  demo: z.boolean(),
+  ready: z.boolean(),
+  access_mode: z.enum(['open', 'keys']),
+  base_url: z.string(),
+  config: z.strictObject({
+    path: z.string().nullable(),
+    hash: z.string(),
+    loaded_at: time,
+    /** Problems of a newer file that was not accepted; the old configuration is live. */
+    problems: z.array(z.strictObject({ path: z.string(), problem: z.string(), remedy: z.string() })),
+  }),
+  providers: z.array(
+    z.strictObject({
+      name: z.string(),
+      type: z.string(),
+      base_url: z.string(),
+      credentials: z.number(),
+      models: z.number(),
+    }),
+  ),
+  keys: z.number(),
+  example_model: z.string(),
+});
+
+export const auditRow = z.strictObject({
+  sequence: z.number(),
+  at: time,
+  actor: z.string(),
+  action: z.string(),
+  target: z.string(),
+  details: z.unknown(),
+  hash: z.string(),
+});

@@ -1,0 +1,142 @@
+import type { PlanName } from '../core/cost/exchange.ts';
+import { SluiceError } from '../core/errors/error.ts';
+import { choosePlan } from '../core/translation/plan.ts';
+import type { ChatCodec } from '../formats/codec.ts';
+import { patchTopLevel } from '../formats/patch-json.ts';
+import { CODECS } from '../formats/registry.ts';
+import type { UpstreamRequest } from '../ports/upstream.ts';
+import { authHeaders, endpointUrl } from '../providers/address.ts';
+import type { Endpoint } from '../providers/provider.ts';
+import type { Routed } from './exchange.ts';
+import type { Deployment } from './runtime.ts';
+
+/** A request ready for one deployment, and what is needed to read its answer. */
+export interface Prepared {
+  readonly plan: PlanName;
+  readonly codec: ChatCodec;
+  readonly dropped: readonly string[];
+  /** The gateway asked for a usage chunk that the client did not ask for. */
+  readonly hideUsage: boolean;
+  readonly request: UpstreamRequest;
+}
+
+/** Output limit sent where a format demands one and neither client nor catalog says: Claude's smallest common limit. */
+const FALLBACK_MAX_OUTPUT_TOKENS = 4096;
+
+/** The endpoint that speaks the client's format if the vendor has one, else its preferred one. */
+function chooseEndpoint(exchange: Routed, deployment: Deployment): { endpoint: Endpoint; codec: ChatCodec } {
+  const { chat } = deployment.provider.vendor.endpoints;
+  const wanted =
+    deployment.profile.toolsNeedResponses === true &&
+    exchange.envelope.tools > 0 &&
+    exchange.codec.id === 'openai-chat'
+      ? 'openai-responses'
+      : exchange.codec.id;
+  const endpoint = chat.find((entry) => entry.format === wanted) ?? chat[0];
+  const codec = endpoint === undefined ? undefined : CODECS[endpoint.format as keyof typeof CODECS];
+  if (endpoint === undefined || codec === undefined) {
+    throw new SluiceError(
+      'unsupported_feature',
+      `\`${deployment.provider.name}\` does not serve chat requests.`,
+      {
+        param: 'model',
+      },
+    );
+  }
+  return { endpoint, codec };
+}
+
+/** Top-level fields to change in the client's own bytes, as JSON text. */
+function patches(exchange: Routed, deployment: Deployment, codec: ChatCodec): Record<string, string> {
+  const fields: Record<string, string> = {};
+  if (deployment.model !== exchange.envelope.model) fields['model'] = JSON.stringify(deployment.model);
+  const asksUsage =
+    codec.id === 'openai-chat' && (deployment.provider.quirks.streamUsage ?? 'option') === 'option';
+  if (exchange.envelope.stream && asksUsage && !exchange.envelope.includeUsage) {
+    const given = exchange.body['stream_options'];
+    fields['stream_options'] = JSON.stringify({
+      ...(typeof given === 'object' ? given : {}),
+      include_usage: true,
+    });
+  }
+  return fields;
+}
+
+function choosePlanFor(
+  exchange: Routed,
+  deployment: Deployment,
+  codec: ChatCodec,
+  patched: boolean,
+): PlanName {
+  const { quirks } = deployment.provider;
+  return choosePlan({
+    sameFormat: codec.id === exchange.codec.id && codec.framing === 'sse',
+    sameModel: deployment.model === exchange.envelope.model,
+    needsPatch: patched,
+    needsContent: exchange.needsContent,
+    needsRepair: (exchange.envelope.stream ? quirks.repairStream : quirks.repairWhole) === true,
+  });
+}
+
+/** The credential to send: the client's own in open mode where it fits this vendor, else one of the pool. */
+function credentialFor(exchange: Routed, deployment: Deployment): string | undefined {
+  const own = exchange.principal.ownCredential;
+  const { vendor, credentials } = deployment.provider;
+  const fits = own !== undefined && vendor.keyPrefix !== undefined && own.startsWith(vendor.keyPrefix);
+  if (own !== undefined && (fits || credentials.length === 0)) return own;
+  return credentials[0];
+}
+
+/** Encodes an exchange for one deployment. Throws `unsupported_feature` or `bad_request`. */
+export function prepare(exchange: Routed, deployment: Deployment): Prepared {
+  const { endpoint, codec } = chooseEndpoint(exchange, deployment);
+  const fields = codec.id === exchange.codec.id ? patches(exchange, deployment, codec) : {};
+  const plan = choosePlanFor(exchange, deployment, codec, Object.keys(fields).length > 0);
+  const { provider } = deployment;
+  let body: Uint8Array | string = exchange.raw;
+  let dropped: readonly string[] = [];
+  let extra: Readonly<Record<string, string>> = codec.id === exchange.codec.id ? exchange.client.forward : {};
+  if (plan === 'patched') body = patchTopLevel(Buffer.from(exchange.raw), fields);
+  if (plan === 'canonical') {
+    const encoded = codec.encodeRequest(exchange.decoded(), {
+      model: deployment.model,
+      profile: deployment.profile,
+      quirks: provider.quirks,
+      defaultMaxOutputTokens: deployment.profile.maxOutputTokens ?? FALLBACK_MAX_OUTPUT_TOKENS,
+    });
+    body = JSON.stringify(encoded.body);
+    dropped = encoded.dropped;
+    extra = { ...extra, ...encoded.headers };
+  }
+  const { stream } = exchange.envelope;
+  const url = new URL(
+    endpointUrl(provider.vendor, endpoint, {
+      model: deployment.model,
+      region: provider.region,
+      baseUrl: provider.baseUrl,
+      stream,
+    }),
+  );
+  return {
+    plan,
+    codec,
+    dropped,
+    hideUsage: 'stream_options' in fields,
+    request: {
+      method: 'POST',
+      origin: url.origin,
+      path: url.pathname + url.search,
+      headers: {
+        'content-type': 'application/json',
+        accept: stream ? 'text/event-stream' : 'application/json',
+        'accept-encoding': 'identity',
+        ...provider.headers,
+        ...extra,
+        ...authHeaders(provider.vendor.auth, credentialFor(exchange, deployment)),
+      },
+      body,
+      timeouts: provider.timeouts,
+      allowPrivateNetwork: provider.allowPrivateNetwork,
+    },
+  };
+}

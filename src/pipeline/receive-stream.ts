@@ -1,0 +1,145 @@
+import { SluiceError } from '../core/errors/error.ts';
+import type { StreamEvent } from '../core/model/index.ts';
+import type { Source } from '../formats/codec.ts';
+import { createFrameReader } from '../formats/reader.ts';
+import { type ByteTap, createByteTap } from '../formats/tap.ts';
+import type { UpstreamAnswer } from '../ports/upstream.ts';
+import type { Answer, Facts, Routed } from './exchange.ts';
+import type { Prepared } from './prepare.ts';
+
+/** A stream that has begun, and how to read it. */
+export interface Incoming {
+  readonly answer: UpstreamAnswer;
+  readonly prepared: Prepared;
+  readonly source: Source;
+  readonly provider: string;
+}
+
+/** Lifecycle frames held back before the first content may not grow beyond this. */
+const MAX_HELD_BYTES = 1024 * 1024;
+
+function begins(event: StreamEvent): boolean {
+  return event.type === 'delta' || event.type === 'part_start' || event.type === 'finish';
+}
+
+function meter(facts: Facts, events: readonly StreamEvent[]): void {
+  for (const event of events) {
+    if (event.type === 'delta') facts.deliveredBytes += event.text.length;
+    else if (event.type === 'usage') facts.usage = event.usage;
+    else if (event.type === 'finish' && event.choice === 0) facts.finish = event.finish;
+  }
+}
+
+/** Splits off what stands before an error event, so that it can still be delivered. */
+function untilError(events: readonly StreamEvent[]): { before: readonly StreamEvent[]; error?: SluiceError } {
+  const at = events.findIndex((event) => event.type === 'error');
+  const found = events[at];
+  if (found?.type !== 'error') return { before: events };
+  return { before: events.slice(0, at), error: found.error };
+}
+
+/** Events of an upstream stream, one array per network chunk; throws where it breaks off. */
+async function* decodeStream(incoming: Incoming): AsyncGenerator<readonly StreamEvent[], undefined> {
+  const { prepared, source, answer } = incoming;
+  const reader = createFrameReader(prepared.codec.framing);
+  const decoder = prepared.codec.streamDecoder(source);
+  const decode = (frames: ReturnType<typeof reader.push>): StreamEvent[] => {
+    const events: StreamEvent[] = [];
+    for (const frame of frames) events.push(...decoder.push(frame));
+    return events;
+  };
+  for await (const chunk of answer) {
+    const { before, error } = untilError(decode(reader.push(chunk)));
+    if (before.length > 0) yield before;
+    if (error !== undefined) throw error;
+  }
+  const { before, error } = untilError([...decode(reader.end()), ...decoder.end()]);
+  if (before.length > 0) yield before;
+  if (error !== undefined) throw error;
+}
+
+async function receiveEvents(facts: Facts, incoming: Incoming): Promise<Answer> {
+  const stream = decodeStream(incoming);
+  const held: StreamEvent[] = [];
+  for (;;) {
+    const { done, value } = await stream.next();
+    if (done === true) break;
+    held.push(...value);
+    if (value.some(begins)) break;
+  }
+  if (!held.some(begins))
+    throw new SluiceError('upstream_malformed', `\`${incoming.provider}\` sent an empty stream.`);
+  async function* deliver(): AsyncGenerator<readonly StreamEvent[]> {
+    try {
+      meter(facts, held);
+      yield held;
+      for await (const events of stream) {
+        meter(facts, events);
+        yield events;
+      }
+    } finally {
+      incoming.answer.cancel();
+    }
+  }
+  return { kind: 'event-stream', events: deliver() };
+}
+
+function observe(facts: Facts, tap: ByteTap): void {
+  facts.deliveredBytes = tap.state.contentBytes;
+  if (tap.state.usage !== undefined) facts.usage = tap.state.usage;
+  if (tap.state.finish !== undefined) facts.finish = tap.state.finish;
+}
+
+async function receiveBytes(facts: Facts, incoming: Incoming, tap: ByteTap): Promise<Answer> {
+  const chunks = incoming.answer[Symbol.asyncIterator]();
+  const held: Uint8Array[] = [];
+  let heldBytes = 0;
+  let ended = false;
+  while (!tap.state.committed && !ended) {
+    const { done, value } = await chunks.next();
+    ended = done === true;
+    const piece = done === true ? tap.end() : tap.push(value);
+    if (piece.length > 0) held.push(piece);
+    heldBytes += piece.length;
+    if (!tap.state.committed && tap.state.error !== undefined) throw tap.state.error;
+    if (heldBytes > MAX_HELD_BYTES) break;
+  }
+  async function* deliver(): AsyncGenerator<Uint8Array> {
+    try {
+      observe(facts, tap);
+      if (held.length > 0) yield held.length === 1 && held[0] !== undefined ? held[0] : Buffer.concat(held);
+      while (!ended && tap.state.error === undefined) {
+        const { done, value } = await chunks.next();
+        ended = done === true;
+        const piece = done === true ? tap.end() : tap.push(value);
+        observe(facts, tap);
+        if (piece.length > 0) yield piece;
+      }
+      if (tap.state.error !== undefined) throw tap.state.error;
+    } finally {
+      incoming.answer.cancel();
+    }
+  }
+  return { kind: 'byte-stream', contentType: 'text/event-stream; charset=utf-8', chunks: deliver() };
+}
+
+/**
+ * Reads a stream up to its first real event and hands over the rest. Bytes of the client's own format are tapped, others
+ * decoded. Throws what the attempt failed with.
+ */
+export async function receiveStream(exchange: Routed, incoming: Incoming): Promise<Answer> {
+  const { prepared, source } = incoming;
+  const rules = prepared.codec.tap;
+  try {
+    if (prepared.plan === 'canonical' || rules === undefined)
+      return await receiveEvents(exchange.facts, incoming);
+    return await receiveBytes(
+      exchange.facts,
+      incoming,
+      createByteTap(rules, source.quirks, prepared.hideUsage),
+    );
+  } catch (error) {
+    incoming.answer.cancel();
+    throw error;
+  }
+}

@@ -1,0 +1,164 @@
+import { SluiceError } from '../core/errors/error.ts';
+import { type ChatResponse, isObject, type JsonObject, type StreamEvent } from '../core/model/index.ts';
+import { parseJson } from '../core/model/parse-json.ts';
+import { replayResponse } from '../core/translation/replay.ts';
+import type { Source } from '../formats/codec.ts';
+import type { UpstreamFailure } from '../formats/failure.ts';
+import type { UpstreamAnswer } from '../ports/upstream.ts';
+import type { Answer, Routed } from './exchange.ts';
+import type { Prepared } from './prepare.ts';
+import { receiveStream } from './receive-stream.ts';
+import type { Deployment } from './runtime.ts';
+
+/** An error body beyond this many bytes is not read (F4). */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/** Our sentence for a failed upstream; its own text may hold a key, so it never goes further than classification. */
+function sentence(failure: UpstreamFailure, provider: string, status: number): string {
+  switch (failure.code) {
+    case 'context_overflow':
+      return 'The prompt is longer than this model’s context window. Shorten it or use a model with a larger window.';
+    case 'upstream_auth':
+      return `\`${provider}\` refused the gateway’s credential (HTTP ${status}). The operator has to check its API key.`;
+    case 'upstream_quota':
+      return `\`${provider}\` says that its account is out of credit or quota (HTTP ${status}).`;
+    case 'upstream_rate_limited':
+      return `\`${provider}\` limits the rate of requests. Try again later, or add a fallback model.`;
+    case 'upstream_overloaded':
+      return `\`${provider}\` is overloaded. Try again later, or add a fallback model.`;
+    case 'upstream_not_found':
+      return `\`${provider}\` does not know this model or endpoint.`;
+    case 'upstream_content_filter':
+      return `\`${provider}\` refused the content of this request by its policy.`;
+    case 'upstream_refused':
+      return failure.param === undefined
+        ? `\`${provider}\` refused the request as invalid (HTTP ${status}).`
+        : `\`${provider}\` refused the request as invalid: look at \`${failure.param}\` (HTTP ${status}).`;
+    default:
+      return `\`${provider}\` failed (HTTP ${status}). Try again, or add a fallback model.`;
+  }
+}
+
+const CLIENT_STATUSES: ReadonlySet<number> = new Set([400, 404, 409, 413, 422]);
+
+/** An upstream's refusal as our error; a client-blamed one keeps the upstream's status class (F1). */
+export function failureError(failure: UpstreamFailure, provider: string, status: number): SluiceError {
+  const code = failure.upstreamCode?.replaceAll(/[^A-Za-z0-9_.-]/g, '').slice(0, 64);
+  return new SluiceError(failure.code, sentence(failure, provider, status), {
+    provider,
+    upstreamStatus: status,
+    ...(failure.code === 'upstream_refused' && CLIENT_STATUSES.has(status) ? { status } : {}),
+    ...(failure.param === undefined ? {} : { param: failure.param.slice(0, 200) }),
+    ...(failure.retryAfterS === undefined ? {} : { retryAfterS: failure.retryAfterS }),
+    ...(code === undefined || code === '' ? {} : { upstreamCode: code }),
+  });
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return parseJson(text.trimStart());
+  } catch {
+    return text;
+  }
+}
+
+async function readFailure(
+  answer: UpstreamAnswer,
+  prepared: Prepared,
+  provider: string,
+): Promise<SluiceError> {
+  let body: unknown = '';
+  try {
+    body = tryParse(Buffer.from(await answer.bytes(MAX_ERROR_BYTES)).toString('utf8'));
+  } catch {
+    // The status alone says enough: the body was too large, broken off or badly compressed.
+  }
+  const status = answer.status < 400 ? 502 : answer.status;
+  return failureError(prepared.codec.decodeError(status, body, answer.headers), provider, answer.status);
+}
+
+function malformed(provider: string): SluiceError {
+  return new SluiceError('upstream_malformed', `\`${provider}\` sent an answer that is not valid.`, {
+    provider,
+  });
+}
+
+/** Parses and decodes a whole answer. A 200 with an error inside is an error. */
+function readWhole(
+  bytes: Uint8Array,
+  prepared: Prepared,
+  deployment: Deployment,
+  source: Source,
+): ChatResponse {
+  const provider = deployment.provider.name;
+  let body: unknown;
+  try {
+    body = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw malformed(provider);
+  }
+  if (!isObject(body)) throw malformed(provider);
+  if (holdsError(body)) throw failureError(prepared.codec.decodeError(500, body, {}), provider, 200);
+  return prepared.codec.decodeResponse(body, source);
+}
+
+function holdsError(body: JsonObject): boolean {
+  return (
+    body['type'] === 'error' ||
+    (body['error'] !== undefined && body['error'] !== null && !('output' in body) && !('choices' in body))
+  );
+}
+
+async function* once(events: readonly StreamEvent[]): AsyncGenerator<readonly StreamEvent[]> {
+  yield events;
+}
+
+/**
+ * Reads an upstream's answer up to the commit point: a whole answer entirely, a stream until its first real event. Throws
+ * what the attempt failed with; nothing has gone to the client by then.
+ */
+export async function receive(
+  exchange: Routed,
+  deployment: Deployment,
+  got: { readonly answer: UpstreamAnswer; readonly prepared: Prepared },
+): Promise<Answer> {
+  const { answer, prepared } = got;
+  const provider = deployment.provider.name;
+  if (answer.status >= 300) throw await readFailure(answer, prepared, provider);
+  const source: Source =
+    prepared.plan === 'canonical'
+      ? { quirks: deployment.provider.quirks, request: exchange.decoded() }
+      : { quirks: deployment.provider.quirks };
+  const type = answer.headers['content-type'] ?? '';
+  const wholeBody =
+    !exchange.envelope.stream || (type.includes('application/json') && prepared.codec.framing === 'sse');
+  if (!wholeBody) {
+    if (type.includes('text/html')) {
+      answer.cancel();
+      throw malformed(provider);
+    }
+    return receiveStream(exchange, { answer, prepared, source, provider });
+  }
+  const bytes = await answer.bytes(exchange.runtime.maxAnswerBytes);
+  const response = readWhole(bytes, prepared, deployment, source);
+  const { facts } = exchange;
+  facts.usage = response.usage;
+  facts.finish = response.choices[0]?.finish;
+  facts.deliveredBytes = outputBytes(response);
+  // The client asked for a stream and the provider answered whole: lawful to convert.
+  if (exchange.envelope.stream) return { kind: 'event-stream', events: once(replayResponse(response)) };
+  if (prepared.plan === 'canonical') return { kind: 'whole', response };
+  return { kind: 'bytes', contentType: 'application/json', bytes };
+}
+
+/** UTF-16 units of model output in an answer, for estimates. */
+function outputBytes(response: ChatResponse): number {
+  let size = 0;
+  for (const choice of response.choices) {
+    for (const part of choice.parts) {
+      if (part.type === 'tool_call') size += part.name.length + part.arguments.length;
+      else if ('text' in part) size += part.text.length;
+    }
+  }
+  return size;
+}

@@ -1,0 +1,81 @@
+import type { PriceSnapshot } from '../core/cost/price.ts';
+import type { ModelProfile } from '../core/model/index.ts';
+import type { Quirks } from '../formats/codec.ts';
+import type { UpstreamTimeouts } from '../ports/upstream.ts';
+import type { Provider } from '../providers/provider.ts';
+
+/** A provider as the operator configured it: vendor data plus where and with which credentials. */
+export interface ConfiguredProvider {
+  /** The name in config and in `provider/model`. */
+  readonly name: string;
+  readonly vendor: Provider;
+  /** Without a trailing slash. */
+  readonly baseUrl: string;
+  /** A pool; empty when the vendor needs none or when clients bring their own. */
+  readonly credentials: readonly string[];
+  readonly quirks: Quirks;
+  /** Sent on every call, lower-case names; vendor headers included. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly region: string | undefined;
+  readonly timeouts: UpstreamTimeouts;
+  readonly allowPrivateNetwork: boolean;
+}
+
+/** One place a model can be reached: provider + model + region + credential pool. */
+export interface Deployment {
+  /** Unique in a runtime, for example `openai/gpt-4o`. */
+  readonly id: string;
+  readonly provider: ConfiguredProvider;
+  /** The upstream's name of the model. */
+  readonly model: string;
+  readonly weight: number;
+  readonly profile: ModelProfile;
+  readonly price: PriceSnapshot | undefined;
+}
+
+/** When and how often the same deployment is tried again. */
+export interface RetryPolicy {
+  /** Tries at one deployment, the first included. */
+  readonly attempts: number;
+  readonly backoffMs: number;
+  readonly maxBackoffMs: number;
+}
+
+/** A model name the gateway answers to. */
+export interface ModelRoute {
+  readonly name: string;
+  readonly deployments: readonly Deployment[];
+  readonly strategy: 'weighted' | 'priority' | 'least_busy' | 'lowest_latency' | 'lowest_cost';
+  readonly retries: RetryPolicy;
+  /** Other models, in order. */
+  readonly fallbacks: readonly string[];
+  /** Other models by error code of the failed attempt. */
+  readonly fallbacksOn: Readonly<Record<string, readonly string[]>>;
+}
+
+/** One line of a model listing. */
+export interface ListedModel {
+  readonly name: string;
+  readonly provider: string;
+  readonly contextTokens: number | undefined;
+  readonly maxOutputTokens: number | undefined;
+}
+
+/** Everything a request needs of the configuration, immutable. A request keeps the one it started with (DESIGN §4). */
+export interface Runtime {
+  /** Changes with every accepted configuration. */
+  readonly hash: string;
+  readonly demo: boolean;
+  /** `undefined`: open on loopback until the first virtual key exists. */
+  readonly accessMode: 'open' | 'keys' | undefined;
+  readonly maxBodyBytes: number;
+  readonly maxJsonDepth: number;
+  readonly maxAnswerBytes: number;
+  readonly providers: ReadonlyMap<string, ConfiguredProvider>;
+  /** A configured model, `provider/model`, or a catalog model of a configured provider. */
+  resolve(model: string): ModelRoute | undefined;
+  /** What `GET /v1/models` shows. */
+  listModels(): readonly ListedModel[];
+  /** Names close to one that does not resolve, best first, for the error's sentence. */
+  suggest(model: string): readonly string[];
+}

@@ -1,0 +1,158 @@
+import { SluiceError } from '../../core/errors/error.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Random } from '../../ports/random.ts';
+import type { Upstream } from '../../ports/upstream.ts';
+import type { Stage } from '../compose.ts';
+import { type Answer, type Answered, type Candidate, extend, type Routed } from '../exchange.ts';
+import { type Prepared, prepare } from '../prepare.ts';
+import { receive } from '../receive.ts';
+import type { RetryPolicy } from '../runtime.ts';
+
+export interface AttemptPorts {
+  readonly upstream: Upstream;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A `retry-after` longer than this is not waited for; the next deployment is tried instead. */
+const MAX_RETRY_AFTER_S = 10;
+
+/** Words under `fallbacks_on` in the configuration, by error code. */
+const CAUSES: Readonly<Record<string, string>> = {
+  context_overflow: 'context_overflow',
+  upstream_content_filter: 'content_filter',
+  upstream_rate_limited: 'rate_limit',
+};
+
+/** Milliseconds before try `n + 1`: exponential with full jitter, at least what the upstream asked for. */
+function backoff(error: SluiceError, policy: RetryPolicy, draw: { n: number; uniform: number }): number {
+  const ceiling = Math.min(policy.maxBackoffMs, policy.backoffMs * 2 ** (draw.n - 1));
+  return Math.max(draw.uniform * ceiling, (error.facts.retryAfterS ?? 0) * 1000);
+}
+
+function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, done);
+    function done(): void {
+      signal.removeEventListener('abort', done);
+      cancel();
+      resolve();
+    }
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+function toError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  return new SluiceError('internal', 'The gateway failed on this request. It has been logged.', {
+    cause: error,
+  });
+}
+
+/** One try: encode, send, read up to the commit point. */
+async function tryOnce(ports: AttemptPorts, exchange: Routed, candidate: Candidate): Promise<Answer> {
+  const { deployment } = candidate;
+  const { facts } = exchange;
+  const startedAt = ports.clock.now();
+  const startedMono = ports.clock.monotonic();
+  const record = (status: number | undefined, error: string | undefined): void => {
+    facts.attempts.push({
+      provider: deployment.provider.name,
+      upstreamModel: deployment.model,
+      startedAt,
+      latencyMs: ports.clock.monotonic() - startedMono,
+      ...(status === undefined ? {} : { status }),
+      ...(error === undefined ? {} : { error }),
+    });
+  };
+  let status: number | undefined;
+  let prepared: Prepared | undefined;
+  try {
+    prepared = prepare(exchange, deployment);
+    const answer = await ports.upstream.send(prepared.request, exchange.signal);
+    status = answer.status;
+    facts.upstreamRequestId = answer.headers['x-request-id'] ?? answer.headers['request-id'];
+    const result = await receive(exchange, deployment, { answer, prepared });
+    facts.deployment = deployment;
+    facts.plan = prepared.plan;
+    facts.upstreamFormat = prepared.codec.id;
+    facts.dropped = prepared.dropped;
+    record(status, undefined);
+    return result;
+  } catch (error) {
+    const failure = toError(error);
+    // A request that could not even be encoded is no attempt at an upstream.
+    if (prepared !== undefined) record(status, failure.code);
+    throw failure;
+  }
+}
+
+/** Tries one deployment as often as its policy allows. Throws the last failure. */
+async function tryDeployment(ports: AttemptPorts, exchange: Routed, candidate: Candidate): Promise<Answer> {
+  const policy = candidate.route.retries;
+  for (let n = 1; ; n++) {
+    try {
+      return await tryOnce(ports, exchange, candidate);
+    } catch (error) {
+      const failure = toError(error);
+      const waitable = (failure.facts.retryAfterS ?? 0) <= MAX_RETRY_AFTER_S;
+      const again = failure.retry === 'same' || (failure.code === 'upstream_rate_limited' && waitable);
+      if (!again || !waitable || n >= policy.attempts || exchange.signal.aborted) throw failure;
+      await sleep(
+        ports.clock,
+        backoff(failure, policy, { n, uniform: ports.random.uniform() }),
+        exchange.signal,
+      );
+      if (exchange.signal.aborted) throw new SluiceError('client_closed', 'The client left.');
+    }
+  }
+}
+
+/** The provider's name and what to do, added to a failure that has gone through every candidate. */
+function explain(failure: SluiceError, exchange: Routed, tried: number): SluiceError {
+  if (failure.blame !== 'upstream' || failure.facts.provider !== undefined) return failure;
+  const provider =
+    exchange.facts.attempts.at(-1)?.provider ?? exchange.candidates[0]?.deployment.provider.name;
+  if (provider === undefined) return failure;
+  const places = tried > 1 ? ` (${tried} places were tried)` : '';
+  return new SluiceError(failure.code, `\`${provider}\`: ${failure.message}${places}`, {
+    ...failure.facts,
+    provider,
+    cause: failure.cause,
+  });
+}
+
+/**
+ * Translates, sends, retries and fails over until one deployment has begun to answer. Everything here happens before the
+ * commit point, so the client sees only the last failure. A request at fault by itself is not tried elsewhere, except
+ * where the model's `fallbacks_on` names other models for that cause.
+ */
+export function createAttempt(ports: AttemptPorts): Stage<Routed, Answered> {
+  return async (exchange) => {
+    const queue = [...exchange.candidates];
+    const causesUsed = new Set<string>();
+    let failure = new SluiceError('no_provider', 'No provider serves this model right now.');
+    let tried = 0;
+    for (let candidate = queue.shift(); candidate !== undefined; candidate = queue.shift()) {
+      try {
+        const answer = await tryDeployment(ports, exchange, candidate);
+        return extend(exchange, { answer });
+      } catch (error) {
+        const latest = toError(error);
+        // A fallback that cannot carry the request must not hide why the first one failed.
+        if (tried === 0 || latest.code !== 'unsupported_feature') failure = latest;
+        tried++;
+        if (exchange.signal.aborted) throw new SluiceError('client_closed', 'The client left.');
+        const cause = CAUSES[latest.code];
+        if (cause !== undefined && !causesUsed.has(cause)) {
+          causesUsed.add(cause);
+          queue.unshift(...exchange.candidatesOn(cause));
+          if (latest.retry === 'never' && queue.length > 0 && exchange.candidatesOn(cause).length > 0)
+            continue;
+        }
+        if (latest.retry === 'never' && latest.code !== 'unsupported_feature') break;
+      }
+    }
+    throw explain(failure, exchange, tried);
+  };
+}

@@ -1,0 +1,63 @@
+import { SluiceError } from '../../core/errors/error.ts';
+import type { KeySnapshot } from '../../core/policy/key-snapshot.ts';
+import type { VirtualKey } from '../../core/policy/virtual-key.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { SecretBox } from '../../ports/secret-box.ts';
+import type { Stage } from '../compose.ts';
+import { type Authenticated, extend, type Received } from '../exchange.ts';
+
+/** What virtual keys start with (SURFACE "Data plane"). */
+const KEY_PREFIX = 'sk-sluice-';
+
+export interface AuthenticatePorts {
+  readonly keys: () => KeySnapshot;
+  readonly secrets: SecretBox;
+  readonly clock: Clock;
+}
+
+/** The key behind a presented secret. Throws `invalid_key`, `key_expired` or `key_blocked`. */
+export function findKey(ports: AuthenticatePorts, secret: string): VirtualKey {
+  const found = ports.keys().find(ports.secrets.hashKey(secret));
+  if (found === undefined) {
+    throw new SluiceError(
+      'invalid_key',
+      'This virtual key is not known. Check it, or create one with `sluice keys create`.',
+    );
+  }
+  const { key, previous } = found;
+  const now = ports.clock.now();
+  if (previous && (key.previousHashExpiresAt === undefined || key.previousHashExpiresAt <= now)) {
+    throw new SluiceError('key_expired', 'This virtual key was rotated; use the new one.');
+  }
+  if (key.expiresAt !== undefined && key.expiresAt <= now) {
+    throw new SluiceError('key_expired', 'This virtual key has expired; ask its owner for a new one.');
+  }
+  if (key.blocked)
+    throw new SluiceError('key_blocked', 'This virtual key is blocked; ask its owner to unblock it.');
+  return key;
+}
+
+/**
+ * Virtual key, or in open mode nobody, → principal. The mode is open only on loopback and only until the first virtual
+ * key exists, unless the configuration says otherwise.
+ */
+export function createAuthenticate(ports: AuthenticatePorts): Stage<Received, Authenticated> {
+  return (received) => {
+    const { credential } = received.client;
+    if (credential?.startsWith(KEY_PREFIX) === true) {
+      return extend(received, { principal: { key: findKey(ports, credential), ownCredential: undefined } });
+    }
+    const open = (received.runtime.accessMode ?? (ports.keys().size === 0 ? 'open' : 'keys')) === 'open';
+    if (open) return extend(received, { principal: { key: undefined, ownCredential: credential } });
+    if (credential === undefined) {
+      throw new SluiceError(
+        'missing_key',
+        'Send a virtual key as `Authorization: Bearer sk-sluice-…` or `x-api-key`.',
+      );
+    }
+    throw new SluiceError(
+      'invalid_key',
+      'This is not a virtual key of this gateway; they start with `sk-sluice-`.',
+    );
+  };
+}

@@ -1,0 +1,52 @@
+import { SluiceError } from '../../core/errors/error.ts';
+import { isModelAllowed } from '../../core/policy/key.ts';
+import type { Stage } from '../compose.ts';
+import { type Authenticated, type Authorized, extend, type Grant } from '../exchange.ts';
+import type { ModelRoute, Runtime } from '../runtime.ts';
+
+const OBJECTIVES = { ':cost': 'cost', ':fast': 'fast', ':quality': 'quality' } as const;
+
+/** Splits `gpt-4o:fast`; a name that resolves as it stands (`llama3:8b`) is never split. */
+function resolveName(
+  runtime: Runtime,
+  asked: string,
+): { route: ModelRoute; objective: Grant['objective'] } | undefined {
+  const whole = runtime.resolve(asked);
+  if (whole !== undefined) return { route: whole, objective: undefined };
+  for (const [suffix, objective] of Object.entries(OBJECTIVES)) {
+    if (!asked.endsWith(suffix)) continue;
+    const route = runtime.resolve(asked.slice(0, -suffix.length));
+    if (route !== undefined) return { route, objective };
+  }
+  return undefined;
+}
+
+/** A 404 that says what to do: close names, or how to get a provider at all. */
+export function modelNotFound(runtime: Runtime, asked: string): SluiceError {
+  const close = runtime.suggest(asked);
+  const hint =
+    close.length > 0
+      ? `Did you mean ${close.map((name) => `\`${name}\``).join(' or ')}?`
+      : runtime.demo
+        ? 'Sluice runs in demo mode and answers as `sim/…` models; set a provider key to reach real ones.'
+        : '`GET /v1/models` lists what this gateway reaches.';
+  return new SluiceError('model_not_found', `There is no model \`${asked.slice(0, 200)}\` here. ${hint}`, {
+    param: 'model',
+  });
+}
+
+/** The model exists and the key may use it → grant. */
+export function createAuthorize(): Stage<Authenticated, Authorized> {
+  return (exchange) => {
+    const asked = exchange.envelope.model;
+    const found = resolveName(exchange.runtime, asked);
+    const { key } = exchange.principal;
+    if (key !== undefined && !isModelAllowed(key.models, found?.route.name ?? asked)) {
+      throw new SluiceError('model_forbidden', `This key may not use the model \`${asked.slice(0, 200)}\`.`, {
+        param: 'model',
+      });
+    }
+    if (found === undefined) throw modelNotFound(exchange.runtime, asked);
+    return extend(exchange, { grant: found });
+  };
+}

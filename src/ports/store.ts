@@ -1,0 +1,210 @@
+import type { ExchangeRecord } from '../core/cost/exchange.ts';
+import type { Price } from '../core/cost/price.ts';
+import type { VirtualKey } from '../core/policy/virtual-key.ts';
+
+/**
+ * Everything durable, split by noun. Plain data in and out: times are milliseconds since 1970, money is nano-dollars
+ * in safe integers. Ids and times come from the caller, never from the database.
+ *
+ * Every method may throw `overloaded` (the queue to the storage is full) or `ledger_unavailable` (it did not answer in
+ * time or the disk refuses); both are 503.
+ */
+export interface Store {
+  readonly keys: KeyStore;
+  readonly exchanges: ExchangeStore;
+  readonly usage: UsageStore;
+  readonly prices: PriceOverrideStore;
+  readonly settings: SettingStore;
+  readonly audit: AuditStore;
+  /** Finishes what was asked and lets go of the database. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A page of a list. `nextCursor` is absent on the last page. */
+export interface Page<T> {
+  readonly data: readonly T[];
+  readonly nextCursor?: string;
+}
+
+/** Where to go on reading, and how many at most (1 to 500). An unreadable cursor throws `bad_request`. */
+export interface PageRequest {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+/** What may change on a key after it was made. A property present with `undefined` clears the field. */
+export type KeyChange = {
+  readonly [K in Exclude<keyof VirtualKey, 'id' | 'createdAt'>]?: VirtualKey[K] | undefined;
+};
+
+/** Virtual keys. */
+export interface KeyStore {
+  /** Throws `conflict` when the id or the hash exists. */
+  insert(key: VirtualKey): Promise<void>;
+  /** Newest first; without revoked keys. */
+  list(page: PageRequest): Promise<Page<VirtualKey>>;
+  /** Also finds revoked keys. */
+  get(id: string): Promise<VirtualKey | undefined>;
+  /** The key after the change. Throws `not_found`, or `conflict` when the new hash exists. */
+  update(id: string, change: KeyChange): Promise<VirtualKey>;
+  /**
+   * Every key that is not revoked, for the in-memory snapshot. Blocked and expired ones are included, so that a refusal
+   * can name the reason.
+   */
+  active(): Promise<readonly VirtualKey[]>;
+}
+
+/** Filters of the log; all given ones must hold. */
+export interface ExchangeFilter {
+  readonly keyId?: string | undefined;
+  readonly model?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly status?: number | undefined;
+  readonly clientRequestId?: string | undefined;
+  /** With `value` absent, any exchange that carries the tag. */
+  readonly tag?: { readonly name: string; readonly value?: string | undefined } | undefined;
+  /** Started at or after. */
+  readonly from?: number | undefined;
+  /** Started before. */
+  readonly to?: number | undefined;
+}
+
+/** The log of exchanges. Written only through the ledger. */
+export interface ExchangeStore {
+  /** Newest first by start. */
+  list(filter: ExchangeFilter, page: PageRequest): Promise<Page<ExchangeRecord>>;
+  get(id: string): Promise<ExchangeRecord | undefined>;
+  /**
+   * Deletes the oldest rows that started before `before` or that are over `maxBytes` in all, in small batches; usage
+   * totals are not touched. Resolves to the number of rows deleted.
+   */
+  prune(limits: { readonly before?: number; readonly maxBytes?: number }): Promise<number>;
+}
+
+/** What spend can be grouped by; `tag:NAME` at most once in a query. */
+export type SpendDimension = 'model' | 'provider' | 'key' | 'user' | `tag:${string}`;
+
+/** A question about spend over `[from, to)`; both are widened to whole UTC hours. */
+export interface SpendQuery {
+  readonly from: number;
+  readonly to: number;
+  readonly groupBy: readonly SpendDimension[];
+  /** Absent: one row per group over the whole time. */
+  readonly interval?: 'hour' | 'day' | undefined;
+  readonly keyId?: string | undefined;
+  readonly model?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly user?: string | undefined;
+}
+
+/** Sums over exchanges. Exact up to 2^53, the nearest double above (nine million dollars). */
+export interface SpendTotals {
+  /** Exchanges, refused ones included. */
+  readonly requests: number;
+  /** Those whose outcome was not `answered`. */
+  readonly errors: number;
+  readonly costNano: number;
+  readonly inputTokens: number;
+  readonly cacheReadTokens: number;
+  readonly cacheWriteTokens: number;
+  readonly outputTokens: number;
+  /** Sum over exchanges, milliseconds. */
+  readonly latencyMs: number;
+}
+
+/** One row of an answer about spend. */
+export interface SpendRow extends SpendTotals {
+  /** Start of the interval, absent without one. */
+  readonly start?: number;
+  /** A value per dimension asked for; `null` where exchanges had none. */
+  readonly group: Readonly<Record<string, string | null>>;
+}
+
+/** Whose spend is summed; all given facts must hold. */
+export interface SpendScope {
+  readonly keyId?: string | undefined;
+  readonly model?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly user?: string | undefined;
+  readonly tag?: { readonly name: string; readonly value: string } | undefined;
+}
+
+/** Sums, read from hourly rollups and never from the raw log, so they outlive its retention. */
+export interface UsageStore {
+  /** At most 10,000 rows, ordered by start and then by cost, highest first. Throws `bad_request` on two tags. */
+  spend(query: SpendQuery): Promise<readonly SpendRow[]>;
+  /** Sums since the UTC hour `since` lies in. */
+  total(scope: SpendScope, since: number): Promise<SpendTotals>;
+  /** Cost in nano-dollars of every key that spent since the hour of `since`; fills the budgets at start. */
+  totalsByKey(since: number): Promise<ReadonlyMap<string, number>>;
+}
+
+/** A price set by the operator. It wins over the catalog. */
+export interface PriceOverride {
+  /** A model name or `provider/model`. */
+  readonly model: string;
+  readonly price: Price;
+  readonly updatedAt: number;
+}
+
+/** Price overrides, one per model. */
+export interface PriceOverrideStore {
+  /** By model name. */
+  list(): Promise<readonly PriceOverride[]>;
+  put(override: PriceOverride): Promise<void>;
+  /** False when there was none. */
+  delete(model: string): Promise<boolean>;
+}
+
+/** A named value. The caller seals what is secret; the store never looks inside. */
+export interface Setting {
+  readonly name: string;
+  readonly value: string;
+  readonly updatedAt: number;
+  readonly expiresAt: number | undefined;
+}
+
+/** Values by name: config overrides, sessions, markers. Names are paths, for example `session/abc`. */
+export interface SettingStore {
+  /** Finds expired ones too; the caller has the clock. */
+  get(name: string): Promise<Setting | undefined>;
+  put(setting: Setting): Promise<void>;
+  /** False when there was none. */
+  delete(name: string): Promise<boolean>;
+  /** Every setting whose name begins with `prefix`, by name, at most 10,000. */
+  list(prefix: string): Promise<readonly Setting[]>;
+  /** Deletes what expired at or before `now`; resolves to how many. */
+  deleteExpired(now: number): Promise<number>;
+}
+
+/**
+ * One entry of the audit log's chain. The caller computes `hash` (a MAC over the entry and `previousHash`), so that
+ * somebody with the database alone cannot rewrite it.
+ */
+export interface AuditRecord {
+  /** 1, 2, 3, … without gaps. */
+  readonly sequence: number;
+  readonly at: number;
+  /** Who: a user, key or `system`. */
+  readonly actor: string;
+  /** What, for example `keys.create`. */
+  readonly action: string;
+  /** To what: an id or name. */
+  readonly target: string;
+  /** JSON text of the facts; nothing secret. */
+  readonly details: string;
+  /** Empty for the first entry. */
+  readonly previousHash: string;
+  readonly hash: string;
+}
+
+/** The audit log: append-only, chained by hash. */
+export interface AuditStore {
+  /** Throws `conflict` unless the record follows the head (sequence and previous hash). */
+  append(record: AuditRecord): Promise<void>;
+  head(): Promise<AuditRecord | undefined>;
+  /** Newest first. */
+  list(page: PageRequest): Promise<Page<AuditRecord>>;
+  /** Oldest first, after `sequence`; for verifying the chain. At most `limit`. */
+  after(sequence: number, limit: number): Promise<readonly AuditRecord[]>;
+}

@@ -30,6 +30,8 @@ export interface Quirks {
     | 'none';
   /** How reasoning is asked for on openai-chat. Default `reasoning_effort`. */
   readonly reasoningRequest?: 'reasoning_effort' | 'openrouter' | 'thinking' | 'none';
+  /** Takes Anthropic's `cache_control` on openai-chat parts (OpenRouter, LiteLLM). Default: models of family `claude`. */
+  readonly cacheControl?: boolean;
   /** Top-level request fields the vendor refuses by name. */
   readonly refusedFields?: readonly string[];
   /** Streams need repair for strict clients, so a same-format stream is decoded and re-encoded. */

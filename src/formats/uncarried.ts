@@ -1,5 +1,13 @@
 import { unsupported } from '../core/errors/error.ts';
-import type { ChatRequest, FormatId, ModelProfile, Parameter, Sampling } from '../core/model/index.ts';
+import type {
+  ChatRequest,
+  FormatId,
+  ModelProfile,
+  Parameter,
+  Part,
+  Sampling,
+  Tool,
+} from '../core/model/index.ts';
 
 /** Names of parts of a request for `x-sluice-dropped`, each once, in the order they were met. */
 export type Dropped = Set<string>;
@@ -118,4 +126,28 @@ export function stopSequences(
   if (!profile.refuses.includes('stop')) return request.stop;
   dropped.add('stop');
   return undefined;
+}
+
+/**
+ * The tools to offer: all, or those an `allowed` choice names, which is the same to the model. Throws
+ * `unsupported_feature` for a vendor's own tool that is not of `format`, and if the model takes no tools.
+ */
+export function offeredTools(request: ChatRequest, format: FormatId, profile: ModelProfile): readonly Tool[] {
+  if (request.tools.length > 0 && !profile.tools) throw unsupported('tools', 'This model cannot call tools.');
+  for (const [index, tool] of request.tools.entries()) {
+    if (tool.type === 'server' && tool.format !== format) {
+      throw unsupported(`tools[${index}]`, `This model does not have the tool \`${tool.label}\`.`);
+    }
+  }
+  const choice = request.toolChoice;
+  if (choice?.type !== 'allowed') return request.tools;
+  return request.tools.filter((tool) => tool.type === 'server' || choice.names.includes(tool.name));
+}
+
+/** Notes cache marks, for targets without prompt caching by position. */
+export function noteCacheMarks(request: ChatRequest, dropped: Dropped): void {
+  const isMarked = (part: Part | Tool) => 'cache' in part && part.cache !== undefined;
+  const marked =
+    request.tools.some(isMarked) || request.messages.some((message) => message.parts.some(isMarked));
+  if (marked) dropped.add('cache_control');
 }

@@ -2,10 +2,11 @@ import type { PlanName } from '../core/cost/exchange.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { choosePlan } from '../core/translation/plan.ts';
 import type { ChatCodec } from '../formats/codec.ts';
+import type { Framing } from '../formats/frame.ts';
 import { patchTopLevel } from '../formats/patch-json.ts';
 import { CODECS } from '../formats/registry.ts';
 import type { UpstreamRequest } from '../ports/upstream.ts';
-import { authHeaders, endpointUrl } from '../providers/address.ts';
+import { adaptBody, authHeaders, changesBody, chatEndpoints, endpointUrl } from '../providers/address.ts';
 import type { Endpoint } from '../providers/provider.ts';
 import type { Routed } from './exchange.ts';
 import type { Deployment } from './runtime.ts';
@@ -17,21 +18,20 @@ export interface Prepared {
   readonly dropped: readonly string[];
   /** The gateway asked for a usage chunk that the client did not ask for. */
   readonly hideUsage: boolean;
+  /** How streams of this endpoint are framed. */
+  readonly framing: Framing | 'aws-invoke';
   readonly request: UpstreamRequest;
 }
 
 /** Output limit sent where a format demands one and neither client nor catalog says: Claude's smallest common limit. */
 const FALLBACK_MAX_OUTPUT_TOKENS = 4096;
 
-/** The endpoint that speaks the client's format if the vendor has one, else its preferred one. */
+/** The endpoint that speaks the client's format if the vendor has one for this model, else its preferred one. */
 function chooseEndpoint(exchange: Routed, deployment: Deployment): { endpoint: Endpoint; codec: ChatCodec } {
-  const { chat } = deployment.provider.vendor.endpoints;
+  const chat = chatEndpoints(deployment.provider.vendor, deployment.model);
+  const needsResponses = deployment.profile.toolsNeedResponses === true && exchange.envelope.tools > 0;
   const wanted =
-    deployment.profile.toolsNeedResponses === true &&
-    exchange.envelope.tools > 0 &&
-    exchange.codec.id === 'openai-chat'
-      ? 'openai-responses'
-      : exchange.codec.id;
+    needsResponses && exchange.codec.id === 'openai-chat' ? 'openai-responses' : exchange.codec.id;
   const endpoint = chat.find((entry) => entry.format === wanted) ?? chat[0];
   const codec = endpoint === undefined ? undefined : CODECS[endpoint.format as keyof typeof CODECS];
   if (endpoint === undefined || codec === undefined) {
@@ -62,19 +62,22 @@ function patches(exchange: Routed, deployment: Deployment, codec: ChatCodec): Re
   return fields;
 }
 
-function choosePlanFor(
-  exchange: Routed,
-  deployment: Deployment,
-  codec: ChatCodec,
-  patched: boolean,
-): PlanName {
+interface Way {
+  readonly endpoint: Endpoint;
+  readonly codec: ChatCodec;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+function choosePlanFor(exchange: Routed, deployment: Deployment, way: Way): PlanName {
+  const { endpoint, codec, fields } = way;
   const { quirks } = deployment.provider;
   return choosePlan({
     sameFormat: codec.id === exchange.codec.id && codec.framing === 'sse',
     sameModel: deployment.model === exchange.envelope.model,
-    needsPatch: patched,
+    needsPatch: Object.keys(fields).length > 0,
     needsContent: exchange.needsContent,
-    needsRepair: (exchange.envelope.stream ? quirks.repairStream : quirks.repairWhole) === true,
+    needsRepair:
+      changesBody(endpoint) || (exchange.envelope.stream ? quirks.repairStream : quirks.repairWhole) === true,
   });
 }
 
@@ -91,7 +94,7 @@ function credentialFor(exchange: Routed, deployment: Deployment): string | undef
 export function prepare(exchange: Routed, deployment: Deployment): Prepared {
   const { endpoint, codec } = chooseEndpoint(exchange, deployment);
   const fields = codec.id === exchange.codec.id ? patches(exchange, deployment, codec) : {};
-  const plan = choosePlanFor(exchange, deployment, codec, Object.keys(fields).length > 0);
+  const plan = choosePlanFor(exchange, deployment, { endpoint, codec, fields });
   const { provider } = deployment;
   let body: Uint8Array | string = exchange.raw;
   let dropped: readonly string[] = [];
@@ -104,7 +107,7 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
       quirks: provider.quirks,
       defaultMaxOutputTokens: deployment.profile.maxOutputTokens ?? FALLBACK_MAX_OUTPUT_TOKENS,
     });
-    body = JSON.stringify(encoded.body);
+    body = JSON.stringify(adaptBody(endpoint, encoded.body));
     dropped = encoded.dropped;
     extra = { ...extra, ...encoded.headers };
   }
@@ -114,6 +117,7 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
       model: deployment.model,
       region: provider.region,
       baseUrl: provider.baseUrl,
+      project: provider.settings['project'],
       stream,
     }),
   );
@@ -122,6 +126,7 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
     codec,
     dropped,
     hideUsage: 'stream_options' in fields,
+    framing: endpoint.streamWrap ?? codec.framing,
     request: {
       method: 'POST',
       origin: url.origin,
@@ -135,7 +140,8 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
         ...authHeaders(provider.vendor.auth, credentialFor(exchange, deployment)),
       },
       body,
-      timeouts: provider.timeouts,
+      // A whole answer's headers come when it is complete, so only the total limit applies to it.
+      timeouts: stream ? deployment.timeouts : { ...deployment.timeouts, firstByteMs: deployment.timeouts.totalMs },
       allowPrivateNetwork: provider.allowPrivateNetwork,
     },
   };

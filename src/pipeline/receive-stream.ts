@@ -41,7 +41,7 @@ function untilError(events: readonly StreamEvent[]): { before: readonly StreamEv
 /** Events of an upstream stream, one array per network chunk; throws where it breaks off. */
 async function* decodeStream(incoming: Incoming): AsyncGenerator<readonly StreamEvent[], undefined> {
   const { prepared, source, answer } = incoming;
-  const reader = createFrameReader(prepared.codec.framing);
+  const reader = createFrameReader(prepared.framing);
   const decoder = prepared.codec.streamDecoder(source);
   const decode = (frames: ReturnType<typeof reader.push>): StreamEvent[] => {
     const events: StreamEvent[] = [];

@@ -9,16 +9,17 @@ export interface ConfiguredProvider {
   /** The name in config and in `provider/model`. */
   readonly name: string;
   readonly vendor: Provider;
-  /** Without a trailing slash. */
-  readonly baseUrl: string;
+  /** The operator's base URL without a trailing slash; the vendor's own when absent. */
+  readonly baseUrl: string | undefined;
   /** A pool; empty when the vendor needs none or when clients bring their own. */
   readonly credentials: readonly string[];
   readonly quirks: Quirks;
   /** Sent on every call, lower-case names; vendor headers included. */
   readonly headers: Readonly<Record<string, string>>;
   readonly region: string | undefined;
-  readonly timeouts: UpstreamTimeouts;
   readonly allowPrivateNetwork: boolean;
+  /** Vendor-specific facts for authorisers (AWS keys, cloud project, API version). */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 /** One place a model can be reached: provider + model + region + credential pool. */
@@ -29,13 +30,14 @@ export interface Deployment {
   /** The upstream's name of the model. */
   readonly model: string;
   readonly weight: number;
+  readonly timeouts: UpstreamTimeouts;
   readonly profile: ModelProfile;
   readonly price: PriceSnapshot | undefined;
 }
 
 /** When and how often the same deployment is tried again. */
 export interface RetryPolicy {
-  /** Tries at one deployment, the first included. */
+  /** Further tries at one deployment after the first. */
   readonly attempts: number;
   readonly backoffMs: number;
   readonly maxBackoffMs: number;

@@ -5,4 +5,6 @@ export interface SecretBox {
   open(sealed: string, place: string): string;
   /** Keyed hash of a virtual key, base64url. */
   hashKey(key: string): string;
+  /** HMAC-SHA256 of `text`, base64url, under a key of its own per purpose. */
+  sign(text: string, purpose: string): string;
 }

@@ -21,12 +21,21 @@ export type AuthScheme =
   | { readonly type: 'google-oauth' }
   | { readonly type: 'none' };
 
-/** One way to reach an operation. `{model}` and `{region}` in a path are replaced, percent-encoded. */
+/** One way to reach an operation. `{model}`, `{region}` and `{project}` in a path are replaced, percent-encoded. */
 export interface Endpoint {
   readonly format: FormatId | 'openai' | 'cohere' | 'jina' | 'gemini-embeddings';
   readonly path: string;
   /** Path for streamed calls where it differs. */
   readonly streamPath?: string;
+  /** Source of a regular expression, ignoring case: only models whose name matches are served here. Absent: all. */
+  readonly models?: string;
+  /** Top-level body fields this surface sets or does not take, whatever the format says: `adaptBody` applies it. */
+  readonly body?: { readonly set?: Readonly<Record<string, string>>; readonly omit?: readonly string[] };
+  /**
+   * `aws-invoke`: streams come as AWS event-stream frames whose payload is `{"bytes": …}`, the base64 of one event of the
+   * format (Bedrock `invoke-with-response-stream`).
+   */
+  readonly streamWrap?: 'aws-invoke';
 }
 
 /**
@@ -42,6 +51,8 @@ export interface Provider {
   readonly env: readonly string[];
   /** Default base URL without a trailing slash; `undefined` where only the operator knows it. May hold `{region}`. */
   readonly baseUrl: string | undefined;
+  /** Base URL for the region `global`, where it is not the pattern of the others (Vertex). */
+  readonly globalBaseUrl?: string;
   /** Environment variable that overrides the base URL, where the vendor's own SDK has one. */
   readonly baseUrlEnv?: string;
   readonly auth: AuthScheme;

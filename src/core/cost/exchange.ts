@@ -34,6 +34,9 @@ export interface HoldRecord {
   /** Worst-case cost in nano-dollars. */
   readonly heldNano: number;
   readonly tags: Readonly<Record<string, string>>;
+  /** As in `ExchangeRecord`; so that a crashed exchange is counted with its user and operation. */
+  readonly operation?: string | undefined;
+  readonly user?: string | undefined;
 }
 
 /** Cost by usage class in nano-dollars; `total` is their exact sum. */

@@ -15,6 +15,8 @@ export type PartHead =
       readonly name: string;
       readonly kind: 'function' | 'custom';
       readonly itemId?: string;
+      /** Unknown fields that a format gives when the call opens; `part_end` repeats them. */
+      readonly extensions?: Extensions;
     }
   /** Arrive whole: the head is the part, no delta follows. */
   | OpaquePart

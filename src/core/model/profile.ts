@@ -13,7 +13,13 @@ export type ReasoningControl =
   /** A token budget: Claude up to Opus 4.6, Gemini 2.5. */
   | { readonly kind: 'budget'; readonly min: number; readonly max: number; readonly canDisable: boolean }
   /** Anthropic `thinking: {type: adaptive}` with `output_config.effort`. */
-  | { readonly kind: 'adaptive'; readonly levels: readonly Effort[]; readonly acceptsBudget: boolean };
+  | {
+      readonly kind: 'adaptive';
+      readonly levels: readonly Effort[];
+      readonly acceptsBudget: boolean;
+      /** Answers `thinking: {type: disabled}` with a 400 (Fable, Opus 5.5, Sonnet 5.5): least effort is all there is. */
+      readonly alwaysOn?: boolean;
+    };
 
 /** A request parameter that some models refuse. */
 export type Parameter =

@@ -18,6 +18,7 @@ function headOf(part: OutputPart): PartHead {
         name: part.name,
         kind: part.kind,
         ...(part.itemId === undefined ? {} : { itemId: part.itemId }),
+        ...(part.extensions === undefined ? {} : { extensions: part.extensions }),
       };
     default:
       return part;

@@ -97,7 +97,7 @@ async function tryDeployment(ports: AttemptPorts, exchange: Routed, candidate: C
       const failure = toError(error);
       const waitable = (failure.facts.retryAfterS ?? 0) <= MAX_RETRY_AFTER_S;
       const again = failure.retry === 'same' || (failure.code === 'upstream_rate_limited' && waitable);
-      if (!again || !waitable || n >= policy.attempts || exchange.signal.aborted) throw failure;
+      if (!again || !waitable || n > policy.attempts || exchange.signal.aborted) throw failure;
       await sleep(
         ports.clock,
         backoff(failure, policy, { n, uniform: ports.random.uniform() }),

@@ -1,13 +1,12 @@
 import { SluiceError } from '../../core/errors/error.ts';
+import { KEY_PREFIX } from '../../core/policy/key.ts';
 import type { KeySnapshot } from '../../core/policy/key-snapshot.ts';
 import type { VirtualKey } from '../../core/policy/virtual-key.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SecretBox } from '../../ports/secret-box.ts';
 import type { Stage } from '../compose.ts';
-import { type Authenticated, extend, type Received } from '../exchange.ts';
-
-/** What virtual keys start with (SURFACE "Data plane"). */
-const KEY_PREFIX = 'sk-sluice-';
+import { type Authenticated, type ClientFacts, extend, type Principal, type Received } from '../exchange.ts';
+import type { Runtime } from '../runtime.ts';
 
 export interface AuthenticatePorts {
   readonly keys: () => KeySnapshot;
@@ -38,26 +37,29 @@ export function findKey(ports: AuthenticatePorts, secret: string): VirtualKey {
 }
 
 /**
- * Virtual key, or in open mode nobody, → principal. The mode is open only on loopback and only until the first virtual
- * key exists, unless the configuration says otherwise.
+ * Who presents these facts. The mode is open only on loopback and only until the first virtual key exists, unless the
+ * configuration says otherwise. Throws a 401.
  */
-export function createAuthenticate(ports: AuthenticatePorts): Stage<Received, Authenticated> {
-  return (received) => {
-    const { credential } = received.client;
-    if (credential?.startsWith(KEY_PREFIX) === true) {
-      return extend(received, { principal: { key: findKey(ports, credential), ownCredential: undefined } });
-    }
-    const open = (received.runtime.accessMode ?? (ports.keys().size === 0 ? 'open' : 'keys')) === 'open';
-    if (open) return extend(received, { principal: { key: undefined, ownCredential: credential } });
-    if (credential === undefined) {
-      throw new SluiceError(
-        'missing_key',
-        'Send a virtual key as `Authorization: Bearer sk-sluice-…` or `x-api-key`.',
-      );
-    }
+export function admit(ports: AuthenticatePorts, client: ClientFacts, runtime: Runtime): Principal {
+  const { credential } = client;
+  if (credential?.startsWith(KEY_PREFIX) === true) {
+    return { key: findKey(ports, credential), ownCredential: undefined };
+  }
+  const open = (runtime.accessMode ?? (ports.keys().size === 0 ? 'open' : 'keys')) === 'open';
+  if (open) return { key: undefined, ownCredential: credential };
+  if (credential === undefined) {
     throw new SluiceError(
-      'invalid_key',
-      'This is not a virtual key of this gateway; they start with `sk-sluice-`.',
+      'missing_key',
+      'Send a virtual key as `Authorization: Bearer sk-sluice-…` or `x-api-key`.',
     );
-  };
+  }
+  throw new SluiceError(
+    'invalid_key',
+    'This is not a virtual key of this gateway; they start with `sk-sluice-`.',
+  );
+}
+
+/** Virtual key, or in open mode nobody, → principal. */
+export function createAuthenticate(ports: AuthenticatePorts): Stage<Received, Authenticated> {
+  return (received) => extend(received, { principal: admit(ports, received.client, received.runtime) });
 }

@@ -1,0 +1,27 @@
+// One bundle for the gateway and CLI and one for the storage worker; the catalog lies beside them.
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+await build({
+  input: {
+    sluice: join(root, 'src/main.ts'),
+    'sqlite-worker': join(root, 'src/adapters/sqlite/worker.ts'),
+  },
+  platform: 'node',
+  transform: { define: { __SLUICE_VERSION__: JSON.stringify(version) } },
+  output: {
+    dir: join(root, 'dist'),
+    format: 'esm',
+    entryFileNames: '[name].mjs',
+    chunkFileNames: 'chunks/[name]-[hash].mjs',
+    minify: false,
+  },
+  logLevel: 'warn',
+});
+mkdirSync(join(root, 'dist'), { recursive: true });
+copyFileSync(join(root, 'src/core/catalog/catalog.generated.json'), join(root, 'dist/catalog.generated.json'));

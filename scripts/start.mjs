@@ -1,0 +1,7 @@
+// `npm start`: install, build what is missing, run.
+import { join } from 'node:path';
+import { become, ensureBuilt, ensureInstalled, nodeBinary, root } from './bootstrap.mjs';
+
+await ensureInstalled('run');
+await ensureBuilt();
+become(nodeBinary(), [join(root, 'bin/sluice'), 'start', ...process.argv.slice(2)]);

@@ -1,0 +1,79 @@
+import type { Metrics } from '../../ports/metrics.ts';
+
+/** Upper bounds of duration buckets in seconds; from a local model's first token to a long reasoning answer. */
+const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300] as const;
+/** Label combinations kept; more are counted together, so that labels can never grow the memory. */
+const MAX_SERIES = 2000;
+
+interface Histogram {
+  readonly buckets: Float64Array;
+  sum: number;
+  count: number;
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(
+      ([name, value]) =>
+        `${name}="${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`,
+    )
+    .join(',');
+}
+
+/** Own counters and histograms: a scrape formats them, the hot path only adds (PERFORMANCE §"Rules", 7). */
+export function createMemoryMetrics(): Metrics {
+  const counters = new Map<string, Map<string, number>>();
+  const histograms = new Map<string, Map<string, Histogram>>();
+
+  function series<T>(
+    all: Map<string, Map<string, T>>,
+    name: string,
+    key: string,
+  ): { of: Map<string, T>; key: string } {
+    let of = all.get(name);
+    if (of === undefined) {
+      of = new Map();
+      all.set(name, of);
+    }
+    return { of, key: of.has(key) || of.size < MAX_SERIES ? key : 'overflow="true"' };
+  }
+
+  return {
+    count(name, labels) {
+      const { of, key } = series(counters, name, labelText(labels));
+      of.set(key, (of.get(key) ?? 0) + 1);
+    },
+    observe(name, labels, seconds) {
+      const { of, key } = series(histograms, name, labelText(labels));
+      let histogram = of.get(key);
+      if (histogram === undefined) {
+        histogram = { buckets: new Float64Array(BOUNDS.length), sum: 0, count: 0 };
+        of.set(key, histogram);
+      }
+      const at = BOUNDS.findIndex((bound) => seconds <= bound);
+      if (at >= 0) histogram.buckets[at] = (histogram.buckets[at] ?? 0) + 1;
+      histogram.sum += seconds;
+      histogram.count++;
+    },
+    render() {
+      const lines: string[] = [];
+      for (const [name, of] of counters) {
+        lines.push(`# TYPE ${name} counter`);
+        for (const [key, value] of of) lines.push(`${name}{${key}} ${value}`);
+      }
+      for (const [name, of] of histograms) {
+        lines.push(`# TYPE ${name} histogram`);
+        for (const [key, histogram] of of) {
+          let below = 0;
+          for (const [index, bound] of BOUNDS.entries()) {
+            below += histogram.buckets[index] ?? 0;
+            lines.push(`${name}_bucket{${key},le="${bound}"} ${below}`);
+          }
+          lines.push(`${name}_bucket{${key},le="+Inf"} ${histogram.count}`);
+          lines.push(`${name}_sum{${key}} ${histogram.sum}`, `${name}_count{${key}} ${histogram.count}`);
+        }
+      }
+      return `${lines.join('\n')}\n`;
+    },
+  };
+}

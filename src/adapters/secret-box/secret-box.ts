@@ -1,0 +1,149 @@
+import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { SluiceError } from '../../core/errors/error.ts';
+import type { SecretBox } from '../../ports/secret-box.ts';
+
+/** A secret box that can also sign, for example the audit chain. */
+export interface SigningSecretBox extends SecretBox {
+  /** HMAC-SHA256 of `text`, base64url, under a key of its own per purpose. */
+  sign(text: string, purpose: string): string;
+}
+
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** Of the sealed form: `v1.` and, in base64url, nonce, ciphertext and tag. */
+const VERSION = 'v1.';
+/** SHA-256 works on blocks of 64 bytes (RFC 2104). */
+const BLOCK_BYTES = 64;
+const HASH_BYTES = 32;
+/** Keys are short; a longer text takes the slow way. */
+const MAX_FAST_BYTES = 1024;
+
+/**
+ * Opens the secret box of a data directory, with the master key in `master.key` (made with mode 600 when absent).
+ * Losing that file makes every sealed value unreadable and every virtual key unknown.
+ * @throws SluiceError `conflict` when others can read the file, or it holds no key
+ */
+export function openSecretBox(directory: string): SigningSecretBox {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return createSecretBox(masterKey(join(directory, 'master.key')));
+}
+
+/** The secret box over a master key of 32 bytes. Every purpose has its own key, derived with HKDF-SHA256 (RFC 5869). */
+export function createSecretBox(master: Uint8Array): SigningSecretBox {
+  const derive = (purpose: string) =>
+    Buffer.from(hkdfSync('sha256', master, '', `sluice/${purpose}/v1`, KEY_BYTES));
+  const sealing = derive('seal');
+  const hashKey = keyedHash(derive('virtual-key'));
+  const signing = new Map<string, Buffer>();
+  return {
+    hashKey,
+    seal: (plain, place) => seal(sealing, plain, place),
+    open: (sealed, place) => open(sealing, sealed, place),
+    sign(text, purpose) {
+      const key = signing.get(purpose) ?? derive(`sign/${purpose}`);
+      signing.set(purpose, key);
+      return createHmac('sha256', key).update(text).digest('base64url');
+    },
+  };
+}
+
+/**
+ * HMAC-SHA256 (RFC 2104) written out over one-shot hashes and two kept buffers: it runs on every request, and
+ * `createHmac` takes several times as long.
+ */
+function keyedHash(key: Buffer): (text: string) => string {
+  const inner = Buffer.alloc(BLOCK_BYTES + MAX_FAST_BYTES);
+  const outer = Buffer.alloc(BLOCK_BYTES + HASH_BYTES);
+  for (let index = 0; index < BLOCK_BYTES; index += 1) {
+    inner[index] = (key[index] ?? 0) ^ 0x36;
+    outer[index] = (key[index] ?? 0) ^ 0x5c;
+  }
+  return (text) => {
+    if (text.length * 3 > MAX_FAST_BYTES) {
+      return createHmac('sha256', key).update(text).digest('base64url');
+    }
+    const end = BLOCK_BYTES + inner.write(text, BLOCK_BYTES, 'utf8');
+    outer.write(hash('sha256', inner.subarray(0, end), 'binary'), BLOCK_BYTES, 'latin1');
+    return hash('sha256', outer, 'base64url');
+  };
+}
+
+function seal(key: Buffer, plain: string, place: string): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(Buffer.from(VERSION + place));
+  const sealed = Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+  return VERSION + sealed.toString('base64url');
+}
+
+function open(key: Buffer, sealed: string, place: string): string {
+  const bytes = Buffer.from(sealed.slice(VERSION.length), 'base64url');
+  try {
+    if (!sealed.startsWith(VERSION) || bytes.length < NONCE_BYTES + TAG_BYTES) {
+      throw new RangeError('not a sealed value');
+    }
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAAD(Buffer.from(VERSION + place));
+    decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+    const text = bytes.subarray(NONCE_BYTES, -TAG_BYTES);
+    return decipher.update(text, undefined, 'utf8') + decipher.final('utf8');
+  } catch (error) {
+    throw new SluiceError(
+      'internal',
+      'A stored secret cannot be opened: it was altered, or master.key is another one. Enter the secret again.',
+      { cause: error },
+    );
+  }
+}
+
+/** Reads the master key, or makes it: 32 random bytes in base64url. */
+function masterKey(path: string): Buffer {
+  const made = makeMasterKey(path);
+  if (made !== undefined) {
+    return made;
+  }
+  if ((statSync(path).mode & 0o077) !== 0) {
+    throw new SluiceError('conflict', 'master.key can be read by others. Run: chmod 600 master.key');
+  }
+  const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64url');
+  if (key.length !== KEY_BYTES) {
+    throw new SluiceError('conflict', 'master.key holds no key of 32 bytes. Restore it from a backup.');
+  }
+  return key;
+}
+
+function makeMasterKey(path: string): Buffer | undefined {
+  let file: number;
+  try {
+    file = openSync(path, 'wx', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      return undefined;
+    }
+    throw error;
+  }
+  try {
+    const key = randomBytes(KEY_BYTES);
+    writeSync(file, `${key.toString('base64url')}\n`);
+    // Losing this file in a crash would lose every secret sealed with it.
+    fsyncSync(file);
+    chmodSync(path, 0o600);
+    return key;
+  } finally {
+    closeSync(file);
+  }
+}

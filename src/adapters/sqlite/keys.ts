@@ -1,0 +1,111 @@
+import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
+import { SluiceError } from '../../core/errors/error.ts';
+import type { VirtualKey } from '../../core/policy/virtual-key.ts';
+import type { KeyStore } from '../../ports/store.ts';
+import { isUniqueViolation } from './failure.ts';
+import { limitOf, pageOf, placeOf } from './paging.ts';
+import type { KeyTable, Schema } from './schema.ts';
+
+/** Virtual keys in the database. */
+export function createKeyStore(typed: Kysely<Schema>): KeyStore {
+  const get = async (id: string) => {
+    const row = await typed.selectFrom('virtual_keys').selectAll().where('id', '=', id).executeTakeFirst();
+    return row && fromRow(row);
+  };
+  return {
+    get,
+    async insert(key) {
+      await orConflict(typed.insertInto('virtual_keys').values(toRow(key)).execute());
+    },
+    async list(page) {
+      const limit = limitOf(page);
+      const place = placeOf(page);
+      const query = typed
+        .selectFrom('virtual_keys')
+        .selectAll()
+        .where('revoked_at', 'is', null)
+        .$if(place !== undefined, (rest) =>
+          rest.where(sql<boolean>`(created_at, id) < (${place?.at}, ${place?.id})`),
+        )
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit + 1);
+      const shape = { place: (row: Row) => ({ at: row.created_at, id: row.id }), item: fromRow };
+      return pageOf(await query.execute(), limit, shape);
+    },
+    async update(id, change) {
+      const key = await get(id);
+      if (key === undefined) {
+        throw new SluiceError('not_found', 'There is no key with this id.');
+      }
+      const changed: VirtualKey = { ...key, ...change, id } as VirtualKey;
+      await orConflict(typed.updateTable('virtual_keys').set(toRow(changed)).where('id', '=', id).execute());
+      return changed;
+    },
+    async active() {
+      const rows = await typed
+        .selectFrom('virtual_keys')
+        .selectAll()
+        .where('revoked_at', 'is', null)
+        .execute();
+      return rows.map(fromRow);
+    },
+  };
+}
+
+type Row = Selectable<KeyTable>;
+
+async function orConflict(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (isUniqueViolation(error)) {
+      throw new SluiceError('conflict', 'There is a key with this id or secret already.');
+    }
+    throw error;
+  }
+}
+
+function toRow(key: VirtualKey): Insertable<KeyTable> {
+  return {
+    id: key.id,
+    name: key.name,
+    hash: key.hash,
+    hint: key.hint,
+    previous_hash: key.previousHash ?? null,
+    previous_hash_expires_at: key.previousHashExpiresAt ?? null,
+    created_at: key.createdAt,
+    expires_at: key.expiresAt ?? null,
+    blocked: key.blocked ? 1 : 0,
+    revoked_at: key.revokedAt ?? null,
+    team_id: key.teamId ?? null,
+    project_id: key.projectId ?? null,
+    user_id: key.userId ?? null,
+    models: key.models === undefined ? null : JSON.stringify(key.models),
+    limits: JSON.stringify(key.limits),
+    budget: key.budget === undefined ? null : JSON.stringify(key.budget),
+    metadata: JSON.stringify(key.metadata),
+  };
+}
+
+function fromRow(row: Row): VirtualKey {
+  return {
+    id: row.id,
+    name: row.name,
+    hash: row.hash,
+    hint: row.hint,
+    previousHash: row.previous_hash ?? undefined,
+    previousHashExpiresAt: row.previous_hash_expires_at ?? undefined,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at ?? undefined,
+    blocked: row.blocked !== 0,
+    revokedAt: row.revoked_at ?? undefined,
+    teamId: row.team_id ?? undefined,
+    projectId: row.project_id ?? undefined,
+    userId: row.user_id ?? undefined,
+    models: row.models === null ? undefined : JSON.parse(row.models),
+    limits: JSON.parse(row.limits),
+    budget: row.budget === null ? undefined : JSON.parse(row.budget),
+    metadata: JSON.parse(row.metadata),
+  };
+}

@@ -1,0 +1,63 @@
+import { type Kysely, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+/**
+ * Forward only, each in its own transaction. A migration that has been released is never edited: write the next one.
+ * They are typed against no schema, because the schema's type always describes the newest.
+ */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001_first': { up: first },
+};
+
+const FIRST = [
+  `CREATE TABLE virtual_keys (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, hint TEXT NOT NULL,
+    previous_hash TEXT, previous_hash_expires_at INTEGER, created_at INTEGER NOT NULL, expires_at INTEGER,
+    blocked INTEGER NOT NULL, revoked_at INTEGER, team_id TEXT, project_id TEXT, user_id TEXT,
+    models TEXT, limits TEXT NOT NULL, budget TEXT, metadata TEXT NOT NULL
+  ) STRICT`,
+  'CREATE INDEX virtual_keys_newest ON virtual_keys (created_at, id) WHERE revoked_at IS NULL',
+  `CREATE TABLE exchanges (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, started_at INTEGER NOT NULL, key_id TEXT, model TEXT NOT NULL,
+    provider TEXT, status INTEGER NOT NULL, client_request_id TEXT, record TEXT NOT NULL
+  ) STRICT`,
+  'CREATE UNIQUE INDEX exchanges_id ON exchanges (id)',
+  'CREATE INDEX exchanges_started ON exchanges (started_at)',
+  'CREATE INDEX exchanges_key ON exchanges (key_id, started_at) WHERE key_id IS NOT NULL',
+  'CREATE INDEX exchanges_model ON exchanges (model, started_at)',
+  'CREATE INDEX exchanges_provider ON exchanges (provider, started_at) WHERE provider IS NOT NULL',
+  'CREATE INDEX exchanges_failed ON exchanges (status, started_at) WHERE status >= 300',
+  'CREATE INDEX exchanges_request ON exchanges (client_request_id) WHERE client_request_id IS NOT NULL',
+  `CREATE TABLE exchange_tags (
+    name TEXT NOT NULL, value TEXT NOT NULL, started_at INTEGER NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (name, value, started_at, seq)
+  ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE rollups (
+    tag_name TEXT NOT NULL, hour INTEGER NOT NULL, key_id TEXT NOT NULL, model TEXT NOT NULL,
+    provider TEXT NOT NULL, user_name TEXT NOT NULL, tag_value TEXT NOT NULL,
+    requests INTEGER NOT NULL, errors INTEGER NOT NULL, cost_nano INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL, latency_ms INTEGER NOT NULL,
+    PRIMARY KEY (tag_name, hour, key_id, model, provider, user_name, tag_value)
+  ) STRICT, WITHOUT ROWID`,
+  'CREATE INDEX rollups_key ON rollups (tag_name, key_id, hour)',
+  'CREATE TABLE price_overrides (model TEXT PRIMARY KEY, price TEXT NOT NULL, updated_at INTEGER NOT NULL) STRICT',
+  `CREATE TABLE settings (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL, updated_at INTEGER NOT NULL, expires_at INTEGER
+  ) STRICT`,
+  `CREATE TABLE audit (
+    sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+    target TEXT NOT NULL, details TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL
+  ) STRICT`,
+  `CREATE TABLE ingest_state (
+    id INTEGER PRIMARY KEY CHECK (id = 1), segment INTEGER NOT NULL, position INTEGER NOT NULL,
+    recovered_through INTEGER NOT NULL, raw_bytes INTEGER NOT NULL
+  ) STRICT`,
+  'INSERT INTO ingest_state (id, segment, position, recovered_through, raw_bytes) VALUES (1, 0, 0, 0, 0)',
+];
+
+async function first(database: Kysely<unknown>): Promise<void> {
+  for (const statement of FIRST) {
+    await sql.raw(statement).execute(database);
+  }
+}

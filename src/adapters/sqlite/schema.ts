@@ -1,0 +1,111 @@
+import type { Generated } from 'kysely';
+
+/** The tables as of the newest migration. Times are milliseconds since 1970, money is nano-dollars, `''` stands for none. */
+export interface Schema {
+  virtual_keys: KeyTable;
+  exchanges: ExchangeTable;
+  exchange_tags: ExchangeTagTable;
+  rollups: RollupTable;
+  price_overrides: PriceOverrideTable;
+  settings: SettingTable;
+  audit: AuditTable;
+  ingest_state: IngestStateTable;
+}
+
+/** `models`, `limits`, `budget` and `metadata` are JSON text. */
+export interface KeyTable {
+  id: string;
+  name: string;
+  hash: string;
+  hint: string;
+  previous_hash: string | null;
+  previous_hash_expires_at: number | null;
+  created_at: number;
+  expires_at: number | null;
+  blocked: number;
+  revoked_at: number | null;
+  team_id: string | null;
+  project_id: string | null;
+  user_id: string | null;
+  models: string | null;
+  limits: string;
+  budget: string | null;
+  metadata: string;
+}
+
+/** The raw log: what is filtered by, and the whole record as JSON text. */
+export interface ExchangeTable {
+  seq: Generated<number>;
+  id: string;
+  started_at: number;
+  key_id: string | null;
+  model: string;
+  provider: string | null;
+  status: number;
+  client_request_id: string | null;
+  record: string;
+}
+
+/** `started_at` is repeated here so that a tag's exchanges can be read newest first from the index alone. */
+export interface ExchangeTagTable {
+  name: string;
+  value: string;
+  started_at: number;
+  seq: number;
+}
+
+/**
+ * Hourly sums. Each exchange counts once in a row with an empty tag name and once per tag it carries, so one table
+ * answers questions with and without a tag.
+ */
+export interface RollupTable {
+  tag_name: string;
+  hour: number;
+  key_id: string;
+  model: string;
+  provider: string;
+  user_name: string;
+  tag_value: string;
+  requests: number;
+  errors: number;
+  cost_nano: number;
+  input_tokens: number;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
+  output_tokens: number;
+  latency_ms: number;
+}
+
+/** `price` is JSON text. */
+export interface PriceOverrideTable {
+  model: string;
+  price: string;
+  updated_at: number;
+}
+
+export interface SettingTable {
+  name: string;
+  value: string;
+  updated_at: number;
+  expires_at: number | null;
+}
+
+export interface AuditTable {
+  sequence: number;
+  at: number;
+  actor: string;
+  action: string;
+  target: string;
+  details: string;
+  previous_hash: string;
+  hash: string;
+}
+
+/** One row: how far the journal is ingested, which segments are recovered, and the size of the raw log. */
+export interface IngestStateTable {
+  id: number;
+  segment: number;
+  position: number;
+  recovered_through: number;
+  raw_bytes: number;
+}

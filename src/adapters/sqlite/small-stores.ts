@@ -1,0 +1,140 @@
+import { type Kysely, type Selectable, sql } from 'kysely';
+import { SluiceError } from '../../core/errors/error.ts';
+import type {
+  AuditRecord,
+  AuditStore,
+  PriceOverride,
+  PriceOverrideStore,
+  Setting,
+  SettingStore,
+} from '../../ports/store.ts';
+import { limitOf, pageOf, placeOf } from './paging.ts';
+import type { AuditTable, PriceOverrideTable, Schema, SettingTable } from './schema.ts';
+
+const MAX_SETTINGS = 10_000;
+
+/** Price overrides in the database. */
+export function createPriceOverrideStore(typed: Kysely<Schema>): PriceOverrideStore {
+  return {
+    async list() {
+      const rows = await typed.selectFrom('price_overrides').selectAll().orderBy('model').execute();
+      return rows.map(priceOf);
+    },
+    async put({ model, price, updatedAt }) {
+      const row = { model, price: JSON.stringify(price), updated_at: updatedAt };
+      await typed
+        .insertInto('price_overrides')
+        .values(row)
+        .onConflict((conflict) => conflict.column('model').doUpdateSet(row))
+        .execute();
+    },
+    async delete(model) {
+      const done = await typed.deleteFrom('price_overrides').where('model', '=', model).executeTakeFirst();
+      return done.numDeletedRows > 0n;
+    },
+  };
+}
+
+/** Settings in the database. */
+export function createSettingStore(typed: Kysely<Schema>): SettingStore {
+  return {
+    async get(name) {
+      const row = await typed.selectFrom('settings').selectAll().where('name', '=', name).executeTakeFirst();
+      return row && settingOf(row);
+    },
+    async put({ name, value, updatedAt, expiresAt }) {
+      const row = { name, value, updated_at: updatedAt, expires_at: expiresAt ?? null };
+      await typed
+        .insertInto('settings')
+        .values(row)
+        .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
+        .execute();
+    },
+    async delete(name) {
+      const done = await typed.deleteFrom('settings').where('name', '=', name).executeTakeFirst();
+      return done.numDeletedRows > 0n;
+    },
+    async list(prefix) {
+      // A comparison of the beginning, not LIKE: the prefix may hold its wildcards.
+      const rows = await typed
+        .selectFrom('settings')
+        .selectAll()
+        .where('name', '>=', prefix)
+        .where(sql<boolean>`substr(name, 1, length(${prefix})) = ${prefix}`)
+        .orderBy('name')
+        .limit(MAX_SETTINGS)
+        .execute();
+      return rows.map(settingOf);
+    },
+    async deleteExpired(now) {
+      const done = await typed.deleteFrom('settings').where('expires_at', '<=', now).executeTakeFirst();
+      return Number(done.numDeletedRows);
+    },
+  };
+}
+
+/** The audit chain in the database. */
+export function createAuditStore(typed: Kysely<Schema>): AuditStore {
+  const head = async () => {
+    const newest = typed.selectFrom('audit').selectAll().orderBy('sequence', 'desc').limit(1);
+    const row = await newest.executeTakeFirst();
+    return row && auditOf(row);
+  };
+  return {
+    head,
+    async append(record) {
+      const last = await head();
+      const follows = record.sequence === (last?.sequence ?? 0) + 1;
+      if (!follows || record.previousHash !== (last?.hash ?? '')) {
+        throw new SluiceError('conflict', 'The audit log has moved on; read its head and try again.');
+      }
+      const { previousHash, ...rest } = record;
+      await typed
+        .insertInto('audit')
+        .values({ ...rest, previous_hash: previousHash })
+        .execute();
+    },
+    async list(page) {
+      const limit = limitOf(page);
+      const place = placeOf(page);
+      const rows = await typed
+        .selectFrom('audit')
+        .selectAll()
+        .where('sequence', '<', place?.at ?? Number.MAX_SAFE_INTEGER)
+        .orderBy('sequence', 'desc')
+        .limit(limit + 1)
+        .execute();
+      const shape = { place: (row: Audit) => ({ at: row.sequence, id: 'a' }), item: auditOf };
+      return pageOf(rows, limit, shape);
+    },
+    async after(sequence, limit) {
+      const rows = await typed
+        .selectFrom('audit')
+        .selectAll()
+        .where('sequence', '>', sequence)
+        .orderBy('sequence')
+        .limit(limitOf({ limit }))
+        .execute();
+      return rows.map(auditOf);
+    },
+  };
+}
+
+type Audit = Selectable<AuditTable>;
+
+function priceOf(row: Selectable<PriceOverrideTable>): PriceOverride {
+  return { model: row.model, price: JSON.parse(row.price), updatedAt: row.updated_at };
+}
+
+function settingOf(row: Selectable<SettingTable>): Setting {
+  return {
+    name: row.name,
+    value: row.value,
+    updatedAt: row.updated_at,
+    expiresAt: row.expires_at ?? undefined,
+  };
+}
+
+function auditOf({ previous_hash, ...rest }: Audit): AuditRecord {
+  return { ...rest, previousHash: previous_hash };
+}

@@ -1,0 +1,91 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { SluiceError } from '../../core/errors/error.ts';
+import type { JournalPosition } from '../journal/segment.ts';
+import { type Database, openDatabase } from './database.ts';
+import { createExchangeTexts } from './exchanges.ts';
+import { toPlain } from './failure.ts';
+import { Ingestor, type IngestReport } from './ingest.ts';
+import { createKeyStore } from './keys.ts';
+import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
+import { createAuditStore, createPriceOverrideStore, createSettingStore } from './small-stores.ts';
+import { createUsageStore } from './usage.ts';
+
+// The thread that owns the database. An operation awaits nothing but the database, which answers within the same turn,
+// so each one runs to its end before the next message is looked at; only ingest and pruning give way in between.
+
+type Method = (...args: never[]) => Promise<unknown>;
+type Nouns = Readonly<Record<string, Readonly<Record<string, Method>>>>;
+
+if (parentPort !== null) {
+  await serve(parentPort, workerData as WorkerStart);
+}
+
+async function serve(port: MessagePort, start: WorkerStart): Promise<void> {
+  const send = (message: WorkerMessage) => port.postMessage(message);
+  try {
+    const database = await openDatabase(start.databasePath);
+    const ingestor = new Ingestor(database.raw, start.journalDirectory, start.firstSegment);
+    const recovered = ingestor.recover();
+    const nouns = nounsOf(database, ingestor);
+    port.on('message', async (call: Call) => {
+      if (call.noun === 'worker') {
+        await close(port, database);
+        return;
+      }
+      send(await answer(nouns, call));
+    });
+    send({ kind: 'ready', recovered });
+  } catch (error) {
+    send({ kind: 'refused', error: toPlain(error) });
+    port.close();
+  }
+}
+
+async function answer(nouns: Nouns, call: Call): Promise<WorkerMessage> {
+  try {
+    const method = nouns[call.noun]?.[call.method];
+    if (method === undefined) {
+      throw new SluiceError('internal', 'The storage knows no such operation.');
+    }
+    return { kind: 'value', id: call.id, value: await method(...(call.args as never[])) };
+  } catch (error) {
+    return { kind: 'error', id: call.id, error: toPlain(error) };
+  }
+}
+
+function nounsOf({ typed }: Database, ingestor: Ingestor): Nouns {
+  const methods = (store: object) => store as Readonly<Record<string, Method>>;
+  return {
+    keys: methods(createKeyStore(typed)),
+    exchanges: methods(createExchangeTexts(typed)),
+    usage: methods(createUsageStore(typed)),
+    prices: methods(createPriceOverrideStore(typed)),
+    settings: methods(createSettingStore(typed)),
+    audit: methods(createAuditStore(typed)),
+    ledger: {
+      ingest: (target: JournalPosition) => ingest(ingestor, target),
+      expireHolds: async (before: number) => ingestor.expireHolds(before),
+    },
+  };
+}
+
+/** Batch after batch, with a turn of the event loop between them for questions. */
+async function ingest(ingestor: Ingestor, target: JournalPosition): Promise<IngestReport> {
+  let rows = 0;
+  let damaged = 0;
+  for (;;) {
+    const { report, done } = ingestor.run(target);
+    rows += report.rows;
+    damaged += report.damaged;
+    if (done) {
+      return { rows, damaged, crashed: 0 };
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+async function close(port: MessagePort, { raw }: Database): Promise<void> {
+  raw.exec('PRAGMA optimize');
+  raw.close();
+  port.close();
+}

@@ -1,0 +1,336 @@
+import type { Catalog } from '../core/catalog/index.ts';
+import { completePrice, picoPerToken } from '../core/cost/complete-price.ts';
+import type { PriceSnapshot } from '../core/cost/price.ts';
+import { matchesPattern } from '../core/policy/key.ts';
+import type {
+  ConfiguredProvider,
+  Deployment,
+  ListedModel,
+  ModelRoute,
+  Runtime,
+} from '../pipeline/runtime.ts';
+import { PROVIDERS } from '../providers/index.ts';
+import type { Provider } from '../providers/provider.ts';
+import type { Config, DeploymentConfig, ModelConfig, PriceConfig } from './config/index.ts';
+import {
+  configHash,
+  deploymentSettings,
+  isLoopbackHost,
+  providerKeys,
+  providerType,
+} from './config/index.ts';
+import { nearest } from './config/suggest.ts';
+
+/** What a runtime is made from. */
+export interface CompileInput {
+  readonly config: Config;
+  readonly catalog: Catalog;
+  /** Values of provider environment variables, for vendors that deployments name without an entry of their own. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Operator's price overrides by model name or `provider/model`. */
+  readonly overrides: ReadonlyMap<string, PriceSnapshot>;
+  /** The built-in simulator's vendor and address, in demo mode. */
+  readonly demo:
+    | { readonly vendor: Provider; readonly baseUrl: string; readonly models: readonly string[] }
+    | undefined;
+  readonly now: number;
+}
+
+const MAX_MEMO = 10_000;
+const MEGABYTE = 1_048_576;
+
+function compileProvider(input: CompileInput, name: string): ConfiguredProvider | undefined {
+  const { config, environment } = input;
+  const vendor = PROVIDERS.get(providerType(config, name));
+  if (vendor === undefined) return undefined;
+  const entry = config.providers[name];
+  const fromEnvironment = vendor.env
+    .map((variable) => environment[variable])
+    .find((value) => value !== undefined && value !== '');
+  const keys = providerKeys(config, name);
+  const settings: Record<string, string> = {};
+  for (const [key, value] of Object.entries({ ...entry?.credentials, api_version: entry?.api_version })) {
+    if (value !== undefined) settings[key] = value;
+  }
+  return {
+    name,
+    vendor,
+    baseUrl:
+      entry?.base_url ?? (vendor.baseUrlEnv === undefined ? undefined : environment[vendor.baseUrlEnv]),
+    credentials:
+      keys.length > 0 || entry !== undefined || fromEnvironment === undefined ? keys : [fromEnvironment],
+    quirks: vendor.quirks ?? {},
+    headers: { ...vendor.headers, ...lowerCase(entry?.headers ?? {}) },
+    region: entry?.region,
+    allowPrivateNetwork:
+      entry?.allow_private_network === true || vendor.local === true || isLocal(entry?.base_url),
+    settings,
+  };
+}
+
+/** An operator who writes a loopback address into the file has allowed it by that. */
+function isLocal(baseUrl: string | undefined): boolean {
+  if (baseUrl === undefined) return false;
+  return URL.canParse(baseUrl) && isLoopbackHost(new URL(baseUrl).hostname);
+}
+
+function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/** A price from the configuration over what the catalog knows, class by class. */
+function configPrice(given: PriceConfig, base: PriceSnapshot | undefined, now: number): PriceSnapshot {
+  const rate = (usd: number | string | undefined): number | undefined =>
+    usd === undefined ? undefined : picoPerToken(Number(usd));
+  const own = {
+    input: rate(given.input_usd_per_mtok),
+    output: rate(given.output_usd_per_mtok),
+    cacheRead: rate(given.cache_read_usd_per_mtok),
+    cacheWrite5m: rate(given.cache_write_usd_per_mtok),
+    cacheWrite1h: rate(given.cache_write_1h_usd_per_mtok),
+    audioInput: rate(given.audio_input_usd_per_mtok),
+    audioOutput: rate(given.audio_output_usd_per_mtok),
+    image: given.image_usd === undefined ? undefined : picoPerToken(Number(given.image_usd) * 1e6),
+    request: given.request_usd === undefined ? undefined : picoPerToken(Number(given.request_usd) * 1e6),
+  };
+  // Both token rates given: the file speaks for the whole price, and the catalog's tiers no longer apply.
+  const whole = own.input !== undefined && own.output !== undefined;
+  const known = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+  const price = completePrice(whole || base === undefined ? known : { ...base.price, ...known });
+  return { price, source: 'config', asOf: new Date(now).toISOString() };
+}
+
+interface DeploymentWish {
+  readonly provider: ConfiguredProvider;
+  readonly model: string;
+  readonly entry: DeploymentConfig | { readonly provider: string };
+  readonly modelConfig: ModelConfig | undefined;
+}
+
+function priceOf(
+  input: CompileInput,
+  wish: DeploymentWish,
+  given: PriceConfig | undefined,
+): PriceSnapshot | undefined {
+  const { provider, model } = wish;
+  const override = input.overrides.get(`${provider.name}/${model}`) ?? input.overrides.get(model);
+  if (override !== undefined) return override;
+  const listed = input.catalog.price(provider.vendor.catalogId ?? provider.vendor.id, model, input.now);
+  const catalog: PriceSnapshot | undefined =
+    listed === undefined ? undefined : { price: listed.price, source: 'catalog', asOf: listed.asOf };
+  return given === undefined ? catalog : configPrice(given, catalog, input.now);
+}
+
+function compileDeployment(input: CompileInput, wish: DeploymentWish): Deployment {
+  const { provider, model, entry, modelConfig } = wish;
+  const settings = deploymentSettings(input.config, entry, modelConfig);
+  const known = input.catalog.profile(provider.vendor.catalogId ?? provider.vendor.id, model);
+  const profile = {
+    ...known,
+    ...(modelConfig?.max_output_tokens === undefined
+      ? {}
+      : { maxOutputTokens: modelConfig.max_output_tokens }),
+    ...(modelConfig?.context_window_tokens === undefined
+      ? {}
+      : { contextTokens: modelConfig.context_window_tokens }),
+  };
+  const { timeouts } = settings;
+  const reasons = profile.reasoning.kind !== 'none';
+  return {
+    id: `${provider.name}/${model}`,
+    provider: settings.region === undefined ? provider : { ...provider, region: settings.region },
+    model,
+    weight: 'weight' in entry ? entry.weight : 1,
+    timeouts: {
+      connectMs: timeouts.connect_ms,
+      firstByteMs: reasons
+        ? Math.max(timeouts.first_byte_ms, timeouts.first_byte_reasoning_ms)
+        : timeouts.first_byte_ms,
+      idleMs: timeouts.idle_ms,
+      totalMs: timeouts.total_ms,
+    },
+    profile,
+    price: priceOf(input, wish, settings.price),
+  };
+}
+
+class RuntimeCompiler {
+  readonly #input: CompileInput;
+  readonly #providers = new Map<string, ConfiguredProvider>();
+  readonly #memo = new Map<string, ModelRoute | undefined>();
+  #listed: readonly ListedModel[] | undefined;
+
+  constructor(input: CompileInput) {
+    this.#input = input;
+    const { config, demo } = input;
+    for (const name of Object.keys(config.providers)) this.#addProvider(name);
+    for (const model of Object.values(config.models)) {
+      for (const entry of model.deployments)
+        if (!this.#providers.has(entry.provider)) this.#addProvider(entry.provider);
+    }
+    if (demo !== undefined) this.#providers.set(demo.vendor.id, demoProvider(demo));
+  }
+
+  #addProvider(name: string): void {
+    const provider = compileProvider(this.#input, name);
+    if (provider !== undefined) this.#providers.set(name, provider);
+  }
+
+  get providers(): ReadonlyMap<string, ConfiguredProvider> {
+    return this.#providers;
+  }
+
+  resolve(name: string): ModelRoute | undefined {
+    if (this.#memo.has(name)) return this.#memo.get(name);
+    const route = this.#configured(name) ?? this.#qualified(name) ?? this.#plain(name);
+    // Invented names may push useful ones out, never grow the memory.
+    if (this.#memo.size >= MAX_MEMO) this.#memo.clear();
+    this.#memo.set(name, route);
+    return route;
+  }
+
+  #configured(name: string): ModelRoute | undefined {
+    const { models } = this.#input.config;
+    const exact = Object.hasOwn(models, name) ? models[name] : undefined;
+    const found =
+      exact ??
+      Object.entries(models).find(([pattern]) => pattern.includes('*') && matchesPattern(pattern, name))?.[1];
+    if (found === undefined) return undefined;
+    const deployments = found.deployments.flatMap((entry) => {
+      const provider = this.#providers.get(entry.provider);
+      if (provider === undefined) return [];
+      const model = entry.model.replace('*', () => name);
+      return [compileDeployment(this.#input, { provider, model, entry, modelConfig: found })];
+    });
+    return this.#route(name, deployments, found);
+  }
+
+  #qualified(name: string): ModelRoute | undefined {
+    const slash = name.indexOf('/');
+    const provider = slash > 0 ? this.#providers.get(name.slice(0, slash)) : undefined;
+    const model = name.slice(slash + 1);
+    if (provider === undefined || model === '') return undefined;
+    if (provider.vendor.id === this.#input.demo?.vendor.id && !this.#isDemoModel(model)) return undefined;
+    return this.#single(name, provider, model);
+  }
+
+  #isDemoModel(model: string): boolean {
+    return (
+      this.#input.demo?.models.some((known) => model === known || model.startsWith(`${known}~`)) === true
+    );
+  }
+
+  /** A catalog model of the first provider that has it, or anything when there is only one provider. */
+  #plain(name: string): ModelRoute | undefined {
+    const providers = [...this.#providers.values()];
+    for (const provider of providers) {
+      if (provider.vendor.id === this.#input.demo?.vendor.id) continue;
+      if (
+        this.#input.catalog.canonicalId(provider.vendor.catalogId ?? provider.vendor.id, name) !== undefined
+      ) {
+        return this.#single(name, provider, name);
+      }
+    }
+    const [only] = providers;
+    return providers.length === 1 &&
+      only !== undefined &&
+      this.#input.demo === undefined &&
+      !name.includes('/')
+      ? this.#single(name, only, name)
+      : undefined;
+  }
+
+  #single(name: string, provider: ConfiguredProvider, model: string): ModelRoute {
+    const wish = { provider, model, entry: { provider: provider.name }, modelConfig: undefined };
+    return this.#route(name, [compileDeployment(this.#input, wish)], undefined);
+  }
+
+  #route(name: string, deployments: readonly Deployment[], model: ModelConfig | undefined): ModelRoute {
+    const first = deployments[0]?.provider.name ?? '';
+    const { retries } = deploymentSettings(this.#input.config, { provider: first }, model);
+    return {
+      name,
+      deployments,
+      strategy: model?.strategy ?? 'priority',
+      retries: {
+        attempts: retries.attempts,
+        backoffMs: retries.backoff_ms,
+        maxBackoffMs: retries.max_backoff_ms,
+      },
+      fallbacks: model?.fallbacks ?? [],
+      fallbacksOn: model?.fallbacks_on ?? {},
+    };
+  }
+
+  list(): readonly ListedModel[] {
+    this.#listed ??= this.#compileList();
+    return this.#listed;
+  }
+
+  #compileList(): readonly ListedModel[] {
+    const names = new Set(Object.keys(this.#input.config.models).filter((name) => !name.includes('*')));
+    const { demo, catalog } = this.#input;
+    for (const provider of this.#providers.values()) {
+      if (provider.vendor.id === demo?.vendor.id) {
+        for (const model of demo.models) names.add(`${provider.name}/${model}`);
+        continue;
+      }
+      const entries = [...catalog.entries(provider.vendor.catalogId ?? provider.vendor.id)].filter(
+        (entry) => !entry.deprecated,
+      );
+      for (const entry of entries) names.add(entry.id);
+      for (const entry of entries) names.add(`${provider.name}/${entry.id}`);
+    }
+    return [...names].flatMap((name) => {
+      const [deployment] = this.resolve(name)?.deployments ?? [];
+      if (deployment === undefined) return [];
+      const { contextTokens, maxOutputTokens } = deployment.profile;
+      return [{ name, provider: deployment.provider.name, contextTokens, maxOutputTokens }];
+    });
+  }
+}
+
+function demoProvider(demo: NonNullable<CompileInput['demo']>): ConfiguredProvider {
+  return {
+    name: demo.vendor.id,
+    vendor: demo.vendor,
+    baseUrl: demo.baseUrl,
+    credentials: [],
+    quirks: demo.vendor.quirks ?? {},
+    headers: {},
+    region: undefined,
+    allowPrivateNetwork: true,
+    settings: {},
+  };
+}
+
+/** At most this many names are compared, so that asking for unknown models stays cheap. */
+const MAX_COMPARED = 300;
+
+function closeNames(name: string, models: readonly ListedModel[]): readonly string[] {
+  const start = name.slice(0, 2).toLowerCase();
+  const candidates = models
+    .map((model) => model.name)
+    .filter((known) => known.toLowerCase().startsWith(start));
+  const found = nearest(name, candidates.slice(0, MAX_COMPARED));
+  return found === undefined ? [] : [found];
+}
+
+/** Turns a checked configuration into the immutable runtime that requests are served with. */
+export function compileRuntime(input: CompileInput): Runtime {
+  const { config } = input;
+  const compiler = new RuntimeCompiler(input);
+  const loopback = isLoopbackHost(config.server.host);
+  return {
+    hash: configHash(config),
+    demo: input.demo !== undefined,
+    accessMode: config.access.mode ?? (loopback ? undefined : 'keys'),
+    maxBodyBytes: config.server.max_body_mb * MEGABYTE,
+    maxJsonDepth: config.server.max_json_depth,
+    maxAnswerBytes: config.upstream.max_answer_mb * MEGABYTE,
+    providers: compiler.providers,
+    resolve: (name) => compiler.resolve(name),
+    listModels: () => compiler.list(),
+    suggest: (name) => closeNames(name, compiler.list()),
+  };
+}

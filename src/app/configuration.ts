@@ -1,0 +1,56 @@
+import type { Catalog } from '../core/catalog/index.ts';
+import { PROVIDERS } from '../providers/index.ts';
+import {
+  type Config,
+  type ConfigFlags,
+  type ConfigWatch,
+  environmentConfig,
+  type LoadResult,
+  loadConfig,
+  type Problem,
+  watchConfig,
+} from './config/index.ts';
+
+/** Where the configuration comes from. */
+export interface ConfigurationSource {
+  readonly path: string | undefined;
+  readonly flags: ConfigFlags;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Local providers known to answer on their usual port. */
+  readonly reachable: ReadonlySet<string>;
+}
+
+/** The live configuration and what became of newer ones. */
+export interface LiveConfiguration {
+  readonly config: Config;
+  readonly loadedAt: number;
+  /** Problems of a newer file that was not accepted. */
+  readonly problems: readonly Problem[];
+}
+
+/** Loads every layer and checks the result. */
+export function loadConfiguration(source: ConfigurationSource, catalog: Catalog, now: number): LoadResult {
+  return loadConfig({
+    path: source.path,
+    environment: source.environment,
+    flags: source.flags,
+    discovered: environmentConfig(source.environment, PROVIDERS, source.reachable).config,
+    known: {
+      providers: PROVIDERS,
+      hasModel: (name) =>
+        [...PROVIDERS.values()].some(
+          (vendor) => catalog.canonicalId(vendor.catalogId ?? vendor.id, name) !== undefined,
+        ),
+    },
+    now,
+  });
+}
+
+/** Watches the file, if there is one, and hands over every fresh load. */
+export function watchConfiguration(
+  source: ConfigurationSource,
+  load: () => LoadResult,
+  onLoad: (result: LoadResult) => void,
+): ConfigWatch<LoadResult> | undefined {
+  return source.path === undefined ? undefined : watchConfig({ path: source.path, load, onLoad });
+}

@@ -1,0 +1,318 @@
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { openJournal } from '../adapters/journal/journal.ts';
+import { createMemoryEventBus } from '../adapters/memory/event-bus.ts';
+import { createMemoryMetrics } from '../adapters/memory/metrics.ts';
+import { openSecretBox } from '../adapters/secret-box/secret-box.ts';
+import { openSqlite } from '../adapters/sqlite/open.ts';
+import { systemClock } from '../adapters/system/clock.ts';
+import { createSystemRandom } from '../adapters/system/random.ts';
+import { openUndiciUpstream } from '../adapters/undici/upstream.ts';
+import { AuditLog, createAuditHandlers } from '../control/audit.ts';
+import type { Handlers } from '../control/caller.ts';
+import { createExchangeHandlers } from '../control/exchanges.ts';
+import { KeyDirectory } from '../control/key-directory.ts';
+import { createKeyHandlers } from '../control/keys.ts';
+import { createSessionHandlers, Sessions } from '../control/sessions.ts';
+import { createUsageHandlers } from '../control/usage.ts';
+import { type Catalog, createCatalog, parseCatalog } from '../core/catalog/index.ts';
+import { SluiceError } from '../core/errors/error.ts';
+import { BudgetBook } from '../core/policy/budget.ts';
+import { RateLimiter } from '../core/policy/rate.ts';
+import type { DataPlanePorts } from '../http/data-plane.ts';
+import { listen, type RunningServer } from '../http/server.ts';
+import { createChatPipeline } from '../pipeline/chat.ts';
+import type { Runtime } from '../pipeline/runtime.ts';
+import { createAttempt } from '../pipeline/stages/attempt.ts';
+import { admit, createAuthenticate } from '../pipeline/stages/authenticate.ts';
+import { createAuthorize } from '../pipeline/stages/authorize.ts';
+import { createChooseRoute } from '../pipeline/stages/choose-route.ts';
+import { createGuardInput } from '../pipeline/stages/guard-input.ts';
+import { createGuardOutput } from '../pipeline/stages/guard-output.ts';
+import { createLimitRate } from '../pipeline/stages/limit-rate.ts';
+import { createLookupCache } from '../pipeline/stages/lookup-cache.ts';
+import { createReserveBudget } from '../pipeline/stages/reserve-budget.ts';
+import { createSettleCost } from '../pipeline/stages/settle-cost.ts';
+import { createWriteLog } from '../pipeline/stages/write-log.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EventBus } from '../ports/event-bus.ts';
+import type { Ledger } from '../ports/ledger.ts';
+import type { Log } from '../ports/log-sink.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Random } from '../ports/random.ts';
+import type { SecretBox } from '../ports/secret-box.ts';
+import type { Store } from '../ports/store.ts';
+import type { Upstream } from '../ports/upstream.ts';
+import { ensureAdminKey } from './admin-key.ts';
+import { type Config, isLoopbackHost } from './config/index.ts';
+import type { ConfigurationSource } from './configuration.ts';
+import { syncFileKeys } from './file-keys.ts';
+import { LiveRuntime } from './live-runtime.ts';
+import { createOperatorHandlers } from './operator-handlers.ts';
+import { expandPath, shippedFile } from './paths.ts';
+
+/** How to open a gateway. */
+export interface GatewayOptions {
+  readonly source: ConfigurationSource;
+  /** Checked already; `LiveRuntime` loads newer ones. */
+  readonly config: Config;
+  readonly catalog: Catalog;
+  readonly log: Log;
+  readonly version: string;
+}
+
+/** A running gateway. */
+export interface Gateway {
+  readonly url: string;
+  readonly demo: boolean;
+  /** Signs the first visitor of the portal in. */
+  signInLink(): string;
+  /** Loads the configuration again, changed or not. */
+  reload(): void;
+  /** No new work; waits for running answers up to `server.drain_timeout_ms`, flushes the ledger and lets go of all. */
+  close(): Promise<void>;
+}
+
+/** The catalog that ships with the program. */
+export function loadCatalog(): Catalog {
+  const path = shippedFile('./catalog.generated.json', '../core/catalog/catalog.generated.json');
+  if (path === undefined)
+    throw new SluiceError('internal', 'The model catalog is missing; run `npm run build`.');
+  return createCatalog(parseCatalog(readFileSync(path, 'utf8')));
+}
+
+/** Everything that holds a resource. */
+interface Adapters {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly secrets: SecretBox;
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly upstream: Upstream;
+  readonly metrics: Metrics;
+  readonly events: EventBus;
+  readonly book: BudgetBook;
+  readonly limiter: RateLimiter;
+  readonly log: Log;
+}
+
+async function openAdapters(config: Config, dataDir: string, log: Log): Promise<Adapters> {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  chmodSync(dataDir, 0o700);
+  const clock = systemClock;
+  const secrets = openSecretBox(dataDir);
+  const journal = openJournal({
+    directory: `${dataDir}/journal`,
+    clock,
+    durability: config.storage.sync === 'full' ? 'disk' : 'kernel',
+  });
+  const { store, ledger } = await openSqlite({
+    directory: dataDir,
+    journal,
+    clock,
+    log,
+    retention: { maxAgeMs: config.log.retention_days * 86_400_000, maxBytes: config.log.max_mb * 1_048_576 },
+  });
+  return {
+    clock,
+    random: createSystemRandom(() => clock.now()),
+    secrets,
+    store,
+    ledger,
+    upstream: openUndiciUpstream({ maxConnections: 512 }),
+    metrics: createMemoryMetrics(),
+    events: createMemoryEventBus(),
+    book: new BudgetBook(),
+    limiter: new RateLimiter(),
+    log,
+  };
+}
+
+function createChat(adapters: Adapters, directory: KeyDirectory): DataPlanePorts['chat'] {
+  const { clock, random } = adapters;
+  return createChatPipeline({
+    authenticate: createAuthenticate({ keys: () => directory.snapshot(), secrets: adapters.secrets, clock }),
+    authorize: createAuthorize(),
+    limitRate: createLimitRate(adapters),
+    reserveBudget: createReserveBudget(adapters),
+    guardInput: createGuardInput(),
+    lookupCache: createLookupCache(),
+    chooseRoute: createChooseRoute({ random }),
+    attempt: createAttempt(adapters),
+    guardOutput: createGuardOutput(),
+    settleCost: createSettleCost(adapters),
+    writeLog: createWriteLog(adapters),
+  });
+}
+
+/** Counts what is running, so that a drain knows when the last answer is out. */
+class Traffic {
+  #running = 0;
+  #idle: (() => void) | undefined;
+  draining = false;
+
+  add(): void {
+    this.#running++;
+  }
+
+  remove(): void {
+    this.#running--;
+    if (this.#running === 0) this.#idle?.();
+  }
+
+  /** Resolves when nothing runs any more, or after `ms`. */
+  async idle(clock: Clock, ms: number): Promise<void> {
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+      clock.after(ms, resolve);
+    });
+  }
+}
+
+function dataPlanePorts(parts: {
+  readonly adapters: Adapters;
+  readonly directory: KeyDirectory;
+  readonly runtime: () => Runtime;
+  readonly traffic: Traffic;
+  readonly config: () => Config;
+}): DataPlanePorts {
+  const { adapters, directory, runtime, traffic, config } = parts;
+  const ports = { keys: () => directory.snapshot(), secrets: adapters.secrets, clock: adapters.clock };
+  return {
+    runtime,
+    chat: createChat(adapters, directory),
+    admit: (client, current) => {
+      admit(ports, client, current);
+    },
+    bodyLimits: () => {
+      const { server } = config();
+      return {
+        maxBytes: server.max_body_mb * 1_048_576,
+        maxDepth: server.max_json_depth,
+        maxExpansionRatio: server.max_expansion_ratio,
+        idleTimeoutMs: server.body_idle_timeout_ms,
+      };
+    },
+    writeStallMs: config().server.write_stall_timeout_ms,
+    clock: adapters.clock,
+    random: adapters.random,
+    log: adapters.log,
+    draining: () => traffic.draining,
+    inFlight: traffic,
+  };
+}
+
+function openSessions(
+  adapters: Adapters,
+  config: Config,
+  address: { adminKey: string; url: () => string },
+): Sessions {
+  return new Sessions({
+    store: adapters.store,
+    secrets: adapters.secrets,
+    clock: adapters.clock,
+    random: adapters.random,
+    adminKey: address.adminKey,
+    baseUrl: address.url,
+    idleMs: config.access.session_idle_timeout_s * 1000,
+    maxAgeMs: config.access.session_max_age_s * 1000,
+  });
+}
+
+function urlOf(config: Config, port: number): string {
+  if (config.server.public_url !== undefined) return config.server.public_url.replace(/\/+$/, '');
+  const host = ['0.0.0.0', '::', '[::]'].includes(config.server.host) ? '127.0.0.1' : config.server.host;
+  return `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+}
+
+function serverConfig(config: Config) {
+  const { server } = config;
+  return {
+    host: server.host.replace(/^\[|\]$/g, ''),
+    port: server.port,
+    allowedHosts: server.allowed_hosts,
+    publicUrl: server.public_url,
+    maxHeaderBytes: server.max_header_bytes,
+    maxConnections: server.max_connections,
+    headerTimeoutMs: server.header_timeout_ms,
+    keepAliveTimeoutMs: server.keep_alive_timeout_ms,
+  };
+}
+
+/** Opens everything in order and listens. Throws `SluiceError` with a sentence for the operator. */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, log } = options;
+  const dataDir = expandPath(config.storage.data_dir);
+  const adapters = await openAdapters(config, dataDir, log);
+  const { clock, store } = adapters;
+  const directory = new KeyDirectory(adapters);
+  await syncFileKeys(config, adapters, clock.now());
+  await directory.load();
+  const live = await LiveRuntime.open({ ...options, adapters, directory });
+  const traffic = new Traffic();
+  const admin = ensureAdminKey(
+    config.access.admin_key ?? options.source.environment['SLUICE_ADMIN_KEY'],
+    dataDir,
+    adapters.random,
+  );
+  let running: RunningServer | undefined;
+  const url = () => urlOf(live.config, running?.port ?? config.server.port);
+  const sessions = openSessions(adapters, config, { adminKey: admin.key, url });
+  const audit = new AuditLog(adapters);
+  const handlers: Handlers = {
+    ...createKeyHandlers({ ...adapters, directory }),
+    ...createExchangeHandlers(adapters),
+    ...createUsageHandlers(adapters),
+    ...createAuditHandlers({ store, audit }),
+    ...createSessionHandlers(sessions),
+    ...createOperatorHandlers({
+      ...adapters,
+      directory,
+      live,
+      url,
+      version: options.version,
+      ready: () => !traffic.draining,
+    }),
+  };
+  running = await listen(serverConfig(config), {
+    data: dataPlanePorts({
+      adapters,
+      directory,
+      runtime: () => live.runtime,
+      traffic,
+      config: () => live.config,
+    }),
+    admin: {
+      handlers,
+      sessions,
+      audit,
+      events: adapters.events,
+      log,
+      secureCookies:
+        config.server.public_url?.startsWith('https://') === true || !isLoopbackHost(config.server.host),
+    },
+    metrics: adapters.metrics,
+    ready: () => !traffic.draining,
+    portalFolder: shippedFile('./portal', '../../dist/portal'),
+  });
+  const server = running;
+  const expiry = setInterval(() => adapters.book.expire(clock.now()), 60_000);
+  expiry.unref();
+  return {
+    url: url(),
+    demo: live.runtime.demo,
+    signInLink: () => sessions.createLink().url,
+    reload: () => live.reload(),
+    async close() {
+      traffic.draining = true;
+      clearInterval(expiry);
+      live.close();
+      await traffic.idle(clock, live.config.server.drain_timeout_ms);
+      await server.close();
+      await adapters.upstream.close();
+      await live.closeDemo();
+      await adapters.ledger.close();
+      await store.close();
+    },
+  };
+}

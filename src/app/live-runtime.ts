@@ -1,0 +1,173 @@
+import type { KeyDirectory } from '../control/key-directory.ts';
+import type { Catalog } from '../core/catalog/index.ts';
+import type { PriceSnapshot } from '../core/cost/price.ts';
+import type { Runtime } from '../pipeline/runtime.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log-sink.ts';
+import type { SecretBox } from '../ports/secret-box.ts';
+import type { Store } from '../ports/store.ts';
+import { SIMULATED_MODELS, simulator } from '../providers/simulator/index.ts';
+import { type CompileInput, compileRuntime } from './compile.ts';
+import type { Config, ConfigWatch, LoadResult, Problem } from './config/index.ts';
+import { type ConfigurationSource, loadConfiguration, watchConfiguration } from './configuration.ts';
+import { syncFileKeys } from './file-keys.ts';
+import { type RunningSimulator, startSimulator } from './simulator.ts';
+
+/** What the live runtime works with. */
+export interface LiveRuntimeOptions {
+  readonly source: ConfigurationSource;
+  readonly config: Config;
+  readonly catalog: Catalog;
+  readonly log: Log;
+  readonly directory: KeyDirectory;
+  readonly adapters: { readonly store: Store; readonly secrets: SecretBox; readonly clock: Clock };
+}
+
+/**
+ * The configuration that requests are served with. A newer one replaces it by swapping one reference; a broken one leaves
+ * it alone and is told in log, status and portal.
+ */
+export class LiveRuntime {
+  readonly #options: LiveRuntimeOptions;
+  #config: Config;
+  #runtime: Runtime;
+  #problems: readonly Problem[] = [];
+  #loadedAt: number;
+  #overrides: ReadonlyMap<string, PriceSnapshot>;
+  #demo: RunningSimulator | undefined;
+  #watch: ConfigWatch<LoadResult> | undefined;
+
+  private constructor(
+    options: LiveRuntimeOptions,
+    start: { overrides: ReadonlyMap<string, PriceSnapshot>; demo: RunningSimulator | undefined },
+  ) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#overrides = start.overrides;
+    this.#demo = start.demo;
+    this.#loadedAt = options.adapters.clock.now();
+    this.#runtime = this.#compile();
+    this.#watch = watchConfiguration(
+      options.source,
+      () => this.#load(),
+      (result) => this.#take(result),
+    );
+  }
+
+  static async open(options: LiveRuntimeOptions): Promise<LiveRuntime> {
+    const overrides = await readOverrides(options.adapters.store);
+    const demo = needsDemo(options.config) ? await startSimulator({ host: '127.0.0.1', port: 0 }) : undefined;
+    return new LiveRuntime(options, { overrides, demo });
+  }
+
+  get runtime(): Runtime {
+    return this.#runtime;
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get problems(): readonly Problem[] {
+    return this.#problems;
+  }
+
+  get loadedAt(): number {
+    return this.#loadedAt;
+  }
+
+  get path(): string | undefined {
+    return this.#options.source.path;
+  }
+
+  /** Loads now, changed or not (SIGHUP). */
+  reload(): void {
+    if (this.#watch !== undefined) this.#watch.reload();
+    else this.#take(this.#load());
+  }
+
+  /** Reads the price overrides again and compiles anew. */
+  async refreshPrices(): Promise<void> {
+    this.#overrides = await readOverrides(this.#options.adapters.store);
+    this.#runtime = this.#compile();
+  }
+
+  /** Checks a configuration text against everything a file is checked against. */
+  check(result: LoadResult): readonly Problem[] {
+    return result.problems;
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  async closeDemo(): Promise<void> {
+    await this.#demo?.close();
+  }
+
+  #load(): LoadResult {
+    return loadConfiguration(this.#options.source, this.#options.catalog, this.#options.adapters.clock.now());
+  }
+
+  #take(result: LoadResult): void {
+    const { log, adapters, directory } = this.#options;
+    this.#problems = result.problems;
+    if (result.config === undefined) {
+      const [first] = result.problems;
+      log.error('config.rejected', {
+        problems: result.problems.length,
+        path: first?.path,
+        problem: first?.problem,
+      });
+      return;
+    }
+    this.#config = result.config;
+    this.#loadedAt = adapters.clock.now();
+    void this.#adopt(result.config).catch((error: unknown) => {
+      log.error('config.adopt_failed', { error: String(error) });
+    });
+    log.info('config.loaded', { hash: this.#runtime.hash });
+    void directory;
+  }
+
+  async #adopt(config: Config): Promise<void> {
+    const { adapters, directory } = this.#options;
+    if (needsDemo(config) && this.#demo === undefined) {
+      this.#demo = await startSimulator({ host: '127.0.0.1', port: 0 });
+    }
+    this.#runtime = this.#compile();
+    await syncFileKeys(config, adapters, adapters.clock.now());
+    await directory.load();
+  }
+
+  #compile(): Runtime {
+    const { catalog, source, adapters } = this.#options;
+    const demo: CompileInput['demo'] =
+      this.#demo !== undefined && needsDemo(this.#config)
+        ? { vendor: simulator, baseUrl: this.#demo.url, models: SIMULATED_MODELS }
+        : undefined;
+    return compileRuntime({
+      config: this.#config,
+      catalog,
+      environment: source.environment,
+      overrides: this.#overrides,
+      demo,
+      now: adapters.clock.now(),
+    });
+  }
+}
+
+/** Demo mode: nobody configured a provider. */
+function needsDemo(config: Config): boolean {
+  return Object.keys(config.providers).length === 0 && Object.keys(config.models).length === 0;
+}
+
+async function readOverrides(store: Store): Promise<ReadonlyMap<string, PriceSnapshot>> {
+  const overrides = await store.prices.list();
+  return new Map(
+    overrides.map(({ model, price, updatedAt }) => [
+      model,
+      { price, source: 'override' as const, asOf: new Date(updatedAt).toISOString() },
+    ]),
+  );
+}

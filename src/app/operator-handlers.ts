@@ -1,0 +1,141 @@
+import { type Handlers, toTime } from '../control/caller.ts';
+import { usdPerMillion } from '../control/exchanges.ts';
+import type { KeyDirectory } from '../control/key-directory.ts';
+import { completePrice, picoPerToken } from '../core/cost/complete-price.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Store } from '../ports/store.ts';
+import { configHash, loadConfig, maskSecrets } from './config/index.ts';
+import type { LiveRuntime } from './live-runtime.ts';
+
+export interface OperatorPorts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly directory: KeyDirectory;
+  readonly live: LiveRuntime;
+  readonly url: () => string;
+  readonly version: string;
+  readonly ready: () => boolean;
+}
+
+/** The first model a newcomer can call: of the demo, of the configuration, or of the catalog. */
+function exampleModel(live: LiveRuntime): string {
+  const models = live.runtime.listModels();
+  const preferred = [
+    'gpt-4o-mini',
+    'gpt-5-mini',
+    'claude-haiku-4-5',
+    'claude-sonnet-4-5',
+    'gemini-2.5-flash',
+  ];
+  return (
+    preferred.find((name) => models.some((model) => model.name === name)) ?? models[0]?.name ?? 'sim/gpt'
+  );
+}
+
+type OperatorHandlers = Pick<
+  Handlers,
+  'getStatus' | 'listModels' | 'listPrices' | 'setPrice' | 'getConfig' | 'validateConfig'
+>;
+
+function createStatus(ports: OperatorPorts): Handlers['getStatus'] {
+  const { clock, live, directory } = ports;
+  const startedAt = clock.now();
+  return async () => {
+    const { runtime } = live;
+    const models = runtime.listModels();
+    const mode = runtime.accessMode ?? (directory.snapshot().size === 0 ? 'open' : 'keys');
+    return {
+      version: ports.version,
+      started_at: toTime(startedAt),
+      uptime_s: Math.round((clock.now() - startedAt) / 1000),
+      demo: runtime.demo,
+      ready: ports.ready(),
+      access_mode: mode,
+      base_url: ports.url(),
+      config: {
+        path: live.path ?? null,
+        hash: runtime.hash,
+        loaded_at: toTime(live.loadedAt),
+        problems: live.problems.map(({ path, problem, remedy }) => ({ path, problem, remedy })),
+      },
+      providers: [...runtime.providers.values()].map((provider) => ({
+        name: provider.name,
+        type: provider.vendor.id,
+        base_url: provider.baseUrl ?? provider.vendor.baseUrl ?? '',
+        credentials: provider.credentials.length,
+        models: models.filter((model) => model.provider === provider.name).length,
+      })),
+      keys: directory.snapshot().size,
+      example_model: exampleModel(live),
+    };
+  };
+}
+
+function priceRow(live: LiveRuntime, name: string) {
+  const price = live.runtime.resolve(name)?.deployments[0]?.price?.price;
+  if (price === undefined) return null;
+  return {
+    input: usdPerMillion(price.input),
+    output: usdPerMillion(price.output),
+    cache_read: usdPerMillion(price.cacheRead),
+    cache_write_5m: usdPerMillion(price.cacheWrite5m),
+  };
+}
+
+/** Status, models, prices and configuration: what needs the live runtime. */
+export function createOperatorHandlers(ports: OperatorPorts): OperatorHandlers {
+  const { live, store, clock } = ports;
+  return {
+    getStatus: createStatus(ports),
+    async listModels() {
+      const data = live.runtime.listModels().map((model) => ({
+        id: model.name,
+        provider: model.provider,
+        context_tokens: model.contextTokens ?? null,
+        max_output_tokens: model.maxOutputTokens ?? null,
+        price_usd_per_mtok: priceRow(live, model.name),
+      }));
+      return { data, next_cursor: null };
+    },
+    async listPrices() {
+      const overrides = await store.prices.list();
+      const data = overrides.map(({ model, price, updatedAt }) => ({
+        model,
+        updated_at: toTime(updatedAt),
+        input_usd_per_mtok: usdPerMillion(price.input),
+        output_usd_per_mtok: usdPerMillion(price.output),
+        cache_read_usd_per_mtok: usdPerMillion(price.cacheRead),
+        cache_write_usd_per_mtok: usdPerMillion(price.cacheWrite5m),
+      }));
+      return { data, next_cursor: null };
+    },
+    async setPrice({ model, ...given }) {
+      const rate = (usd: number | string | undefined) =>
+        usd === undefined ? undefined : picoPerToken(Number(usd));
+      const price = completePrice({
+        input: rate(given.input_usd_per_mtok),
+        output: rate(given.output_usd_per_mtok),
+        cacheRead: rate(given.cache_read_usd_per_mtok),
+        cacheWrite5m: rate(given.cache_write_usd_per_mtok),
+      });
+      await store.prices.put({ model, price, updatedAt: clock.now() });
+      await live.refreshPrices();
+      return { ok: true };
+    },
+    async getConfig() {
+      return { hash: configHash(live.config), config: maskSecrets(live.config) };
+    },
+    async validateConfig({ yaml }) {
+      const { problems } = loadConfig({ text: yaml, environment: process.env });
+      return {
+        valid: problems.length === 0,
+        problems: problems.map(({ path, line, problem, remedy }) => ({
+          path,
+          line: line ?? null,
+          problem,
+          remedy,
+        })),
+      };
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { promptTokens, type Usage } from '../model/index.ts';
+import type { Cost } from './exchange.ts';
+import type { Price } from './price.ts';
+
+/** Rates of one tier: a `Price` without its tiers. */
+export type Rates = Omit<Price, 'tiers'>;
+
+/** No money at all. */
+export const NO_COST: Cost = Object.freeze({
+  input: 0,
+  cacheRead: 0,
+  cacheWrite5m: 0,
+  cacheWrite1h: 0,
+  output: 0,
+  audioInput: 0,
+  audioOutput: 0,
+  images: 0,
+  requests: 0,
+  total: 0,
+});
+
+/**
+ * What an exchange costs, in nano-dollars: per class, count × pico-dollars ÷ 1000, rounded half up; the total is the
+ * sum of the rounded classes, so a bill can be added up by hand. Reasoning tokens are inside `output` and not charged
+ * twice. Counts that are no whole number of at least 0 are taken as the next whole number above, negative ones as 0.
+ * A class or total above 2^53 - 1 is held there.
+ */
+export function costOf(usage: Usage, price: Price): Cost {
+  const rates = ratesFor(price, promptTokens(usage));
+  const classes = {
+    input: nano(usage.input, rates.input),
+    cacheRead: nano(usage.cacheRead, rates.cacheRead),
+    cacheWrite5m: nano(usage.cacheWrite5m, rates.cacheWrite5m),
+    cacheWrite1h: nano(usage.cacheWrite1h, rates.cacheWrite1h),
+    output: nano(usage.output, rates.output),
+    audioInput: nano(usage.audioInput, rates.audioInput),
+    audioOutput: nano(usage.audioOutput, rates.audioOutput),
+    images: nano(usage.images, rates.image),
+    requests: nano(1, rates.request),
+  };
+  return { ...classes, total: sumOf(Object.values(classes)) };
+}
+
+/** A charge that cannot be split by class, for example a hold charged after a crash; it stands under `requests`. */
+export function unsplitCost(totalNano: number): Cost {
+  return { ...NO_COST, requests: totalNano, total: totalNano };
+}
+
+/** The rates that hold for a prompt of this many tokens, cached ones included. */
+export function ratesFor(price: Price, promptLength: number): Rates {
+  let rates: Rates = price;
+  for (const tier of price.tiers ?? []) {
+    if (promptLength > tier.above) {
+      rates = tier.rates;
+    }
+  }
+  return rates;
+}
+
+/** What is known of a call before it is made. */
+export interface Reach {
+  /** Upper estimate of the whole prompt; see `reserveTokens`. */
+  readonly inputTokens: number;
+  /** Per choice. */
+  readonly maxOutputTokens: number;
+  /** `n`; 1 when the dialect has none. */
+  readonly choices: number;
+  /** Images asked for. Default 0. */
+  readonly images?: number;
+  /** The dearest cache write the request can cause. Default `1h`: anything. */
+  readonly cacheWrites?: 'none' | '5m' | '1h';
+  /** Whether audio may be sent or produced. Default true. */
+  readonly audio?: boolean;
+}
+
+/**
+ * The most a call can cost, in nano-dollars: every prompt token at the dearest class it could be billed in, every
+ * choice at full length. Both the tier of the estimate and any tier above count, because the estimate may be low.
+ */
+export function worstCase(price: Price, reach: Reach): number {
+  const tiers = (price.tiers ?? []).map((tier) => tier.rates);
+  const candidates = [ratesFor(price, reach.inputTokens), ...tiersNear(price, reach.inputTokens, tiers)];
+  return Math.max(...candidates.map((rates) => worstAt(rates, reach)));
+}
+
+/** Tiers whose threshold the true prompt may pass although the estimate does not: those below twice the estimate. */
+function tiersNear(price: Price, inputTokens: number, rates: readonly Rates[]): Rates[] {
+  return rates.filter((_, index) => (price.tiers?.[index]?.above ?? 0) < inputTokens * 2);
+}
+
+function worstAt(rates: Rates, reach: Reach): number {
+  const writes = reach.cacheWrites ?? '1h';
+  const audio = reach.audio ?? true;
+  const input = Math.max(
+    rates.input,
+    rates.cacheRead,
+    writes === 'none' ? 0 : rates.cacheWrite5m,
+    writes === '1h' ? rates.cacheWrite1h : 0,
+    audio ? rates.audioInput : 0,
+  );
+  const output = audio ? Math.max(rates.output, rates.audioOutput) : rates.output;
+  const produced = wholeCount(reach.maxOutputTokens) * Math.max(1, wholeCount(reach.choices));
+  const most = sumOf([
+    nano(reach.inputTokens, input),
+    nano(Math.min(produced, Number.MAX_SAFE_INTEGER), output),
+    nano(reach.images ?? 0, rates.image),
+    nano(1, rates.request),
+  ]);
+  return most > 0 ? sumOf([most, ROUNDING_NANO]) : 0;
+}
+
+/** The bill rounds nine classes, this sum four: together they differ by at most half of each. */
+const ROUNDING_NANO = 6;
+
+/** count × pico-dollars in nano-dollars, half up. BigInt only where the product leaves the safe integers. */
+function nano(count: number, pico: number): number {
+  const whole = wholeCount(count);
+  const product = whole * pico;
+  if (product <= Number.MAX_SAFE_INTEGER - 500) {
+    const rest = product % 1000;
+    return (product - rest) / 1000 + (rest >= 500 ? 1 : 0);
+  }
+  const exact = (BigInt(whole) * BigInt(pico) + 500n) / 1000n;
+  return exact > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(exact);
+}
+
+function wholeCount(count: number): number {
+  return count > 0 ? Math.min(Math.ceil(count), Number.MAX_SAFE_INTEGER) : 0;
+}
+
+function sumOf(parts: readonly number[]): number {
+  let sum = 0;
+  for (const part of parts) {
+    sum = Math.min(sum + part, Number.MAX_SAFE_INTEGER);
+  }
+  return sum;
+}

@@ -1,0 +1,91 @@
+import { isObject, type Json, type JsonObject, UNKNOWN_USAGE, type Usage } from '../../core/model/index.ts';
+
+function count(value: Json | undefined): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
+function nested(usage: JsonObject, key: string, field: string): number | undefined {
+  const inner = usage[key];
+  return isObject(inner) ? count(inner[field]) : undefined;
+}
+
+/**
+ * Reads Anthropic's `usage`: `input_tokens` is without cache reads and writes, the classes are disjoint already (WIRE
+ * §1.1). A cache-write total without its split counts as five-minute writes, the default lifetime.
+ */
+export function decodeUsage(raw: Json | undefined): Usage {
+  if (!isObject(raw)) return UNKNOWN_USAGE;
+  const input = count(raw['input_tokens']);
+  const output = count(raw['output_tokens']);
+  if (input === undefined && output === undefined) return UNKNOWN_USAGE;
+  const hour = nested(raw, 'cache_creation', 'ephemeral_1h_input_tokens') ?? 0;
+  const short = nested(raw, 'cache_creation', 'ephemeral_5m_input_tokens') ?? 0;
+  const written = count(raw['cache_creation_input_tokens']) ?? hour + short;
+  return {
+    input: input ?? 0,
+    cacheRead: count(raw['cache_read_input_tokens']) ?? 0,
+    cacheWrite5m: written - Math.min(hour, written),
+    cacheWrite1h: Math.min(hour, written),
+    output: output ?? 0,
+    reasoning: nested(raw, 'output_tokens_details', 'thinking_tokens') ?? 0,
+    audioInput: 0,
+    audioOutput: 0,
+    images: 0,
+    source: 'reported',
+    raw,
+  };
+}
+
+/**
+ * Adds a later usage object of a stream to an earlier one: counts are cumulative, so the last value of each field wins;
+ * `null` overwrites nothing.
+ */
+export function mergeUsage(before: JsonObject | undefined, later: Json | undefined): JsonObject | undefined {
+  if (!isObject(later)) return before;
+  const merged: JsonObject = { ...before };
+  for (const key of Object.keys(later)) {
+    if (later[key] !== null && later[key] !== undefined) merged[key] = later[key];
+  }
+  return merged;
+}
+
+/** Whether a vendor's usage object is Anthropic's own: OpenAI's, which shares names, always has a total. */
+function isOurs(raw: Json | undefined, usage: Usage): raw is JsonObject {
+  if (!isObject(raw) || 'total_tokens' in raw || 'totalTokens' in raw) return false;
+  return (raw['input_tokens'] ?? 0) === usage.input && 'output_tokens' in raw;
+}
+
+/** `service_tier` as Anthropic answers it. */
+function tierWord(tier: string | undefined): string | undefined {
+  if (tier === 'default' || tier === 'standard') return 'standard';
+  return tier === 'priority' || tier === 'batch' ? tier : undefined;
+}
+
+/** Writes `usage`; fields of Anthropic's own object that have no class here (server tool counts, tier) are kept. */
+export function encodeUsage(usage: Usage, serviceTier?: string): JsonObject {
+  const written = usage.cacheWrite5m + usage.cacheWrite1h;
+  const kept = isOurs(usage.raw, usage) ? usage.raw : undefined;
+  const tier = tierWord(serviceTier);
+  return {
+    ...kept,
+    input_tokens: usage.input + usage.audioInput,
+    cache_creation_input_tokens: written,
+    cache_read_input_tokens: usage.cacheRead,
+    cache_creation: {
+      ephemeral_5m_input_tokens: usage.cacheWrite5m,
+      ephemeral_1h_input_tokens: usage.cacheWrite1h,
+    },
+    output_tokens: usage.output + usage.audioOutput,
+    ...(usage.reasoning > 0 || kept?.['output_tokens_details'] !== undefined
+      ? { output_tokens_details: { thinking_tokens: usage.reasoning } }
+      : {}),
+    ...(tier !== undefined && kept?.['service_tier'] === undefined ? { service_tier: tier } : {}),
+  };
+}
+
+/** The tier of an answer in canonical words (OpenAI's), from `usage.service_tier`. */
+export function decodeTier(raw: Json | undefined): string | undefined {
+  const tier = isObject(raw) ? raw['service_tier'] : undefined;
+  if (typeof tier !== 'string') return undefined;
+  return tier === 'standard' ? 'default' : tier;
+}

@@ -1,0 +1,54 @@
+import {
+  completionTokens,
+  isObject,
+  type Json,
+  type JsonObject,
+  promptTokens,
+  UNKNOWN_USAGE,
+  type Usage,
+} from '../../core/model/index.ts';
+import { toNumber } from '../../core/model/parse-json.ts';
+
+/** A token count; anything that is no number of at least 0 counts as 0. */
+function count(holder: Json | undefined, key: string): number {
+  const value = isObject(holder) ? toNumber(holder[key]) : 0;
+  return typeof value === 'number' && value > 0 ? Math.trunc(value) : 0;
+}
+
+/**
+ * Usage of a Responses answer as disjoint classes. There `input_tokens` includes cached and cache-written tokens and
+ * `output_tokens` includes reasoning (WIRE §1.1, 513 of 513 recordings).
+ */
+export function decodeUsage(raw: Json | undefined): Usage {
+  if (!isObject(raw)) return UNKNOWN_USAGE;
+  const details = raw['input_tokens_details'];
+  const cacheRead = count(details, 'cached_tokens');
+  const cacheWrite = count(details, 'cache_write_tokens');
+  return {
+    ...UNKNOWN_USAGE,
+    input: Math.max(0, count(raw, 'input_tokens') - cacheRead - cacheWrite),
+    cacheRead,
+    cacheWrite5m: cacheWrite,
+    output: count(raw, 'output_tokens'),
+    reasoning: count(raw['output_tokens_details'], 'reasoning_tokens'),
+    source: 'reported',
+    raw,
+  };
+}
+
+/** Official SDK `ResponseUsage`; `null` when nothing is known, because a zero would be taken for a report. */
+export function encodeUsage(usage: Usage): JsonObject | null {
+  if (usage.source === 'unknown') return null;
+  const input = promptTokens(usage);
+  const output = completionTokens(usage);
+  return {
+    input_tokens: input,
+    input_tokens_details: {
+      cached_tokens: usage.cacheRead,
+      cache_write_tokens: usage.cacheWrite5m + usage.cacheWrite1h,
+    },
+    output_tokens: output,
+    output_tokens_details: { reasoning_tokens: usage.reasoning },
+    total_tokens: input + output,
+  };
+}

@@ -1,0 +1,144 @@
+import type { IncomingMessage } from 'node:http';
+import { badRequest, SluiceError } from '../core/errors/error.ts';
+import type { ClientFacts } from '../pipeline/exchange.ts';
+
+/** Headers that may stand only once: Node silently keeps the first of several (RELIABILITY T6). */
+const SINGLE: ReadonlySet<string> = new Set([
+  'authorization',
+  'x-api-key',
+  'x-goog-api-key',
+  'host',
+  'content-type',
+  'content-length',
+  'content-encoding',
+]);
+
+/** Client headers that may travel to a provider of the same format. */
+const FORWARD = ['anthropic-version', 'anthropic-beta', 'openai-beta', 'idempotency-key'] as const;
+
+const MAX_TAGS = 20;
+const MAX_METADATA = 4096;
+
+/** Refuses repeated credentials and framing headers. */
+export function refuseDuplicates(request: IncomingMessage): void {
+  let seen: Set<string> | undefined;
+  for (let index = 0; index < request.rawHeaders.length; index += 2) {
+    const name = request.rawHeaders[index]?.toLowerCase() ?? '';
+    if (!SINGLE.has(name)) continue;
+    seen ??= new Set();
+    if (seen.has(name)) throw badRequest(name, `The header \`${name}\` is sent more than once.`);
+    seen.add(name);
+  }
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function bearer(request: IncomingMessage): string | undefined {
+  const value = header(request, 'authorization');
+  if (value === undefined) return undefined;
+  const match = /^Bearer +(\S+)$/i.exec(value);
+  if (match?.[1] === undefined) throw badRequest('authorization', 'Write `Authorization: Bearer <key>`.');
+  return match[1];
+}
+
+/** The one credential of a request. `x-api-key` wins over Bearer only when both say the same; else they conflict. */
+export function credentialOf(
+  request: IncomingMessage,
+  query: URLSearchParams | undefined,
+): string | undefined {
+  const found = new Set<string>();
+  for (const value of [
+    bearer(request),
+    header(request, 'x-api-key'),
+    header(request, 'x-goog-api-key'),
+    query?.get('key') ?? undefined,
+  ]) {
+    if (value !== undefined && value !== '') found.add(value);
+  }
+  if (found.size > 1) {
+    throw new SluiceError('conflicting_credentials', 'The request carries two different keys; send one.');
+  }
+  return [...found][0];
+}
+
+/** `feature=support,env=prod` as a map. */
+function tagsOf(text: string | undefined): Readonly<Record<string, string>> {
+  const tags: Record<string, string> = Object.create(null) as Record<string, string>;
+  if (text === undefined) return tags;
+  const pairs = text.split(',');
+  if (pairs.length > MAX_TAGS) throw badRequest('x-sluice-tags', `At most ${MAX_TAGS} tags may be sent.`);
+  for (const pair of pairs) {
+    const match = /^\s*([A-Za-z0-9_.-]{1,64})=([^,]{1,128}?)\s*$/.exec(pair);
+    if (match?.[1] === undefined || match[2] === undefined) {
+      throw badRequest('x-sluice-tags', 'Write `x-sluice-tags: name=value,name=value`.');
+    }
+    tags[match[1]] = match[2];
+  }
+  return tags;
+}
+
+function metadataOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  if (text.length > MAX_METADATA) {
+    throw badRequest(
+      'x-sluice-metadata',
+      `\`x-sluice-metadata\` may have at most ${MAX_METADATA} characters.`,
+    );
+  }
+  try {
+    JSON.parse(text);
+  } catch {
+    throw badRequest('x-sluice-metadata', '`x-sluice-metadata` must be JSON.');
+  }
+  return text;
+}
+
+function timeoutOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = Number(text);
+  if (!Number.isSafeInteger(ms) || ms < 1 || ms > 3_600_000) {
+    throw badRequest(
+      'x-sluice-timeout-ms',
+      '`x-sluice-timeout-ms` must be a whole number from 1 to 3600000.',
+    );
+  }
+  return ms;
+}
+
+function short(request: IncomingMessage, name: string): string | undefined {
+  const value = header(request, name);
+  if (value !== undefined && value.length > 200)
+    throw badRequest(name, `\`${name}\` may have at most 200 characters.`);
+  return value;
+}
+
+/** What the headers say about caller and call. Throws `bad_request` naming the header. */
+export function readClientFacts(request: IncomingMessage, query: URLSearchParams | undefined): ClientFacts {
+  refuseDuplicates(request);
+  const forward: Record<string, string> = {};
+  for (const name of FORWARD) {
+    const value = header(request, name);
+    if (value !== undefined) forward[name] = value;
+  }
+  const cache = short(request, 'x-sluice-cache');
+  if (cache !== undefined && !/^(no-store|no-cache|ttl=\d{1,9})$/.test(cache)) {
+    throw badRequest('x-sluice-cache', 'Write `x-sluice-cache: no-store`, `no-cache` or `ttl=SECONDS`.');
+  }
+  return {
+    credential: credentialOf(request, query),
+    address: request.socket.remoteAddress ?? '',
+    clientRequestId: short(request, 'x-request-id'),
+    tags: tagsOf(header(request, 'x-sluice-tags')),
+    user: short(request, 'x-sluice-user'),
+    session: short(request, 'x-sluice-session'),
+    metadata: metadataOf(header(request, 'x-sluice-metadata')),
+    timeoutMs: timeoutOf(header(request, 'x-sluice-timeout-ms')),
+    fallback: header(request, 'x-sluice-fallback')?.toLowerCase() !== 'off',
+    cache,
+    forward,
+    version: header(request, 'anthropic-version'),
+  };
+}

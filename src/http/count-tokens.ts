@@ -1,0 +1,39 @@
+import { estimateTokens } from '../core/cost/estimate.ts';
+import { modelNotFound } from '../pipeline/stages/authorize.ts';
+import { readJsonBody } from './body.ts';
+import { readClientFacts } from './client-facts.ts';
+import type { Call, DataPlanePorts } from './data-plane.ts';
+
+/** Tokens one image counts for, from Anthropic's documentation of vision (width × height ÷ 750, largest useful size). */
+const IMAGE_TOKENS = 1600;
+
+/**
+ * `POST /v1/messages/count_tokens`: our own estimate of the prompt's tokens, for any model. It costs no call to the
+ * provider; it is an estimate, which the header `x-sluice-estimated` says.
+ */
+export async function countTokens(ports: DataPlanePorts, call: Call): Promise<void> {
+  const runtime = ports.runtime();
+  ports.admit(readClientFacts(call.request, call.query), runtime);
+  const { body } = await readJsonBody(call.request, ports.bodyLimits());
+  const envelope = call.codec.envelope({ max_tokens: 1, ...body });
+  if (runtime.resolve(envelope.model) === undefined) throw modelNotFound(runtime, envelope.model);
+  const request = call.codec.decodeRequest({ max_tokens: 1, ...body });
+  let text = '';
+  for (const message of request.messages) {
+    for (const part of message.parts) text += 'text' in part ? part.text : mediaFree(part);
+  }
+  for (const tool of request.tools) text += JSON.stringify(tool);
+  const answer = JSON.stringify({ input_tokens: estimateTokens(text) + envelope.media * IMAGE_TOKENS });
+  call.response.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(answer)),
+    'x-sluice-request-id': call.requestId,
+    'x-sluice-estimated': 'true',
+  });
+  call.response.end(answer);
+}
+
+/** A part as text without the bytes of its media. */
+function mediaFree(part: object): string {
+  return JSON.stringify(part, (key, value: unknown) => (key === 'data' ? undefined : value));
+}

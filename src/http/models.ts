@@ -1,0 +1,76 @@
+import { SluiceError } from '../core/errors/error.ts';
+import type { JsonObject } from '../core/model/index.ts';
+import type { ListedModel } from '../pipeline/runtime.ts';
+import { modelNotFound } from '../pipeline/stages/authorize.ts';
+import { readClientFacts } from './client-facts.ts';
+import type { Call, DataPlanePorts } from './data-plane.ts';
+
+function sendJson(call: Call, body: JsonObject): void {
+  const text = JSON.stringify(body);
+  call.response.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(text)),
+    'x-sluice-request-id': call.requestId,
+  });
+  call.response.end(text);
+}
+
+/** When a model was made is not known here; both dialects demand a date. */
+const EPOCH = '1970-01-01T00:00:00Z';
+
+function openAiModel(model: ListedModel): JsonObject {
+  return { id: model.name, object: 'model', created: 0, owned_by: model.provider };
+}
+
+function anthropicModel(model: ListedModel): JsonObject {
+  return { type: 'model', id: model.name, display_name: model.name, created_at: EPOCH };
+}
+
+function isAnthropic(call: Call): boolean {
+  return call.codec.id === 'anthropic-messages';
+}
+
+function anthropicPage(all: readonly ListedModel[], query: URLSearchParams | undefined): JsonObject {
+  const asked = Number(query?.get('limit') ?? 20);
+  if (!Number.isSafeInteger(asked) || asked < 1 || asked > 1000) {
+    throw new SluiceError('bad_request', '`limit` must be a whole number from 1 to 1000.', {
+      param: 'limit',
+    });
+  }
+  const afterId = query?.get('after_id');
+  const from =
+    afterId === null || afterId === undefined ? 0 : all.findIndex((model) => model.name === afterId) + 1;
+  const page = all.slice(from, from + asked);
+  return {
+    data: page.map(anthropicModel),
+    has_more: from + asked < all.length,
+    first_id: page[0]?.name ?? null,
+    last_id: page.at(-1)?.name ?? null,
+  };
+}
+
+/** `GET /v1/models`, in Anthropic's shape when `anthropic-version` is sent. */
+export async function listModels(ports: DataPlanePorts, call: Call): Promise<void> {
+  const runtime = ports.runtime();
+  ports.admit(readClientFacts(call.request, call.query), runtime);
+  const all = runtime.listModels();
+  if (isAnthropic(call)) sendJson(call, anthropicPage(all, call.query));
+  else sendJson(call, { object: 'list', data: all.map(openAiModel) });
+}
+
+/** `GET /v1/models/:id`; ids may hold slashes. */
+export async function getModel(ports: DataPlanePorts, call: Call): Promise<void> {
+  const runtime = ports.runtime();
+  ports.admit(readClientFacts(call.request, call.query), runtime);
+  const name = call.params['model'] ?? '';
+  const route = runtime.resolve(name);
+  if (route === undefined) throw modelNotFound(runtime, name);
+  const [deployment] = route.deployments;
+  const model: ListedModel = {
+    name,
+    provider: deployment?.provider.name ?? '',
+    contextTokens: deployment?.profile.contextTokens,
+    maxOutputTokens: deployment?.profile.maxOutputTokens,
+  };
+  sendJson(call, isAnthropic(call) ? anthropicModel(model) : openAiModel(model));
+}

@@ -1,0 +1,196 @@
+import type { ServerResponse } from 'node:http';
+import { nanoToUsd } from '../core/cost/money.ts';
+import { SluiceError } from '../core/errors/error.ts';
+import type { ChatCodec, Reply } from '../formats/codec.ts';
+import { chargeExchange } from '../pipeline/charge.ts';
+import type { Answered, Received } from '../pipeline/exchange.ts';
+import type { Clock } from '../ports/clock.ts';
+
+/** What is needed to write answers. */
+export interface RespondPorts {
+  readonly clock: Clock;
+  /** A client that takes no bytes for this long is cut off. */
+  readonly writeStallMs: number;
+}
+
+/** Header values are ASCII without controls; anything else in a name from a client is percent-encoded. */
+function headerSafe(text: string): string {
+  return /^[\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text);
+}
+
+function baseHeaders(exchange: Received): Record<string, string> {
+  const { facts } = exchange;
+  const headers: Record<string, string> = {
+    'x-sluice-request-id': exchange.id,
+    'x-sluice-model': headerSafe(exchange.envelope.model),
+    'x-sluice-attempts': String(facts.attempts.length),
+    'x-sluice-cache': facts.cache,
+  };
+  const { deployment } = facts;
+  if (deployment !== undefined) {
+    headers['x-sluice-provider'] = headerSafe(deployment.provider.name);
+    headers['x-sluice-upstream-model'] = headerSafe(deployment.model);
+  }
+  if (facts.plan !== undefined) headers['x-sluice-plan'] = facts.plan;
+  if (facts.dropped.length > 0) headers['x-sluice-dropped'] = headerSafe(facts.dropped.join(', '));
+  if (facts.upstreamRequestId !== undefined) {
+    headers['x-sluice-upstream-request-id'] = headerSafe(facts.upstreamRequestId);
+  }
+  return headers;
+}
+
+/** Writes an error in the client's dialect. Does nothing when headers are out already. */
+export function sendError(
+  response: ServerResponse,
+  error: SluiceError,
+  told: { readonly codec: ChatCodec; readonly requestId: string; readonly exchange?: Received },
+): void {
+  if (response.headersSent || response.destroyed) return;
+  const { status, body } = told.codec.encodeError(error, told.requestId);
+  const text = JSON.stringify(body);
+  const headers: Record<string, string> = {
+    ...(told.exchange === undefined ? { 'x-sluice-request-id': told.requestId } : baseHeaders(told.exchange)),
+    ...error.facts.headers,
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(text)),
+    'x-sluice-error': error.code,
+  };
+  // Bodies that were not read to the end leave the connection in an unknown state.
+  if (!response.req.complete) headers['connection'] = 'close';
+  const retryAfter =
+    error.facts.retryAfterS ?? (error.status === 503 || error.status === 429 ? 1 : undefined);
+  if (retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfter)));
+  response.writeHead(status, headers);
+  response.end(text);
+}
+
+function replyFor(exchange: Answered, ports: RespondPorts): Reply {
+  const request = exchange.facts.plan === 'canonical' ? { request: exchange.decoded() } : {};
+  const version = exchange.client.version === undefined ? {} : { version: exchange.client.version };
+  return {
+    id: exchange.id,
+    model: exchange.envelope.model,
+    created: Math.floor(ports.clock.now() / 1000),
+    includeUsage: exchange.envelope.includeUsage,
+    ...request,
+    ...version,
+  };
+}
+
+function sendWhole(exchange: Answered, response: ServerResponse, ports: RespondPorts): void {
+  const { answer } = exchange;
+  let bytes: Uint8Array | string;
+  if (answer.kind === 'bytes') bytes = answer.bytes;
+  else if (answer.kind === 'whole') {
+    bytes = JSON.stringify(exchange.codec.encodeResponse(answer.response, replyFor(exchange, ports)));
+  } else return;
+  const { cost } = chargeExchange(exchange);
+  const headers = baseHeaders(exchange);
+  headers['content-type'] = 'application/json';
+  headers['content-length'] = String(Buffer.byteLength(bytes));
+  if (cost !== undefined) headers['x-sluice-cost-usd'] = nanoToUsd(cost.total);
+  Object.assign(headers, exchange.slot.headers);
+  exchange.facts.status = 200;
+  exchange.facts.firstByteAt = ports.clock.monotonic();
+  response.writeHead(200, headers);
+  // Journalled in the same turn as the bytes are handed over: see docs/lifecycle.md.
+  void exchange.end?.(exchange.signal.aborted ? { kind: 'abandoned' } : { kind: 'answered' });
+  response.end(bytes);
+}
+
+/** Resolves when the socket takes bytes again; rejects with `client_closed` when it went away or took none for long. */
+function drained(response: ServerResponse, ports: RespondPorts): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = ports.clock.after(ports.writeStallMs, () => {
+      done();
+      response.destroy();
+      reject(new SluiceError('client_closed', 'The client stopped reading.'));
+    });
+    const onDrain = (): void => {
+      done();
+      resolve();
+    };
+    const onClose = (): void => {
+      done();
+      reject(new SluiceError('client_closed', 'The client left.'));
+    };
+    function done(): void {
+      cancel();
+      response.off('drain', onDrain);
+      response.off('close', onClose);
+    }
+    response.once('drain', onDrain);
+    response.once('close', onClose);
+  });
+}
+
+async function* outgoing(exchange: Answered, ports: RespondPorts): AsyncGenerator<Uint8Array | string> {
+  const { answer } = exchange;
+  if (answer.kind === 'byte-stream') yield* answer.chunks;
+  if (answer.kind !== 'event-stream') return;
+  const encoder = exchange.codec.streamEncoder(replyFor(exchange, ports));
+  try {
+    for await (const events of answer.events) yield encoder.push(events);
+    yield encoder.end();
+  } catch (error) {
+    if (error instanceof SluiceError && error.code !== 'client_closed') {
+      yield encoder.push([{ type: 'error', error }]);
+    }
+    throw error;
+  }
+}
+
+/** The error event of a forwarded stream, which has no encoder of its own. */
+function errorEvent(exchange: Answered, error: SluiceError, ports: RespondPorts): string | Uint8Array {
+  if (exchange.answer.kind !== 'byte-stream') return '';
+  return exchange.codec.streamEncoder(replyFor(exchange, ports)).push([{ type: 'error', error }]);
+}
+
+async function sendStream(exchange: Answered, response: ServerResponse, ports: RespondPorts): Promise<void> {
+  const headers = baseHeaders(exchange);
+  headers['content-type'] = 'text/event-stream; charset=utf-8';
+  headers['cache-control'] = 'no-cache';
+  headers['x-accel-buffering'] = 'no';
+  Object.assign(headers, exchange.slot.headers);
+  exchange.facts.status = 200;
+  response.writeHead(200, headers);
+  try {
+    for await (const chunk of outgoing(exchange, ports)) {
+      if (exchange.signal.aborted) throw new SluiceError('client_closed', 'The client left.');
+      if (chunk.length === 0) continue;
+      exchange.facts.firstByteAt ??= ports.clock.monotonic();
+      if (!response.write(chunk)) await drained(response, ports);
+    }
+    response.end();
+    await exchange.end?.({ kind: 'answered' });
+  } catch (error) {
+    const failure = toFailure(error);
+    if (exchange.signal.aborted || failure.code === 'client_closed') {
+      response.destroy();
+      await exchange.end?.({ kind: 'abandoned' });
+      return;
+    }
+    const last = errorEvent(exchange, failure, ports);
+    response.end(last.length === 0 ? undefined : last);
+    await exchange.end?.({ kind: 'cut', error: failure });
+  }
+}
+
+/** Any thrown value as an error fit for a client. */
+export function toFailure(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  return new SluiceError('internal', 'The gateway failed on this request. It has been logged.', {
+    cause: error,
+  });
+}
+
+/** Delivers an answer to its last byte and ends the exchange. */
+export async function sendAnswer(
+  exchange: Answered,
+  response: ServerResponse,
+  ports: RespondPorts,
+): Promise<void> {
+  if (exchange.answer.kind === 'bytes' || exchange.answer.kind === 'whole')
+    sendWhole(exchange, response, ports);
+  else await sendStream(exchange, response, ports);
+}

@@ -1,0 +1,151 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import fastifyCookie from '@fastify/cookie';
+import fastifyHelmet from '@fastify/helmet';
+import fastifyStatic from '@fastify/static';
+import { type FastifyInstance, fastify } from 'fastify';
+import { SluiceError } from '../core/errors/error.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import { type AdminPorts, adminError, registerAdmin } from './admin.ts';
+import { type DataPlanePorts, isDataPlanePath, serveDataPlane } from './data-plane.ts';
+import { openApiDocument } from './openapi.ts';
+import { createPeerGuard, type PeerGuardConfig } from './peer-guard.ts';
+
+/** Where to listen and what to bear; from the configuration's `server` section. */
+export interface ServerConfig extends PeerGuardConfig {
+  readonly port: number;
+  readonly maxHeaderBytes: number;
+  readonly maxConnections: number;
+  readonly headerTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** Everything the server serves. */
+export interface ServerPorts {
+  readonly data: DataPlanePorts;
+  readonly admin: AdminPorts;
+  readonly metrics: Metrics;
+  readonly ready: () => boolean;
+  /** Folder with the built portal; absent when it was not built. */
+  readonly portalFolder: string | undefined;
+}
+
+/** A listening server. */
+export interface RunningServer {
+  readonly port: number;
+  /** Stops accepting, closes idle connections now and again, resolves when the last one is gone. */
+  close(): Promise<void>;
+}
+
+function registerHealth(app: FastifyInstance, ports: ServerPorts): void {
+  app.get('/health/live', async () => ({ status: 'live' }));
+  app.get('/health/ready', async (_request, reply) =>
+    reply.status(ports.ready() ? 200 : 503).send({ status: ports.ready() ? 'ready' : 'draining' }),
+  );
+  app.get('/metrics', async (_request, reply) =>
+    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(ports.metrics.render()),
+  );
+  app.get('/api/openapi.json', async () => openApiDocument());
+}
+
+/** The portal's page for every path that is not a file, so that its own router can take over. */
+async function registerPortal(app: FastifyInstance, folder: string | undefined): Promise<void> {
+  if (folder !== undefined)
+    await app.register(fastifyStatic, { root: folder, wildcard: false, maxAge: '1h' });
+  app.setNotFoundHandler((request, reply) => {
+    const page = request.method === 'GET' && request.headers.accept?.includes('text/html') === true;
+    if (page && folder !== undefined && !request.url.startsWith('/api/')) {
+      return reply.header('cache-control', 'no-cache').sendFile('index.html', { maxAge: 0 });
+    }
+    const { status, body } = adminError(
+      new SluiceError('route_not_found', 'There is no such endpoint here; `/api/openapi.json` lists them.'),
+    );
+    return reply.status(status).send(body);
+  });
+}
+
+async function buildApp(
+  ports: ServerPorts,
+  serve: (handler: (request: IncomingMessage, response: ServerResponse) => void) => Server,
+): Promise<FastifyInstance> {
+  const app = fastify({
+    serverFactory: (handler) => serve(handler),
+    bodyLimit: 2 * 1024 * 1024,
+    logger: false,
+    routerOptions: { ignoreTrailingSlash: false },
+  });
+  await app.register(fastifyCookie);
+  await app.register(fastifyHelmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        // Mantine writes style elements at run time; scripts stay external.
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        objectSrc: ["'none'"],
+      },
+    },
+    strictTransportSecurity: false,
+    crossOriginEmbedderPolicy: false,
+  });
+  registerHealth(app, ports);
+  registerAdmin(app, ports.admin);
+  await registerPortal(app, ports.portalFolder);
+  await app.ready();
+  return app;
+}
+
+/**
+ * One node:http server: the data plane is served directly (PERFORMANCE §"Rules", 1), all else by fastify. Host and Origin
+ * are checked before either.
+ */
+export async function listen(config: ServerConfig, ports: ServerPorts): Promise<RunningServer> {
+  const guard = createPeerGuard(config);
+  let server: Server | undefined;
+  const app = await buildApp(ports, (handler) => {
+    server = createServer(
+      {
+        maxHeaderSize: config.maxHeaderBytes,
+        headersTimeout: config.headerTimeoutMs,
+        requestTimeout: 0,
+        keepAliveTimeout: config.keepAliveTimeoutMs,
+        connectionsCheckingInterval: 1000,
+        noDelay: true,
+      },
+      (request, response) => {
+        const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+        const data = isDataPlanePath(path);
+        if (!guard.admit(request, response, data)) return;
+        if (data) void serveDataPlane(ports.data, request, response);
+        else handler(request, response);
+      },
+    );
+    server.maxConnections = config.maxConnections;
+    return server;
+  });
+  if (server === undefined) throw new Error('fastify did not ask for a server');
+  const listening = server;
+  await new Promise<void>((resolve, reject) => {
+    listening.once('error', reject);
+    listening.listen(config.port, config.host, () => {
+      listening.off('error', reject);
+      resolve();
+    });
+  });
+  const address = listening.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : config.port,
+    async close() {
+      const closed = new Promise<void>((resolve) => listening.close(() => resolve()));
+      // `close` waits for idle keep-alive sockets; they are let go on every turn of the drain.
+      const sweep = setInterval(() => listening.closeIdleConnections(), 50);
+      listening.closeIdleConnections();
+      await closed;
+      clearInterval(sweep);
+      await app.close();
+    },
+  };
+}

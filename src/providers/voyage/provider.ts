@@ -1,0 +1,13 @@
+import type { Provider } from '../provider.ts';
+
+export const voyage: Provider = {
+  id: 'voyage',
+  name: 'Voyage AI',
+  env: ['VOYAGE_API_KEY'],
+  baseUrl: 'https://api.voyageai.com/v1',
+  auth: { type: 'bearer' },
+  endpoints: { chat: [], embeddings: { format: 'openai', path: '/embeddings' } },
+  catalogId: 'voyageai',
+  keyPrefix: 'pa-',
+  console: 'https://dashboard.voyageai.com/api-keys',
+};

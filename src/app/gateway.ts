@@ -18,7 +18,7 @@ import { type Catalog, createCatalog, parseCatalog } from '../core/catalog/index
 import { SluiceError } from '../core/errors/error.ts';
 import { BudgetBook } from '../core/policy/budget.ts';
 import { RateLimiter } from '../core/policy/rate.ts';
-import type { DataPlanePorts } from '../http/data-plane.ts';
+import type { DataPlanePorts } from '../http/call.ts';
 import { listen, type RunningServer } from '../http/server.ts';
 import { createChatPipeline } from '../pipeline/chat.ts';
 import type { Runtime } from '../pipeline/runtime.ts';

@@ -22,6 +22,17 @@ import type { StreamDecoder } from './codec.ts';
 /** The function that stands for a JSON schema on targets without structured output. */
 export const JSON_OUTPUT_TOOL = 'json_output';
 
+/** Tools take objects only; a schema of anything else is asked for as the property `value`. */
+export function outputParameters(schema: JsonObject): JsonObject {
+  if (!isWrapped(schema)) return schema['type'] === undefined ? { type: 'object', ...schema } : schema;
+  return { type: 'object', properties: { value: schema }, required: ['value'] };
+}
+
+function isWrapped(schema: JsonObject): boolean {
+  const { type } = schema;
+  return type === undefined ? schema['properties'] === undefined : type !== 'object';
+}
+
 /** Parameters of the function that stands for a custom tool. */
 export const CUSTOM_TOOL_PARAMETERS: JsonObject = {
   type: 'object',
@@ -48,14 +59,16 @@ export function argumentsObject(call: Pick<ToolCallPart, 'arguments' | 'kind'>):
   return isObject(value) && call.arguments.trimStart().startsWith('{') ? value : { input: value };
 }
 
-function customText(text: string): string {
+/** The free text of a custom call, or the JSON of a wrapped answer; the text itself where the model wrote no wrapper. */
+function unwrap(text: string, key: 'input' | 'value'): string {
   try {
     const value = parseJson(text);
-    if (isObject(value) && typeof value['input'] === 'string') return value['input'];
+    const inner = isObject(value) ? value[key] : undefined;
+    if (key === 'input') return typeof inner === 'string' ? inner : text;
+    return inner === undefined ? text : JSON.stringify(inner);
   } catch {
-    // The model wrote the free text itself.
+    return text;
   }
-  return text;
 }
 
 /** Which calls of an answer stand for something else. */
@@ -63,6 +76,8 @@ interface Bridge {
   readonly custom: ReadonlySet<string>;
   /** The answer's schema was sent as {@link JSON_OUTPUT_TOOL}. */
   readonly jsonTool: boolean;
+  /** Its schema was no object, see {@link outputParameters}. */
+  readonly wrapped: boolean;
 }
 
 function bridgeOf(request: ChatRequest | undefined): Bridge | undefined {
@@ -71,14 +86,17 @@ function bridgeOf(request: ChatRequest | undefined): Bridge | undefined {
   for (const tool of request.tools) if (tool.type === 'custom') custom.add(tool.name);
   const taken = request.tools.some((tool) => tool.type !== 'server' && tool.name === JSON_OUTPUT_TOOL);
   const jsonTool = request.output.type === 'json_schema' && !taken;
-  return custom.size === 0 && !jsonTool ? undefined : { custom, jsonTool };
+  const wrapped = request.output.type === 'json_schema' && isWrapped(request.output.schema);
+  return custom.size === 0 && !jsonTool ? undefined : { custom, jsonTool, wrapped };
 }
 
 function bridgePart(part: OutputPart, bridge: Bridge): OutputPart {
   if (part.type !== 'tool_call') return part;
-  if (bridge.jsonTool && part.name === JSON_OUTPUT_TOOL) return { type: 'text', text: part.arguments };
+  if (bridge.jsonTool && part.name === JSON_OUTPUT_TOOL) {
+    return { type: 'text', text: bridge.wrapped ? unwrap(part.arguments, 'value') : part.arguments };
+  }
   if (!bridge.custom.has(part.name)) return part;
-  return { ...part, kind: 'custom', arguments: customText(part.arguments) };
+  return { ...part, kind: 'custom', arguments: unwrap(part.arguments, 'input') };
 }
 
 function bridgeFinish(finish: Finish, calls: number): Finish {
@@ -104,8 +122,8 @@ export function bridgeResponse(response: ChatResponse, request: ChatRequest | un
 /** The event side of {@link bridgeResponse}; for answers of one choice. */
 class EventBridge {
   readonly #bridge: Bridge;
-  /** Text of custom calls, which is known only when their JSON has ended. */
-  readonly #held = new Map<number, string>();
+  /** Wrapped text, which is known only when its JSON has ended. */
+  readonly #held = new Map<number, { readonly key: 'input' | 'value'; text: string }>();
   #calls = 0;
   #bridged = false;
 
@@ -120,11 +138,14 @@ class EventBridge {
   *#one(event: StreamEvent): Generator<StreamEvent> {
     if (event.type === 'part_start') {
       yield { ...event, head: this.#head(event.head, event.part) };
-    } else if (event.type === 'delta' && this.#held.has(event.part)) {
-      this.#held.set(event.part, (this.#held.get(event.part) ?? '') + event.text);
+    } else if (event.type === 'delta') {
+      const held = this.#held.get(event.part);
+      if (held === undefined) yield event;
+      else held.text += event.text;
     } else if (event.type === 'part_end') {
       const held = this.#held.get(event.part);
-      if (held !== undefined) yield { ...event, type: 'delta', text: customText(held) };
+      const { choice, part } = event;
+      if (held !== undefined) yield { type: 'delta', choice, part, text: unwrap(held.text, held.key) };
       this.#held.delete(event.part);
       yield event;
     } else if (event.type === 'finish' && this.#bridged) {
@@ -136,11 +157,12 @@ class EventBridge {
     if (head.type !== 'tool_call') return head;
     if (this.#bridge.jsonTool && head.name === JSON_OUTPUT_TOOL) {
       this.#bridged = true;
+      if (this.#bridge.wrapped) this.#held.set(part, { key: 'value', text: '' });
       return { type: 'text' };
     }
     this.#calls++;
     if (!this.#bridge.custom.has(head.name)) return head;
-    this.#held.set(part, '');
+    this.#held.set(part, { key: 'input', text: '' });
     return { ...head, kind: 'custom' };
   }
 }

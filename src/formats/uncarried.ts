@@ -1,6 +1,7 @@
 import { unsupported } from '../core/errors/error.ts';
 import type {
   ChatRequest,
+  Extensions,
   FormatId,
   ModelProfile,
   Parameter,
@@ -65,8 +66,20 @@ export function noteUncarried(request: ChatRequest, carried: Carried, dropped: D
     if (!carried.fields.has(key)) dropped.add(FIELDS[key]);
   }
   if (request.store === true) dropped.add('store');
-  for (const [format, extension] of Object.entries(request.extensions ?? {})) {
-    if (format !== carried.format) for (const key of Object.keys(extension)) dropped.add(key);
+  noteForeign(request.extensions, carried.format, { dropped, where: '' });
+  for (const tool of request.tools) {
+    if (tool.type !== 'server') noteForeign(tool.extensions, carried.format, { dropped, where: 'tools.' });
+  }
+}
+
+/** Names the fields that other formats left for themselves. */
+function noteForeign(
+  extensions: Extensions | undefined,
+  format: FormatId,
+  to: { readonly dropped: Dropped; readonly where: string },
+): void {
+  for (const [other, fields] of Object.entries(extensions ?? {})) {
+    if (other !== format) for (const key of Object.keys(fields)) to.dropped.add(to.where + key);
   }
 }
 

@@ -1,8 +1,8 @@
 import { estimateTokens } from '../core/cost/estimate.ts';
 import { modelNotFound } from '../pipeline/stages/authorize.ts';
 import { readJsonBody } from './body.ts';
+import type { Call, DataPlanePorts } from './call.ts';
 import { readClientFacts } from './client-facts.ts';
-import type { Call, DataPlanePorts } from './data-plane.ts';
 
 /** Tokens one image counts for, from Anthropic's documentation of vision (width × height ÷ 750, largest useful size). */
 const IMAGE_TOKENS = 1600;

@@ -2,125 +2,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SluiceError } from '../core/errors/error.ts';
 import type { ChatCodec } from '../formats/codec.ts';
 import { CODECS } from '../formats/registry.ts';
-import type { Stage } from '../pipeline/compose.ts';
-import type { Answered, ClientFacts, Facts, Received } from '../pipeline/exchange.ts';
-import type { Runtime } from '../pipeline/runtime.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Log } from '../ports/log-sink.ts';
-import type { Random } from '../ports/random.ts';
-import { type BodyLimits, readJsonBody } from './body.ts';
-import { readClientFacts } from './client-facts.ts';
+import type { Action, DataPlanePorts } from './call.ts';
+import { chat, logInternal } from './chat.ts';
 import { countTokens } from './count-tokens.ts';
 import { getModel, listModels } from './models.ts';
-import { sendAnswer, sendError, toFailure } from './respond.ts';
-
-/** What the data plane is built from. */
-export interface DataPlanePorts {
-  readonly runtime: () => Runtime;
-  readonly chat: Stage<Received, Answered>;
-  /** Checks a credential for endpoints without a pipeline. Throws as `authenticate` does. */
-  readonly admit: (client: ClientFacts, runtime: Runtime) => void;
-  readonly bodyLimits: () => BodyLimits;
-  readonly writeStallMs: number;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** New work is refused while the process drains. */
-  readonly draining: () => boolean;
-  /** Called around every exchange, so that a drain can wait for the last one. */
-  readonly inFlight: { add(): void; remove(): void };
-}
-
-/** One request on the data plane, its dialect known. */
-export interface Call {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly codec: ChatCodec;
-  readonly requestId: string;
-  readonly query: URLSearchParams | undefined;
-  /** Parameters from the path, percent-decoded. */
-  readonly params: Readonly<Record<string, string>>;
-}
-
-type Action = (ports: DataPlanePorts, call: Call) => Promise<void>;
+import { sendError, toFailure } from './respond.ts';
 
 interface Route {
   readonly method: 'GET' | 'POST';
   readonly codec: ChatCodec;
   readonly action: Action;
-}
-
-function newFacts(): Facts {
-  return {
-    attempts: [],
-    deployment: undefined,
-    upstreamFormat: undefined,
-    upstreamRequestId: undefined,
-    plan: undefined,
-    cache: 'bypass',
-    dropped: [],
-    receipt: undefined,
-    usage: undefined,
-    finish: undefined,
-    deliveredBytes: 0,
-    firstByteAt: undefined,
-    status: undefined,
-    cost: undefined,
-    error: undefined,
-  };
-}
-
-/** Aborts when the client's connection closes before the answer is complete. */
-function hangUp(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) controller.abort();
-  });
-  return controller.signal;
-}
-
-async function receive(ports: DataPlanePorts, call: Call): Promise<Received> {
-  const startedAt = ports.clock.now();
-  const startedMono = ports.clock.monotonic();
-  const runtime = ports.runtime();
-  const client = readClientFacts(call.request, call.query);
-  const { raw, body } = await readJsonBody(call.request, ports.bodyLimits());
-  return {
-    id: call.requestId,
-    startedAt,
-    startedMono,
-    codec: call.codec,
-    operation: 'chat',
-    runtime,
-    client,
-    raw,
-    body,
-    envelope: call.codec.envelope(body),
-    signal: hangUp(call.response),
-    facts: newFacts(),
-    end: undefined,
-  };
-}
-
-const chat: Action = async (ports, call) => {
-  const exchange = await receive(ports, call);
-  try {
-    await sendAnswer(await ports.chat(exchange), call.response, ports);
-  } catch (error) {
-    const failure = toFailure(error);
-    if (failure.code === 'internal') logInternal(ports, call, failure);
-    sendError(call.response, failure, { codec: call.codec, requestId: call.requestId, exchange });
-    // The pipeline ended the exchange when a stage threw; this covers a fault while the answer was being written.
-    await exchange.end?.({ kind: 'failed', error: failure });
-  }
-};
-
-function logInternal(ports: DataPlanePorts, call: Call, failure: SluiceError): void {
-  const { cause } = failure;
-  ports.log.error('request.internal_error', {
-    exchange: call.requestId,
-    cause: cause instanceof Error ? `${cause.name}: ${cause.stack ?? cause.message}` : String(cause),
-  });
 }
 
 const OPENAI = CODECS['openai-chat'];

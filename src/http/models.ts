@@ -2,8 +2,8 @@ import { SluiceError } from '../core/errors/error.ts';
 import type { JsonObject } from '../core/model/index.ts';
 import type { ListedModel } from '../pipeline/runtime.ts';
 import { modelNotFound } from '../pipeline/stages/authorize.ts';
+import type { Call, DataPlanePorts } from './call.ts';
 import { readClientFacts } from './client-facts.ts';
-import type { Call, DataPlanePorts } from './data-plane.ts';
 
 function sendJson(call: Call, body: JsonObject): void {
   const text = JSON.stringify(body);

@@ -6,7 +6,8 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { SluiceError } from '../core/errors/error.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { type AdminPorts, adminError, registerAdmin } from './admin.ts';
-import { type DataPlanePorts, isDataPlanePath, serveDataPlane } from './data-plane.ts';
+import type { DataPlanePorts } from './call.ts';
+import { isDataPlanePath, serveDataPlane } from './data-plane.ts';
 import { openApiDocument } from './openapi.ts';
 import { createPeerGuard, type PeerGuardConfig } from './peer-guard.ts';
 

@@ -141,7 +141,9 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
       },
       body,
       // A whole answer's headers come when it is complete, so only the total limit applies to it.
-      timeouts: stream ? deployment.timeouts : { ...deployment.timeouts, firstByteMs: deployment.timeouts.totalMs },
+      timeouts: stream
+        ? deployment.timeouts
+        : { ...deployment.timeouts, firstByteMs: deployment.timeouts.totalMs },
       allowPrivateNetwork: provider.allowPrivateNetwork,
     },
   };

@@ -87,10 +87,9 @@ function malformed(provider: string): SluiceError {
 function readWhole(
   bytes: Uint8Array,
   prepared: Prepared,
-  deployment: Deployment,
-  source: Source,
+  from: { provider: string; source: Source },
 ): ChatResponse {
-  const provider = deployment.provider.name;
+  const { provider, source } = from;
   let body: unknown;
   try {
     body = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -140,7 +139,7 @@ export async function receive(
     return receiveStream(exchange, { answer, prepared, source, provider });
   }
   const bytes = await answer.bytes(exchange.runtime.maxAnswerBytes);
-  const response = readWhole(bytes, prepared, deployment, source);
+  const response = readWhole(bytes, prepared, { provider, source });
   const { facts } = exchange;
   facts.usage = response.usage;
   facts.finish = response.choices[0]?.finish;

@@ -1,8 +1,8 @@
 /**
- * A process to be killed: appends holds and settles without end, and says on standard output which of them it was told
- * are kept. Arguments: the data directory and a prefix for ids.
+ * A process to be killed: appends holds and settles without end, and notes in the file `promises` which of them it was
+ * told are kept. Arguments: the data directory and a prefix for ids.
  */
-import { writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { openJournal } from '../../src/adapters/journal/journal.ts';
 import { openSqlite } from '../../src/adapters/sqlite/open.ts';
@@ -15,8 +15,9 @@ const journal = openJournal({
   segmentBytes: 200_000,
 });
 const { ledger } = await openSqlite({ directory, journal, clock: systemClock, log: quietLog });
-const say = (text: string) => writeSync(1, `${text}\n`);
-say('ready');
+const notes = openSync(join(directory, 'promises'), 'a');
+const say = (text: string) => writeSync(notes, `${text}\n`);
+process.stdout.write('ready\n');
 
 async function work(worker: number): Promise<void> {
   for (let index = 0; ; index += 1) {

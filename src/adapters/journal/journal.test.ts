@@ -205,8 +205,9 @@ test('an append nobody waits for fails quietly', async () => {
   expect(onDisk()).toEqual(['H:exc_2']);
 });
 
-test('an id with white space is refused', () => {
-  expect(() => journalOf().hold(hold('a b'))).toThrowError(expect.objectContaining({ code: 'internal' }));
+test('an id with white space is refused', async () => {
+  const held = journalOf().hold(hold('a b'));
+  await expect(held).rejects.toThrowError(expect.objectContaining({ code: 'internal' }));
 });
 
 test('a torn last line is not there, a damaged one in the middle is passed over', () => {

@@ -176,7 +176,11 @@ class GroupedJournal implements Journal {
       const sentence = 'The ledger cannot keep up; try again in a moment.';
       return Promise.reject(new SluiceError('overloaded', sentence, { retryAfterS: 1 }));
     }
-    group.add(kind, encodeLine(kind, record));
+    try {
+      group.add(kind, encodeLine(kind, record));
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (!this.#scheduled) {
       this.#scheduled = true;
       setImmediate(() => this.#flush());

@@ -9,6 +9,8 @@ import { workerEntry } from './worker-entry.ts';
 /** How the worker is called. */
 export interface ChannelOptions {
   readonly start: WorkerStart;
+  /** The worker's program; for tests of threads that misbehave. */
+  readonly entry?: URL;
   readonly clock: Clock;
   /** After which a call fails with `ledger_unavailable`. */
   readonly timeoutMs: number;
@@ -41,7 +43,7 @@ export class Channel {
 
   private constructor(options: ChannelOptions) {
     this.#options = options;
-    this.#worker = newWorker(options.start);
+    this.#worker = newWorker(options);
     this.#exited = new Promise((resolve) => this.#worker.once('exit', resolve));
   }
 
@@ -119,7 +121,7 @@ export class Channel {
   #restartLater(reason: string): void {
     this.#options.onCrash(reason);
     this.#cancelRestart = this.#options.clock.after(RESTART_MS, () => {
-      this.#worker = newWorker(this.#options.start);
+      this.#worker = newWorker(this.#options);
       this.#exited = new Promise((resolve) => this.#worker.once('exit', resolve));
       this.#attach().catch((error: SluiceError) => {
         if (!this.#closing) {
@@ -152,8 +154,8 @@ export class Channel {
   }
 }
 
-function newWorker(start: WorkerStart): Worker {
-  return new Worker(workerEntry(), { workerData: start, name: 'sqlite' });
+function newWorker({ start, entry }: ChannelOptions): Worker {
+  return new Worker(entry ?? workerEntry(), { workerData: start, name: 'sqlite' });
 }
 
 function unavailable(sentence: string): SluiceError {

@@ -33,6 +33,7 @@ export interface Sqlite {
 }
 
 const INGEST_DELAY_MS = 25;
+const INGEST_RETRY_MS = 1000;
 const FLUSH_TIMEOUT_MS = 60_000;
 const MAINTENANCE_MS = 60_000;
 /** A hold this old belongs to no request any more; see `Ingestor.expireHolds`. */
@@ -85,6 +86,7 @@ class Ingestion {
   #cancel: (() => void) | undefined;
   #running = false;
   #again = false;
+  #failing = false;
   #stopped = false;
 
   constructor(channel: Channel, options: SqliteOptions) {
@@ -97,7 +99,7 @@ class Ingestion {
     if (this.#running) {
       this.#again = true;
     } else if (this.#cancel === undefined && !this.#stopped) {
-      const delay = this.#options.ingestDelayMs ?? INGEST_DELAY_MS;
+      const delay = this.#failing ? INGEST_RETRY_MS : (this.#options.ingestDelayMs ?? INGEST_DELAY_MS);
       this.#cancel = this.#options.clock.after(delay, () => this.#start());
     }
   }
@@ -123,9 +125,15 @@ class Ingestion {
     this.#again = false;
     try {
       await this.through();
+      this.#failing = false;
     } catch (error) {
-      // Nothing is lost: it stays in the journal and the next append asks again.
-      this.#options.log.warn('ingest_failed', { reason: error instanceof Error ? error.message : 'unknown' });
+      // Nothing is lost, it stays in the journal. One line for a row of failures.
+      if (!this.#failing && !this.#stopped) {
+        this.#options.log.warn('ingest_failed', {
+          reason: error instanceof Error ? error.message : 'unknown',
+        });
+      }
+      this.#failing = true;
       this.#again = true;
     }
     this.#running = false;
@@ -193,6 +201,8 @@ class JournalledLedger implements Ledger {
 
   async close(): Promise<void> {
     try {
+      // Closing unlocks the directory, so as much as possible is ingested before.
+      await this.flush().catch(() => undefined);
       await this.#journal.close();
     } finally {
       this.#ingestion.stop();

@@ -1,4 +1,3 @@
-import type { JournalPosition } from '../journal/segment.ts';
 import type { PlainError } from './failure.ts';
 import type { IngestReport } from './ingest.ts';
 
@@ -10,7 +9,7 @@ export interface WorkerStart {
   readonly firstSegment: number;
 }
 
-/** A call to the worker: a method of one of the stores, or `ledger.ingest` and `ledger.expire_holds`. */
+/** A call to the worker: a method of one of the stores, or `ledger.ingest` and `ledger.expireHolds`. */
 export interface Call {
   readonly id: number;
   readonly noun: string;
@@ -24,6 +23,3 @@ export type WorkerMessage =
   | { readonly kind: 'error'; readonly id: number; readonly error: PlainError }
   | { readonly kind: 'ready'; readonly recovered: IngestReport }
   | { readonly kind: 'refused'; readonly error: PlainError };
-
-/** `ledger.ingest`: resolves when everything before the position is in the database. */
-export type IngestArguments = readonly [JournalPosition];

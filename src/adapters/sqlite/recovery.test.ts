@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -52,29 +51,25 @@ async function outcomes(store: Store): Promise<Map<string, string>> {
   return found;
 }
 
-/** Lets the child work for a while and kills it; what it was promised. */
-async function killedAfter(ms: number, prefix: string) {
+/** Lets the child work for a while and kills it. */
+async function killAfter(ms: number, prefix: string): Promise<void> {
   const child = spawn(process.execPath, [CHILD, directory, prefix], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const held = new Set<string>();
-  const settled = new Set<string>();
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (line === 'ready') setTimeout(() => child.kill('SIGKILL'), ms);
-    else if (line.startsWith('H ')) held.add(line.slice(2));
-    else if (line.startsWith('S ')) settled.add(line.slice(2));
-  }
-  await exited;
-  return { held, settled };
+  const ended = new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)));
+  child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), ms));
+  expect(await ended).toBe('SIGKILL');
+}
+
+/** What all children were promised. */
+function promises(): { readonly held: Set<string>; readonly settled: Set<string> } {
+  const lines = readFileSync(join(directory, 'promises'), 'utf8').split('\n');
+  const of = (letter: string) =>
+    new Set(lines.filter((line) => line.startsWith(`${letter} `)).map((line) => line.slice(2)));
+  return { held: of('H'), settled: of('S') };
 }
 
 test('after kill -9 nothing promised is missing, nothing is charged twice, open holds are charged', async () => {
-  const held = new Set<string>();
-  const settled = new Set<string>();
-  for (const [round, ms] of [150, 400, 40].entries()) {
-    const promised = await killedAfter(ms, String(round));
-    for (const id of promised.held) held.add(id);
-    for (const id of promised.settled) settled.add(id);
-  }
+  for (const [round, ms] of [150, 400, 40].entries()) await killAfter(ms, String(round));
+  const { held, settled } = promises();
   expect(settled.size).toBeGreaterThan(100);
   const { store, close } = await opened();
   const found = await outcomes(store);

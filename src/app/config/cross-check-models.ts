@@ -18,9 +18,9 @@ export function checkModels(config: Config, known: KnownNames | undefined, repor
     checkDeployments(config, { name, model }, { known, report });
     const lists = { fallbacks: model.fallbacks };
     for (const [key, list] of Object.entries(lists))
-      checkList(config, [...path, key], list, { known, report });
+      checkList(config, { path: [...path, key], list }, { known, report });
     for (const [cause, list] of Object.entries(model.fallbacks_on)) {
-      checkList(config, [...path, 'fallbacks_on', cause], list, { known, report });
+      checkList(config, { path: [...path, 'fallbacks_on', cause], list }, { known, report });
     }
   }
   checkCycles(config, ['fallbacks'], report);
@@ -91,7 +91,12 @@ export function checkProviderName(
   });
 }
 
-function checkList(config: Config, path: ConfigPath, list: readonly string[], judge: Judge): void {
+interface NamedList {
+  readonly path: ConfigPath;
+  readonly list: readonly string[];
+}
+
+function checkList(config: Config, { path, list }: NamedList, judge: Judge): void {
   const seen = new Set<string>();
   for (const [index, name] of list.entries()) {
     checkModelName(config, [...path, index], name, judge);

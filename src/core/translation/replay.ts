@@ -30,7 +30,12 @@ function textOf(part: OutputPart): string {
   return 'text' in part ? part.text : '';
 }
 
-function* partEvents(choice: number, part: number, value: OutputPart, size: number): Generator<StreamEvent> {
+function* partEvents(
+  value: OutputPart,
+  place: { readonly choice: number; readonly part: number },
+  size: number,
+): Generator<StreamEvent> {
+  const { choice, part } = place;
   yield { type: 'part_start', choice, part, head: headOf(value) };
   const text = textOf(value);
   for (let at = 0; at < text.length; ) {
@@ -60,7 +65,7 @@ export function replayResponse(response: ChatResponse, size = Number.MAX_SAFE_IN
   const events: StreamEvent[] = [{ type: 'start', ...facts }];
   for (const choice of choices) {
     for (const [part, value] of choice.parts.entries()) {
-      events.push(...partEvents(choice.index, part, value, size));
+      events.push(...partEvents(value, { choice: choice.index, part }, size));
     }
     if (choice.logprobs !== undefined) {
       events.push({ type: 'logprobs', choice: choice.index, logprobs: choice.logprobs });

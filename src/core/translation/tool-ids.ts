@@ -150,7 +150,7 @@ export function fitToolIds(messages: readonly Message[], rule: IdRule): readonly
     return count === 0 ? map.to(id) : map.to(`${id}\u0000again${count}`.padEnd(rule.maxLength + 1, '\u0000'));
   }
 
-  function fit(part: Part, turn: number): Part {
+  function rewrite(part: Part, turn: number): Part {
     if (part.type === 'tool_call') {
       const id = nextId(part.id, part.name);
       links.add(part.id, { turn, name: part.name, id });
@@ -165,7 +165,7 @@ export function fitToolIds(messages: readonly Message[], rule: IdRule): readonly
   }
 
   return messages.map((message, turn) => {
-    const parts = message.parts.map((part) => fit(part, turn));
+    const parts = message.parts.map((part) => rewrite(part, turn));
     return parts.every((part, i) => part === message.parts[i]) ? message : { ...message, parts };
   });
 }

@@ -106,14 +106,9 @@ export function encodeLimits(encoding: Encoding, forced: boolean): Effortful {
 }
 
 /** Values with a name the target may refuse. */
-function accepted<T>(
-  encoding: Encoding,
-  parameter: Parameter,
-  value: T | undefined,
-  word: string = parameter,
-): T | undefined {
+function accepted<T>(encoding: Encoding, parameter: Parameter, value: T | undefined): T | undefined {
   if (value === undefined || !encoding.target.profile.refuses.includes(parameter)) return value;
-  encoding.notes.add(word);
+  encoding.notes.add(parameter === 'stop' ? 'stop_sequences' : parameter);
   return undefined;
 }
 
@@ -156,7 +151,7 @@ export function encodeSampling(encoding: Encoding, thinks: boolean): JsonObject 
 
 /** Stop sequences; those of white space only are refused by the API. */
 export function encodeStop(encoding: Encoding): readonly string[] | undefined {
-  const stop = accepted(encoding, 'stop', encoding.request.stop, 'stop_sequences');
+  const stop = accepted(encoding, 'stop', encoding.request.stop);
   if (stop === undefined) return undefined;
   const usable = stop.filter((sequence) => sequence.trim() !== '');
   if (usable.length < stop.length) encoding.notes.add('stop_sequences of white space');

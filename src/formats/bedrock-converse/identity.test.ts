@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  chatRequests,
-  chatResponses,
-  type Reach,
-  withoutRaw,
-} from '../../../test/properties/arbitraries.ts';
-import { collect, OPEN_TARGET, streamRoundTrip, TEST_REPLY, throughJson } from '../../../test/golden/codec-golden.ts';
+  collect,
+  OPEN_TARGET,
+  streamRoundTrip,
+  TEST_REPLY,
+  throughJson,
+} from '../../../test/golden/codec-golden.ts';
+import { chatRequests, chatResponses, type Reach, withoutRaw } from '../../../test/properties/arbitraries.ts';
 import { type ChatRequest, type ChatResponse, OPEN_PROFILE } from '../../core/model/index.ts';
 import { replayResponse } from '../../core/translation/replay.ts';
 import { createAwsEventStreamReader } from '../aws-event-stream.ts';
@@ -59,7 +60,9 @@ test('a request written and read again is the same', () => {
       const { body, dropped } = bedrockConverse.encodeRequest(request, TARGET);
       const { model, stream } = request;
       expect(dropped).toEqual([]);
-      expect(bedrockConverse.decodeRequest({ ...throughJson(body), model, stream })).toEqual(withoutStrict(request));
+      expect(bedrockConverse.decodeRequest({ ...throughJson(body), model, stream })).toEqual(
+        withoutStrict(request),
+      );
     }),
     { numRuns: 200 },
   );
@@ -79,7 +82,11 @@ test('an answer streamed and read again is the same', () => {
   const sizes = fc.integer({ min: 1, max: 9 });
   fc.assert(
     fc.property(chatResponses({ ...REACH, plainReasoning: true }), sizes, (response, size) => {
-      const events = streamRoundTrip(bedrockConverse, createAwsEventStreamReader(), replayResponse(response, size));
+      const events = streamRoundTrip(
+        bedrockConverse,
+        createAwsEventStreamReader(),
+        replayResponse(response, size),
+      );
       expect(facts(collect(events))).toEqual(facts(response));
     }),
     { numRuns: 200 },

@@ -12,7 +12,7 @@ import { isObject } from '../../core/model/index.ts';
 import { planReasoning, type ReasoningPlan } from '../../core/translation/reasoning.ts';
 import type { EncodedRequest, Target } from '../codec.ts';
 import { compact } from '../fields.ts';
-import { CUSTOM_TOOL_PARAMETERS, JSON_OUTPUT_TOOL } from '../tool-bridge.ts';
+import { CUSTOM_TOOL_PARAMETERS, JSON_OUTPUT_TOOL, outputParameters } from '../tool-bridge.ts';
 import {
   type Carried,
   type Dropped,
@@ -58,15 +58,19 @@ function described(description: string | undefined): { description?: string } {
   return description === undefined ? {} : { description };
 }
 
-/** Names of the tools that the history calls, in order. */
+/** Names of the tools that the history calls, in order; `tool` where it holds a result that nobody names. */
 function calledTools(request: ChatRequest): ReadonlySet<string> {
   const names = new Set<string>();
+  let results = false;
   for (const { parts } of request.messages) {
     for (const part of parts) {
-      if (part.type === 'tool_call') names.add(part.name);
-      else if (part.type === 'tool_result') names.add(part.name ?? 'tool');
+      if (part.type === 'tool_result') results = true;
+      if ((part.type === 'tool_call' || part.type === 'tool_result') && part.name !== undefined) {
+        names.add(part.name);
+      }
     }
   }
+  if (results && names.size === 0) names.add('tool');
   return names;
 }
 
@@ -126,7 +130,9 @@ function encodeOutput(output: OutputShape, target: Target): EncodedOutput {
   if (output.type === 'json_object') return { instruction: ONLY_JSON };
   if (target.profile.structuredOutput !== 'json_schema') {
     const description = output.description ?? 'Gives the final answer.';
-    return { tool: toolSpec({ name: JSON_OUTPUT_TOOL, description, parameters: output.schema }) };
+    return {
+      tool: toolSpec({ name: JSON_OUTPUT_TOOL, description, parameters: outputParameters(output.schema) }),
+    };
   }
   const jsonSchema = compact({
     schema: JSON.stringify(output.schema),

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { collect, OPEN_TARGET, streamRoundTrip, TEST_REPLY, throughJson } from '../../../test/golden/codec-golden.ts';
+import {
+  collect,
+  OPEN_TARGET,
+  streamRoundTrip,
+  TEST_REPLY,
+  throughJson,
+} from '../../../test/golden/codec-golden.ts';
 import { chatRequests, chatResponses, type Reach, withoutRaw } from '../../../test/properties/arbitraries.ts';
 import type { ChatRequest, ChatResponse } from '../../core/model/index.ts';
 import { replayResponse } from '../../core/translation/replay.ts';

@@ -60,7 +60,7 @@ function encodeSampling(request: ChatRequest, target: Target, notes: Notes): Jso
   };
 }
 
-function encodeThinking(request: ChatRequest, target: Target, limit: number | undefined, notes: Notes) {
+function encodeThinking(request: ChatRequest, target: Target, notes: Notes): JsonObject | undefined {
   const { reasoning } = request;
   if (reasoning === undefined) return undefined;
   const { profile } = target;
@@ -73,7 +73,7 @@ function encodeThinking(request: ChatRequest, target: Target, limit: number | un
     return { ...out, thinkingBudget: budgetTokens };
   }
   if (profile.family === 'other' && reasoning.adaptive === true) return { ...out, thinkingBudget: -1 };
-  const { plan, dropped } = planReasoning(reasoning, profile.reasoning, limit);
+  const { plan, dropped } = planReasoning(reasoning, profile.reasoning, outputLimit(request, target, notes));
   notes.add(...dropped);
   switch (plan.type) {
     case 'disabled':
@@ -139,7 +139,7 @@ export function encodeConfig(request: ChatRequest, target: Target, notes: Notes)
       stopSequences: stopList(request, target, notes),
       ...encodeOutput(request, target, notes),
     }),
-    thinkingConfig: encodeThinking(request, target, limit, notes),
+    thinkingConfig: encodeThinking(request, target, notes),
   });
   return Object.keys(config).length === 0 ? undefined : config;
 }

@@ -12,6 +12,7 @@ import {
   type ToolCallPart,
   type ToolResultPart,
 } from '../../core/model/index.ts';
+import { parseJson } from '../../core/model/parse-json.ts';
 import { unwrapSignature } from '../../core/translation/signatures.ts';
 import { unknownFields } from '../fields.ts';
 import { asString, camelKeys, listOf, messageAt } from './aliases.ts';
@@ -127,13 +128,18 @@ function resultText(response: Json | undefined): { readonly text: string; readon
   if (key === 'error' && inner !== null && inner !== undefined) {
     return { text: asString(inner) ?? JSON.stringify(inner), isError: true };
   }
-  if (typeof inner === 'string' && !looksStructured(inner)) return { text: inner, isError: false };
+  if (typeof inner === 'string' && structured(inner) === undefined) return { text: inner, isError: false };
   return { text: JSON.stringify(Array.isArray(inner) ? inner : response), isError: false };
 }
 
-/** Whether a text would be sent as an object or array of its own. */
-export function looksStructured(text: string): boolean {
-  return /^\s*[[{]/.test(text);
+/** The object or list that a text is the JSON of; such a text is sent as that value. */
+export function structured(text: string): Json | undefined {
+  if (!/^\s*[[{]/.test(text)) return undefined;
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function decodeResult(body: JsonObject, inner: JsonObject): WirePart {

@@ -2,7 +2,6 @@ import { unsupported } from '../../core/errors/error.ts';
 import {
   type Extensions,
   isObject,
-  type Json,
   type JsonObject,
   type MediaPart,
   type OpaquePart,
@@ -12,7 +11,6 @@ import {
   type ToolCallPart,
   type ToolResultPart,
 } from '../../core/model/index.ts';
-import { parseJson } from '../../core/model/parse-json.ts';
 import { wrapSignature } from '../../core/translation/signatures.ts';
 import { compact } from '../fields.ts';
 import { argumentsObject } from '../tool-bridge.ts';
@@ -20,7 +18,7 @@ import { asObject } from './aliases.ts';
 import { googleMediaType, guessMediaType, mediaTypeOf } from './media.ts';
 import { MADE_ID } from './message-decode.ts';
 import type { Notes } from './notes.ts';
-import { looksStructured, REDACTED_ID } from './part-decode.ts';
+import { REDACTED_ID, structured } from './part-decode.ts';
 
 /** Adds a part's unknown Google fields back; those of the message inside it go inside. */
 export function withUnknown(part: JsonObject, extensions: Extensions | undefined): JsonObject {
@@ -81,7 +79,7 @@ export interface MediaRules {
   readonly notes: Notes;
   /** The vendor fetches URLs itself. */
   readonly urls: boolean;
-  /** Vertex wants `displayName` off ordinary parts. */
+  /** `displayName` may be sent: AI Studio knows it inside function results only. */
   readonly names: boolean;
 }
 
@@ -89,6 +87,7 @@ export interface MediaRules {
 export function encodeMedia(part: MediaPart, rules: MediaRules): JsonObject {
   const { source } = part;
   const name = rules.names ? part.name : undefined;
+  rules.notes.when(part.name !== undefined && name === undefined && source.kind !== 'text', 'file name');
   if (part.detail !== undefined && part.detail !== 'auto') rules.notes.add('image detail');
   switch (source.kind) {
     case 'base64':
@@ -122,14 +121,7 @@ export function encodeMedia(part: MediaPart, rules: MediaRules): JsonObject {
 
 /** Structured text goes as its object, other text as `{output}`; a failed call's as `{error}` (WIRE §2.1). */
 function responseObject(text: string, isError: boolean): JsonObject {
-  let value: Json = text;
-  if (looksStructured(text)) {
-    try {
-      value = parseJson(text);
-    } catch {
-      value = text;
-    }
-  }
+  const value = structured(text) ?? text;
   if (isError) return { error: value };
   return isObject(value) ? value : { output: value };
 }

@@ -1,6 +1,7 @@
 import {
   type ChatResponse,
   type Choice,
+  type Citation,
   type Extensions,
   isObject,
   type Json,
@@ -100,11 +101,16 @@ function cite(parts: OutputPart[], metadata: Json | undefined): OutputPart[] {
   const texts: VisibleText[] = parts.flatMap((part, i) =>
     part.type === 'text' ? [{ part: i, text: part.text }] : [],
   );
+  const byPart = new Map<number, Citation[]>();
   for (const { part, citation } of decodeGrounding(metadata, texts)) {
-    const cited = parts[part];
-    if (cited?.type === 'text') parts[part] = { ...cited, citations: [...(cited.citations ?? []), citation] };
+    const list = byPart.get(part);
+    if (list === undefined) byPart.set(part, [citation]);
+    else list.push(citation);
   }
-  return parts;
+  return parts.map((part, i) => {
+    const citations = byPart.get(i);
+    return citations === undefined || part.type !== 'text' ? part : { ...part, citations };
+  });
 }
 
 function decodeCandidate(

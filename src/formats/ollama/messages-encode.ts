@@ -17,12 +17,10 @@ import { own } from './wire.ts';
 const ANY_ID: IdRule = { maxLength: 256, prefix: 'call_' };
 
 function imageData(part: MediaPart): string {
-  if (part.type !== 'image' || part.source.kind !== 'base64') {
-    const { kind } = part.source;
-    throw unsupported(
-      part.type,
-      `Ollama takes images as base64 only, no ${part.type} as ${kind}; send its bytes.`,
-    );
+  if (part.type !== 'image')
+    throw unsupported(part.type, `Ollama takes text and images only, no ${part.type}.`);
+  if (part.source.kind !== 'base64') {
+    throw unsupported(part.type, 'Ollama fetches no images; send the bytes as base64.');
   }
   return part.source.data;
 }

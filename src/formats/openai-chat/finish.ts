@@ -47,7 +47,7 @@ export function decodeFinish(raw: string | undefined, content: Content, details?
   const known = raw === undefined ? 'unknown' : (REASONS[raw.toLowerCase()] ?? 'unknown');
   let reason: FinishReason = known;
   const isPlain = known === 'stop' || known === 'unknown' || known === 'tool_calls';
-  if (isPlain && content.hasCalls && raw !== undefined) reason = 'tool_calls';
+  if (isPlain && content.hasCalls) reason = 'tool_calls';
   else if (known === 'tool_calls') reason = 'stop';
   else if (known === 'stop' && content.hasRefusal) reason = 'refusal';
   return { reason, ...(raw === undefined ? {} : { raw }), ...(details === undefined ? {} : { details }) };

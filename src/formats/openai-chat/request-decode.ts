@@ -176,7 +176,7 @@ function fromThinking(thinking: JsonObject): ReasoningRequest {
 }
 
 function decodeReasoning(body: JsonObject): { reasoning?: ReasoningRequest } {
-  const effort = effortOf(body['reasoning_effort'], 'reasoning_effort');
+  const effort = EFFORTS.find((level) => level === optionalString(body, 'reasoning_effort'));
   const open = optionalObject(body, 'reasoning');
   const thinking = optionalObject(body, 'thinking');
   if (open !== undefined) {
@@ -199,6 +199,10 @@ function leftOver(body: JsonObject): JsonObject | undefined {
     new Set(['type', 'budget_tokens']),
   );
   if (reasoningRest !== undefined) rest['thinking'] = reasoningRest;
+  // A word of one vendor (Groq's `default`): it goes back to the same format as it came.
+  const effort = body['reasoning_effort'];
+  if (typeof effort === 'string' && !EFFORTS.some((level) => level === effort))
+    rest['reasoning_effort'] = effort;
   for (const key of Object.keys(rest)) if (rest[key] === null) delete rest[key];
   return Object.keys(rest).length === 0 ? undefined : rest;
 }

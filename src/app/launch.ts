@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import { createPinoLog } from '../adapters/system/log.ts';
+import { SluiceError } from '../core/errors/error.ts';
+import type { ConfigFlags, Problem } from './config/index.ts';
+import { type ConfigurationSource, loadConfiguration } from './configuration.ts';
+import { type Gateway, loadCatalog, openGateway } from './gateway.ts';
+import { probeLocalProviders } from './probe.ts';
+import { VERSION } from './version.ts';
+
+/** What the start verb was told. */
+export interface LaunchOptions {
+  readonly configPath: string | undefined;
+  readonly flags: ConfigFlags;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** A configuration that cannot be used; the CLI prints every problem. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super('The configuration has problems.');
+    this.problems = problems;
+  }
+}
+
+/** File used when `--config` does not name one. */
+export const DEFAULT_CONFIG_FILE = 'sluice.yaml';
+
+/** Where the configuration comes from. A named file must exist; `sluice.yaml` in the working folder is optional. */
+export async function findSource(options: LaunchOptions): Promise<ConfigurationSource> {
+  const { configPath, flags, environment } = options;
+  const path =
+    configPath ??
+    environment['SLUICE_CONFIG'] ??
+    (existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : undefined);
+  const reachable = path === undefined ? await probeLocalProviders(environment) : new Set<string>();
+  return { path, flags, environment, reachable };
+}
+
+/** Loads the configuration and opens the gateway. Throws {@link ConfigurationError} or `SluiceError`. */
+export async function launch(options: LaunchOptions): Promise<Gateway> {
+  const source = await findSource(options);
+  const catalog = loadCatalog();
+  const { config, problems, warnings } = loadConfiguration(source, catalog, Date.now());
+  if (config === undefined) throw new ConfigurationError(problems);
+  const log = createPinoLog(config.log.level);
+  for (const warning of warnings) {
+    log.warn('config.warning', { path: warning.path, problem: warning.problem, remedy: warning.remedy });
+  }
+  try {
+    return await openGateway({ source, config, catalog, log, version: VERSION });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      throw new SluiceError(
+        'conflict',
+        `Port ${config.server.port} is taken. Stop what runs there, or choose another with --port.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,40 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ChatCodec } from '../formats/codec.ts';
+import type { Stage } from '../pipeline/compose.ts';
+import type { Answered, ClientFacts, Received } from '../pipeline/exchange.ts';
+import type { Runtime } from '../pipeline/runtime.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log-sink.ts';
+import type { Random } from '../ports/random.ts';
+import type { BodyLimits } from './body.ts';
+
+/** What the data plane is built from. */
+export interface DataPlanePorts {
+  readonly runtime: () => Runtime;
+  readonly chat: Stage<Received, Answered>;
+  /** Checks a credential for endpoints without a pipeline. Throws as `authenticate` does. */
+  readonly admit: (client: ClientFacts, runtime: Runtime) => void;
+  readonly bodyLimits: () => BodyLimits;
+  readonly writeStallMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** New work is refused while the process drains. */
+  readonly draining: () => boolean;
+  /** Called around every exchange, so that a drain can wait for the last one. */
+  readonly inFlight: { add(): void; remove(): void };
+}
+
+/** One request on the data plane, its dialect known. */
+export interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly codec: ChatCodec;
+  readonly requestId: string;
+  readonly query: URLSearchParams | undefined;
+  /** Parameters from the path, percent-decoded. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** What an endpoint does with a call. */
+export type Action = (ports: DataPlanePorts, call: Call) => Promise<void>;

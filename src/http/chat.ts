@@ -1,0 +1,82 @@
+import type { ServerResponse } from 'node:http';
+import type { SluiceError } from '../core/errors/error.ts';
+import type { Facts, Received } from '../pipeline/exchange.ts';
+import { readJsonBody } from './body.ts';
+import type { Action, Call, DataPlanePorts } from './call.ts';
+import { readClientFacts } from './client-facts.ts';
+import { sendAnswer, sendError, toFailure } from './respond.ts';
+
+function newFacts(): Facts {
+  return {
+    attempts: [],
+    deployment: undefined,
+    upstreamFormat: undefined,
+    upstreamRequestId: undefined,
+    plan: undefined,
+    cache: 'bypass',
+    dropped: [],
+    receipt: undefined,
+    usage: undefined,
+    finish: undefined,
+    deliveredBytes: 0,
+    firstByteAt: undefined,
+    status: undefined,
+    cost: undefined,
+    error: undefined,
+  };
+}
+
+/** Aborts when the client's connection closes before the answer is complete. */
+function hangUp(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+async function receive(ports: DataPlanePorts, call: Call): Promise<Received> {
+  const startedAt = ports.clock.now();
+  const startedMono = ports.clock.monotonic();
+  const runtime = ports.runtime();
+  const client = readClientFacts(call.request, call.query);
+  const { raw, body } = await readJsonBody(call.request, ports.bodyLimits());
+  return {
+    id: call.requestId,
+    startedAt,
+    startedMono,
+    codec: call.codec,
+    operation: 'chat',
+    runtime,
+    client,
+    raw,
+    body,
+    envelope: call.codec.envelope(body),
+    signal: hangUp(call.response),
+    facts: newFacts(),
+    end: undefined,
+  };
+}
+
+/** A chat exchange in the dialect of `call.codec`. */
+export const chat: Action = async (ports, call) => {
+  const exchange = await receive(ports, call);
+  try {
+    await sendAnswer(await ports.chat(exchange), call.response, ports);
+  } catch (error) {
+    const failure = toFailure(error);
+    if (failure.code === 'internal') logInternal(ports, call, failure);
+    sendError(call.response, failure, { codec: call.codec, requestId: call.requestId, exchange });
+    // The pipeline ended the exchange when a stage threw; this covers a fault while the answer was being written.
+    await exchange.end?.({ kind: 'failed', error: failure });
+  }
+};
+
+/** Writes down what went wrong inside; the client only learns the request id. */
+export function logInternal(ports: DataPlanePorts, call: Call, failure: SluiceError): void {
+  const { cause } = failure;
+  ports.log.error('request.internal_error', {
+    exchange: call.requestId,
+    cause: cause instanceof Error ? `${cause.name}: ${cause.stack ?? cause.message}` : String(cause),
+  });
+}

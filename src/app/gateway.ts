@@ -8,7 +8,8 @@ import { systemClock } from '../adapters/system/clock.ts';
 import { createSystemRandom } from '../adapters/system/random.ts';
 import { openUndiciUpstream } from '../adapters/undici/upstream.ts';
 import { AuditLog, createAuditHandlers } from '../control/audit.ts';
-import type { Handlers } from '../control/caller.ts';
+import { ALL_PERMISSIONS, type Caller, type Handlers } from '../control/caller.ts';
+import type { OutputOf } from '../control/contract.ts';
 import { createExchangeHandlers } from '../control/exchanges.ts';
 import { KeyDirectory } from '../control/key-directory.ts';
 import { createKeyHandlers } from '../control/keys.ts';
@@ -64,6 +65,8 @@ export interface GatewayOptions {
 export interface Gateway {
   readonly url: string;
   readonly demo: boolean;
+  /** What runs now, as `GET /api/status` tells it. */
+  status(): Promise<OutputOf<'getStatus'>>;
   /** Signs the first visitor of the portal in. */
   signInLink(): string;
   /** Loads the configuration again, changed or not. */
@@ -71,6 +74,14 @@ export interface Gateway {
   /** No new work; waits for running answers up to `server.drain_timeout_ms`, flushes the ledger and lets go of all. */
   close(): Promise<void>;
 }
+
+/** This process itself, where it asks its own control plane. */
+const SYSTEM_CALLER: Caller = {
+  actor: 'system',
+  address: '',
+  permissions: ALL_PERMISSIONS,
+  sessionId: undefined,
+};
 
 /** The catalog that ships with the program. */
 export function loadCatalog(): Catalog {
@@ -301,6 +312,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     url: url(),
     demo: live.runtime.demo,
+    status: () => handlers.getStatus({}, SYSTEM_CALLER),
     signInLink: () => sessions.createLink().url,
     reload: () => live.reload(),
     async close() {

@@ -2,8 +2,8 @@ import { SluiceError } from '../core/errors/error.ts';
 import { type Frame, type FrameReader, MAX_FRAME_BYTES } from './frame.ts';
 
 /*
- * The `application/vnd.amazon.eventstream` framing: total length, headers length and CRC-32 of these eight bytes, then
- * headers, payload and CRC-32 of everything before it; integers are big-endian.
+ * The `application/vnd.amazon.eventstream` framing: total length, headers length and CRC-32 of these eight
+ * bytes, then headers, payload and CRC-32 of everything before it; integers are big-endian.
  */
 
 const PRELUDE = 12;
@@ -101,7 +101,9 @@ class Pending {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** `room` is the size the message is known to reach, so that many small pieces do not copy it many times. */
+  /**
+   * `room` is the size the message is known to reach, so that many small pieces do not copy it many times.
+   */
   add(piece: Uint8Array, room: number): void {
     const size = this.#length + piece.length;
     if (size > this.#bytes.length) {
@@ -119,12 +121,12 @@ class Pending {
 }
 
 /**
- * Reads AWS event-stream messages, split anywhere, both checksums verified. `:event-type` becomes the frame's event;
- * exceptions and errors arrive as `exception:<type>`. The `{bytes}` chunks of Bedrock's `invoke-with-response-stream` are
- * unwrapped to the model's own events (Claude: as in its SSE stream).
+ * Reads AWS event-stream messages, split anywhere, both checksums verified. `:event-type` becomes the frame's
+ * event; exceptions and errors arrive as `exception:<type>`. The `{bytes}` chunks of Bedrock's
+ * `invoke-with-response-stream` are unwrapped to the model's own events (Claude: as in its SSE stream).
  *
- * Throws `upstream_malformed` on a bad checksum, length or header, `upstream_too_large` on a message above `limit` bytes,
- * and from `end()` `upstream_cut` if the body ended inside a message.
+ * Throws `upstream_malformed` on a bad checksum, length or header, `upstream_too_large` on a message above
+ * `limit` bytes, and from `end()` `upstream_cut` if the body ended inside a message.
  */
 export function createAwsEventStreamReader(limit = MAX_FRAME_BYTES): FrameReader {
   const pending = new Pending();
@@ -163,7 +165,9 @@ export function createAwsEventStreamReader(limit = MAX_FRAME_BYTES): FrameReader
     }
   }
 
-  /** Fills the message that is pending from the front of `chunk`; returns how many bytes of `chunk` it took. */
+  /**
+   * Fills the message that is pending from the front of `chunk`; returns how many bytes of `chunk` it took.
+   */
   function fill(chunk: Uint8Array, out: Frame[]): number {
     let used = 0;
     while (pending.length > 0 && used < chunk.length) {
@@ -208,7 +212,10 @@ function header(name: string, value: string): Buffer {
   return bytes;
 }
 
-/** One message as bytes: an event of type `type`, or with `kind: 'exception'` an exception. `payload` is JSON text. */
+/**
+ * One message as bytes: an event of type `type`, or with `kind: 'exception'` an exception. `payload` is JSON
+ * text.
+ */
 export function awsEventMessage(
   type: string,
   payload: string,

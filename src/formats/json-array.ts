@@ -13,9 +13,9 @@ function isBlank(unit: number): boolean {
 }
 
 /**
- * Reads a body that is one JSON array of objects, element by element as they complete: Gemini's stream without `alt=sse`
- * (WIRE §2.1 "stream flag"). A body that is one object, such as an error, gives one frame. An element the body broke off in
- * is returned as it is, so that the decoder finds it unreadable.
+ * Reads a body that is one JSON array of objects, element by element as they complete: Gemini's stream
+ * without `alt=sse` (WIRE §2.1 "stream flag"). A body that is one object, such as an error, gives one frame.
+ * An element the body broke off in is returned as it is, so that the decoder finds it unreadable.
  */
 export function createJsonArrayReader(limit = MAX_FRAME_BYTES): FrameReader {
   const decoder = new TextDecoder('utf-8');

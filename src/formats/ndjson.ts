@@ -12,8 +12,9 @@ function isWhole(line: string): boolean {
 }
 
 /**
- * Reads newline-delimited JSON: one frame per line that is not blank, LF or CRLF, split anywhere. A last line without its
- * line end is returned if it is whole JSON; half a line is left out, and the codec then finds the answer unfinished.
+ * Reads newline-delimited JSON: one frame per line that is not blank, LF or CRLF, split anywhere. A last line
+ * without its line end is returned if it is whole JSON; half a line is left out, and the codec then finds the
+ * answer unfinished.
  */
 export function createNdjsonReader(limit = MAX_FRAME_BYTES): FrameReader {
   const decoder = new TextDecoder('utf-8');

@@ -21,11 +21,18 @@ export interface Observation {
 export interface TapRules {
   /** A JSON key with its opening quote, for example `"content":"`, whose string value is model output. */
   readonly content: readonly string[];
-  /** Any of these means that the answer has really begun (commit point). */
-  readonly begins: readonly string[];
+  /** In an event's raw text: the answer has really begun (commit point). Lifecycle events alone are no beginning. */
+  readonly begins: RegExp;
   readonly watch: readonly string[];
   /** Throws `upstream_malformed` when the event's data is not what the format allows. */
-  read(frame: Frame, quirks: Quirks): Observation;
+  read(frame: Frame, before: Seen): Observation;
+}
+
+/** What is known before an event is read. */
+export interface Seen {
+  readonly quirks: Quirks;
+  /** Usage reported so far, for formats that report it in pieces. */
+  readonly usage: Usage | undefined;
 }
 
 /** Watches bytes go by. Forwards complete events only, so that an error event can follow at any time. */
@@ -172,10 +179,7 @@ class SseTap implements ByteTap {
     }
     if (!state.committed) {
       // The first events are few: parse them all, so that a broken one is seen while failing over is still possible.
-      return this.#read(
-        toFrame(bytes.toString('utf8', from, to)),
-        rules.begins.some((needle) => text.includes(needle)),
-      );
+      return this.#read(toFrame(bytes.toString('utf8', from, to)), rules.begins.test(text));
     }
     for (const needle of rules.watch) {
       if (text.includes(needle)) return this.#read(toFrame(bytes.toString('utf8', from, to)), false);
@@ -187,7 +191,7 @@ class SseTap implements ByteTap {
     if (frame.data === '') return false;
     const { state } = this;
     try {
-      const seen = this.#rules.read(frame, this.#quirks);
+      const seen = this.#rules.read(frame, { quirks: this.#quirks, usage: state.usage });
       if (seen.usage !== undefined) state.usage = seen.usage;
       if (seen.finish !== undefined) state.finish = seen.finish;
       if (seen.done === true) state.done = true;

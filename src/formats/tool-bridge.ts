@@ -14,9 +14,9 @@ import { parseJson } from '../core/model/parse-json.ts';
 import type { StreamDecoder } from './codec.ts';
 
 /*
- * Formats without free-text tools or without structured output say both with function tools: a custom tool becomes a
- * function with one string `input`, a JSON schema becomes a tool that must be called (WIRE §2.1). This file turns the
- * answers back.
+ * Formats without free-text tools or without structured output say both with function tools: a custom tool
+ * becomes a function with one string `input`, a JSON schema becomes a tool that must be called (WIRE §2.1).
+ * This file turns the answers back.
  */
 
 /** The function that stands for a JSON schema on targets without structured output. */
@@ -42,8 +42,9 @@ export const CUSTOM_TOOL_PARAMETERS: JsonObject = {
 };
 
 /**
- * A call's arguments as the object that Converse and Ollama want. No arguments and `null` become `{}`; text that is no JSON
- * object is kept under `input`, so that a model's broken call never fails the conversation that holds it.
+ * A call's arguments as the object that Converse and Ollama want. No arguments and `null` become `{}`; text
+ * that is no JSON object is kept under `input`, so that a model's broken call never fails the conversation
+ * that holds it.
  */
 export function argumentsObject(call: Pick<ToolCallPart, 'arguments' | 'kind'>): JsonObject {
   if (call.kind === 'custom') return { input: call.arguments };
@@ -59,7 +60,10 @@ export function argumentsObject(call: Pick<ToolCallPart, 'arguments' | 'kind'>):
   return isObject(value) && call.arguments.trimStart().startsWith('{') ? value : { input: value };
 }
 
-/** The free text of a custom call, or the JSON of a wrapped answer; the text itself where the model wrote no wrapper. */
+/**
+ * The free text of a custom call, or the JSON of a wrapped answer; the text itself where the model wrote no
+ * wrapper.
+ */
 function unwrap(text: string, key: 'input' | 'value'): string {
   try {
     const value = parseJson(text);
@@ -167,7 +171,10 @@ class EventBridge {
   }
 }
 
-/** A decoder whose events are turned back as {@link bridgeResponse} does; the decoder itself if nothing has to be. */
+/**
+ * A decoder whose events are turned back as {@link bridgeResponse} does; the decoder itself if nothing has to
+ * be.
+ */
 export function bridgeDecoder(decoder: StreamDecoder, request: ChatRequest | undefined): StreamDecoder {
   const bridge = bridgeOf(request);
   if (bridge === undefined) return decoder;

@@ -42,8 +42,8 @@ export interface Carried {
 }
 
 /**
- * Notes every plain request field that a target has no word for. Throws `unsupported_feature` for those whose loss changes
- * the meaning: several answers, and state kept at another vendor.
+ * Notes every plain request field that a target has no word for. Throws `unsupported_feature` for those whose
+ * loss changes the meaning: several answers, and state kept at another vendor.
  */
 export function noteUncarried(request: ChatRequest, carried: Carried, dropped: Dropped): void {
   if ((request.choices ?? 1) > 1) {
@@ -93,7 +93,10 @@ const REFUSED: Readonly<Partial<Record<keyof Sampling, Parameter>>> = {
   logprobs: 'logprobs',
 };
 
-/** A sampling value within the target's range; `undefined`, with a note, where the model refuses the parameter. */
+/**
+ * A sampling value within the target's range; `undefined`, with a note, where the model refuses the
+ * parameter.
+ */
 export function sampled(
   request: ChatRequest,
   key: 'temperature' | 'topP' | 'topK' | 'seed' | 'frequencyPenalty' | 'presencePenalty',

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { SluiceError } from '../core/errors/error.ts';
+import type { JsonObject } from '../core/model/index.ts';
 import type { Facts, Received } from '../pipeline/exchange.ts';
 import { readJsonBody } from './body.ts';
 import type { Action, Call, DataPlanePorts } from './call.ts';
@@ -35,12 +36,15 @@ function hangUp(response: ServerResponse): AbortSignal {
   return controller.signal;
 }
 
-async function receive(ports: DataPlanePorts, call: Call): Promise<Received> {
+async function receive(ports: DataPlanePorts, call: Call, fields: JsonObject): Promise<Received> {
   const startedAt = ports.clock.now();
   const startedMono = ports.clock.monotonic();
   const runtime = ports.runtime();
   const client = readClientFacts(call.request, call.query);
+  // Without any key the answer is known before the body is read.
+  if (client.credential === undefined) ports.admit(client, runtime);
   const { raw, body } = await readJsonBody(call.request, ports.bodyLimits());
+  Object.assign(body, fields);
   return {
     id: call.requestId,
     startedAt,
@@ -58,9 +62,9 @@ async function receive(ports: DataPlanePorts, call: Call): Promise<Received> {
   };
 }
 
-/** A chat exchange in the dialect of `call.codec`. */
-export const chat: Action = async (ports, call) => {
-  const exchange = await receive(ports, call);
+/** A chat exchange in the dialect of `call.codec`. `fields` are facts that this dialect keeps in the path. */
+export async function chatWith(ports: DataPlanePorts, call: Call, fields: JsonObject): Promise<void> {
+  const exchange = await receive(ports, call, fields);
   try {
     await sendAnswer(await ports.chat(exchange), call.response, ports);
   } catch (error) {
@@ -70,7 +74,10 @@ export const chat: Action = async (ports, call) => {
     // The pipeline ended the exchange when a stage threw; this covers a fault while the answer was being written.
     await exchange.end?.({ kind: 'failed', error: failure });
   }
-};
+}
+
+/** A chat exchange whose body says everything. */
+export const chat: Action = (ports, call) => chatWith(ports, call, {});
 
 /** Writes down what went wrong inside; the client only learns the request id. */
 export function logInternal(ports: DataPlanePorts, call: Call, failure: SluiceError): void {

@@ -1,4 +1,5 @@
 import { estimateTokens } from '../core/cost/estimate.ts';
+import type { ChatRequest } from '../core/model/index.ts';
 import { modelNotFound } from '../pipeline/stages/authorize.ts';
 import { readJsonBody } from './body.ts';
 import type { Call, DataPlanePorts } from './call.ts';
@@ -18,12 +19,9 @@ export async function countTokens(ports: DataPlanePorts, call: Call): Promise<vo
   const envelope = call.codec.envelope({ max_tokens: 1, ...body });
   if (runtime.resolve(envelope.model) === undefined) throw modelNotFound(runtime, envelope.model);
   const request = call.codec.decodeRequest({ max_tokens: 1, ...body });
-  let text = '';
-  for (const message of request.messages) {
-    for (const part of message.parts) text += 'text' in part ? part.text : mediaFree(part);
-  }
-  for (const tool of request.tools) text += JSON.stringify(tool);
-  const answer = JSON.stringify({ input_tokens: estimateTokens(text) + envelope.media * IMAGE_TOKENS });
+  const answer = JSON.stringify({
+    input_tokens: estimateTokens(promptText(request)) + envelope.media * IMAGE_TOKENS,
+  });
   call.response.writeHead(200, {
     'content-type': 'application/json',
     'content-length': String(Buffer.byteLength(answer)),
@@ -31,6 +29,16 @@ export async function countTokens(ports: DataPlanePorts, call: Call): Promise<vo
     'x-sluice-estimated': 'true',
   });
   call.response.end(answer);
+}
+
+/** A request's prompt and tools as text, without the bytes of its media. */
+export function promptText(request: ChatRequest): string {
+  let text = '';
+  for (const message of request.messages) {
+    for (const part of message.parts) text += 'text' in part ? part.text : mediaFree(part);
+  }
+  for (const tool of request.tools) text += JSON.stringify(tool);
+  return text;
 }
 
 /** A part as text without the bytes of its media. */

@@ -2,67 +2,35 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SluiceError } from '../core/errors/error.ts';
 import type { ChatCodec } from '../formats/codec.ts';
 import { CODECS } from '../formats/registry.ts';
-import type { Action, DataPlanePorts } from './call.ts';
-import { chat, logInternal } from './chat.ts';
-import { countTokens } from './count-tokens.ts';
-import { getModel, listModels } from './models.ts';
+import type { DataPlanePorts } from './call.ts';
+import { logInternal } from './chat.ts';
 import { sendError, toFailure } from './respond.ts';
-
-interface Route {
-  readonly method: 'GET' | 'POST';
-  readonly codec: ChatCodec;
-  readonly action: Action;
-}
+import { findRoute, otherMethod } from './routes.ts';
 
 const OPENAI = CODECS['openai-chat'];
 const ANTHROPIC = CODECS['anthropic-messages'];
-
-/** Exact paths; prefixes of SURFACE are added below. Default deny: what is not here is not served. */
-const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
-  ['POST /v1/chat/completions', { method: 'POST', codec: OPENAI, action: chat }],
-  ['POST /v1/messages', { method: 'POST', codec: ANTHROPIC, action: chat }],
-  ['POST /v1/messages/count_tokens', { method: 'POST', codec: ANTHROPIC, action: countTokens }],
-  ['GET /v1/models', { method: 'GET', codec: OPENAI, action: listModels }],
-]);
-
-const MODEL_PATH = '/v1/models/';
 
 /** `/openai/v1/x`, `/openai/x` and `/anthropic/v1/x` are the same as `/v1/x`. */
 function plainPath(path: string): string {
   if (path.startsWith('/openai/v1/')) return path.slice('/openai'.length);
   if (path.startsWith('/openai/')) return `/v1${path.slice('/openai'.length)}`;
   if (path.startsWith('/anthropic/')) return path.slice('/anthropic'.length);
+  if (path.startsWith('/gemini/')) return path.slice('/gemini'.length);
   return path;
 }
 
 /** The dialect an error is written in when the path alone has to decide. */
 function dialectOf(path: string, request: IncomingMessage): ChatCodec {
+  if (path.startsWith('/v1beta/')) return CODECS['gemini'];
   return path.startsWith('/v1/messages') || request.headers['anthropic-version'] !== undefined
     ? ANTHROPIC
     : OPENAI;
 }
 
-function findRoute(
-  method: string,
-  path: string,
-): { route: Route; params: Readonly<Record<string, string>> } | undefined {
-  const exact = ROUTES.get(`${method} ${path}`);
-  if (exact !== undefined) return { route: exact, params: {} };
-  if (method === 'GET' && path.startsWith(MODEL_PATH) && path.length > MODEL_PATH.length) {
-    try {
-      const model = decodeURIComponent(path.slice(MODEL_PATH.length));
-      return { route: { method: 'GET', codec: OPENAI, action: getModel }, params: { model } };
-    } catch {
-      return undefined;
-    }
-  }
-  return undefined;
-}
-
 function unknownRoute(method: string, path: string): SluiceError {
-  const other = [...ROUTES.keys()].find((key) => key.endsWith(` ${path}`));
+  const other = otherMethod(path);
   if (other !== undefined) {
-    return new SluiceError('method_not_allowed', `Use ${other.split(' ')[0]} for this path, not ${method}.`);
+    return new SluiceError('method_not_allowed', `Use ${other} for this path, not ${method}.`);
   }
   return new SluiceError(
     'route_not_found',

@@ -26,8 +26,29 @@ function anthropicModel(model: ListedModel): JsonObject {
   return { type: 'model', id: model.name, display_name: model.name, created_at: EPOCH };
 }
 
-function isAnthropic(call: Call): boolean {
-  return call.codec.id === 'anthropic-messages';
+function geminiModel(model: ListedModel): JsonObject {
+  return {
+    name: `models/${model.name}`,
+    baseModelId: model.name,
+    displayName: model.name,
+    version: '1',
+    inputTokenLimit: model.contextTokens ?? 0,
+    outputTokenLimit: model.maxOutputTokens ?? 0,
+    supportedGenerationMethods: ['generateContent', 'streamGenerateContent', 'countTokens'],
+  };
+}
+
+/** How each dialect writes one model; Chat's is used where a dialect has no list of its own. */
+function modelOf(call: Call, model: ListedModel): JsonObject {
+  if (call.codec.id === 'anthropic-messages') return anthropicModel(model);
+  return call.codec.id === 'gemini' ? geminiModel(model) : openAiModel(model);
+}
+
+function geminiPage(all: readonly ListedModel[], query: URLSearchParams | undefined): JsonObject {
+  const size = Math.min(1000, Math.max(1, Math.trunc(Number(query?.get('pageSize') ?? 50)) || 50));
+  const from = Math.max(0, Math.trunc(Number(query?.get('pageToken') ?? 0)) || 0);
+  const more = from + size < all.length ? { nextPageToken: String(from + size) } : {};
+  return { models: all.slice(from, from + size).map(geminiModel), ...more };
 }
 
 function anthropicPage(all: readonly ListedModel[], query: URLSearchParams | undefined): JsonObject {
@@ -54,7 +75,8 @@ export async function listModels(ports: DataPlanePorts, call: Call): Promise<voi
   const runtime = ports.runtime();
   ports.admit(readClientFacts(call.request, call.query), runtime);
   const all = runtime.listModels();
-  if (isAnthropic(call)) sendJson(call, anthropicPage(all, call.query));
+  if (call.codec.id === 'anthropic-messages') sendJson(call, anthropicPage(all, call.query));
+  else if (call.codec.id === 'gemini') sendJson(call, geminiPage(all, call.query));
   else sendJson(call, { object: 'list', data: all.map(openAiModel) });
 }
 
@@ -62,7 +84,7 @@ export async function listModels(ports: DataPlanePorts, call: Call): Promise<voi
 export async function getModel(ports: DataPlanePorts, call: Call): Promise<void> {
   const runtime = ports.runtime();
   ports.admit(readClientFacts(call.request, call.query), runtime);
-  const name = call.params['model'] ?? '';
+  const name = (call.params['model'] ?? '').replace(/^models\//, '');
   const route = runtime.resolve(name);
   if (route === undefined) throw modelNotFound(runtime, name);
   const [deployment] = route.deployments;
@@ -72,5 +94,5 @@ export async function getModel(ports: DataPlanePorts, call: Call): Promise<void>
     contextTokens: deployment?.profile.contextTokens,
     maxOutputTokens: deployment?.profile.maxOutputTokens,
   };
-  sendJson(call, isAnthropic(call) ? anthropicModel(model) : openAiModel(model));
+  sendJson(call, modelOf(call, model));
 }

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { nanoToUsd } from '../core/cost/money.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { ChatCodec, Reply } from '../formats/codec.ts';
+import type { Framing } from '../formats/frame.ts';
 import { chargeExchange } from '../pipeline/charge.ts';
 import type { Answered, Received } from '../pipeline/exchange.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -63,6 +64,14 @@ export function sendError(
   response.writeHead(status, headers);
   response.end(text);
 }
+
+/** Content types of streams, by framing. */
+const STREAM_TYPES: Readonly<Record<Framing, string>> = {
+  sse: 'text/event-stream; charset=utf-8',
+  ndjson: 'application/x-ndjson',
+  'aws-event-stream': 'application/vnd.amazon.eventstream',
+  'json-array': 'application/json',
+};
 
 function replyFor(exchange: Answered, ports: RespondPorts): Reply {
   const request = exchange.facts.plan === 'canonical' ? { request: exchange.decoded() } : {};
@@ -148,7 +157,7 @@ function errorEvent(exchange: Answered, error: SluiceError, ports: RespondPorts)
 
 async function sendStream(exchange: Answered, response: ServerResponse, ports: RespondPorts): Promise<void> {
   const headers = baseHeaders(exchange);
-  headers['content-type'] = 'text/event-stream; charset=utf-8';
+  headers['content-type'] = STREAM_TYPES[exchange.codec.framing];
   headers['cache-control'] = 'no-cache';
   headers['x-accel-buffering'] = 'no';
   Object.assign(headers, exchange.slot.headers);

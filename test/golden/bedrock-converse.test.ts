@@ -3,6 +3,7 @@ import { SluiceError } from '../../src/core/errors/error.ts';
 import type { ChatRequest, ChatResponse } from '../../src/core/model/index.ts';
 import { isObject } from '../../src/core/model/index.ts';
 import { parseJson } from '../../src/core/model/parse-json.ts';
+import { anthropicMessages } from '../../src/formats/anthropic-messages/index.ts';
 import { createAwsEventStreamReader } from '../../src/formats/aws-event-stream.ts';
 import { bedrockConverse } from '../../src/formats/bedrock-converse/index.ts';
 import { FIRST_TURN } from '../../src/formats/bedrock-converse/messages-encode.ts';
@@ -73,7 +74,7 @@ describe.skipIf(!WIRE_PRESENT)('recorded Converse traffic', () => {
     },
   );
 
-  test.each([...WHOLE].map((entry) => [entry.id, entry] as const))(
+  test.each(WHOLE.map((entry) => [entry.id, entry] as const))(
     '%s survives being written again',
     (_id, entry) => {
       const response = whole(entry.response);
@@ -144,7 +145,7 @@ describe.skipIf(!WIRE_PRESENT)('recorded Converse traffic', () => {
 
   test.each(CHUNKED.map((entry) => [entry.id, entry] as const))(
     '%s unwraps to events of Claude',
-    (_id, entry) => {
+    (id, entry) => {
       const bytes = wireBytes(entry.response);
       let first: unknown;
       for (const [name, pieces] of splits(bytes)) {
@@ -152,6 +153,8 @@ describe.skipIf(!WIRE_PRESENT)('recorded Converse traffic', () => {
         const frames = [...pieces.flatMap((piece) => reader.push(piece)), ...reader.end()];
         first ??= frames;
         expect(frames, name).toEqual(first);
+        const answer = collect(readStream(anthropicMessages, createAwsEventStreamReader(), pieces));
+        expect(neutral(answer), name).toMatchObject(compared(canonOf(id)));
         expect(frames[0]?.event).toBe('message_start');
         expect(frames.at(-1)?.event).toBe('message_stop');
         for (const frame of frames) expect(JSON.parse(frame.data)).toMatchObject({ type: frame.event });

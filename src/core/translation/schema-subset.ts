@@ -280,9 +280,10 @@ function lookUp(root: JsonObject, ref: string): JsonObject | undefined {
 }
 
 /**
- * A JSON Schema in the OpenAPI 3.0 subset of Gemini's `parameters` and `responseSchema`: `$ref` resolved, `[x, null]`
- * to `nullable`, `const` to `enum`, and without what the API refuses by name (`additionalProperties`,
- * `exclusiveMinimum`, …; WIRE §2.1 "schema subset"). `loosened` names what is now less strict than asked.
+ * A JSON Schema in the OpenAPI 3.0 subset of Gemini's `parameters` and `responseSchema`: `$ref` resolved,
+ * `[x, null]` to `nullable`, `const` to `enum`, and without what the API refuses by name
+ * (`additionalProperties`, `exclusiveMinimum`, …; WIRE §2.1 "schema subset"). `loosened` names what is now
+ * less strict than asked.
  */
 export function toOpenApiSubset(schema: JsonObject): SubsetSchema {
   const reducer = new Reducer(schema);

@@ -7,6 +7,7 @@ import { encodeRequest } from './request-encode.ts';
 import { decodeResponse, encodeResponse } from './response.ts';
 import { streamDecoder } from './stream-decode.ts';
 import { streamEncoder } from './stream-encode.ts';
+import { tapRules } from './tap.ts';
 
 /**
  * Anthropic Messages: the dialect of `POST /v1/messages` (versions 2023-06-01 and 2026-10-21) and the upstream format of
@@ -15,6 +16,7 @@ import { streamEncoder } from './stream-encode.ts';
 export const anthropicMessages: ChatCodec = {
   id: FORMAT,
   framing: 'sse',
+  tap: tapRules,
   envelope: decodeEnvelope,
   decodeRequest,
   encodeRequest,

@@ -43,7 +43,10 @@ function textOf(blocks: Json | undefined): string {
   return text;
 }
 
-/** One entry of `citationsContent.citations`. The whole entry is kept, for locations in words of Converse alone. */
+/**
+ * One entry of `citationsContent.citations`. The whole entry is kept, for locations in words of Converse
+ * alone.
+ */
 export function decodeCitation(entry: JsonObject): Citation {
   const location = isObject(entry['location']) ? entry['location'] : {};
   const web = isObject(location['web']) ? location['web']['url'] : undefined;
@@ -74,8 +77,8 @@ function printable(text: string): boolean {
 }
 
 /**
- * `redactedContent` is a blob, so Claude's own base64 text is base64 once more in JSON (S). The inner text is what Anthropic
- * calls `redacted_thinking.data`; a blob that holds no text is kept as received.
+ * `redactedContent` is a blob, so Claude's own base64 text is base64 once more in JSON (S). The inner text is
+ * what Anthropic calls `redacted_thinking.data`; a blob that holds no text is kept as received.
  */
 export function decodeRedacted(blob: string): ReasoningPart {
   const inner = Buffer.from(blob, 'base64').toString('latin1');
@@ -200,8 +203,8 @@ function decodeBlock(block: JsonObject, role: string, path: string): Part {
 }
 
 /**
- * Reads a list of content blocks. A `cachePoint` becomes the mark of the part before it; one that stands first or behind
- * another is kept as an opaque part. Throws `bad_request` naming the field.
+ * Reads a list of content blocks. A `cachePoint` becomes the mark of the part before it; one that stands
+ * first or behind another is kept as an opaque part. Throws `bad_request` naming the field.
  */
 export function decodeBlocks(content: readonly Json[], role: string, path: string): readonly Part[] {
   const parts: Part[] = [];

@@ -36,8 +36,8 @@ export function cachePoint(mark: CacheMark): JsonObject {
 const NAME_LENGTH = 200;
 
 /**
- * A document name of letters, digits, single spaces, `-`, parentheses and brackets, at most 200 characters and not used
- * before (API reference DocumentBlock).
+ * A document name of letters, digits, single spaces, `-`, parentheses and brackets, at most 200 characters
+ * and not used before (API reference DocumentBlock).
  */
 export function documentName(wish: string | undefined, used: Set<string>): string {
   const clean = (wish ?? '')
@@ -73,16 +73,17 @@ function encodeMedia(part: MediaPart, context: BlockContext): JsonObject {
   const fallback = source.kind === 'text' ? 'text/plain' : '';
   const word = formatWordOf(type, source.mediaType ?? fallback, source.kind === 'base64' ? source.data : '');
   const format = word ?? (source.kind === 'text' ? 'txt' : undefined);
-  if (format === undefined) {
+  if (format === undefined && context.family !== undefined) {
     throw unsupported(type, `Bedrock Converse has no ${type} format for ${source.mediaType ?? 'this type'}.`);
   }
-  const value: JsonObject = { format, source: wire };
+  const value: JsonObject = { format: format ?? 'png', source: wire };
   if (type === 'document') value['name'] = documentName(part.name, context.names);
   if (part.citationsEnabled !== undefined) value['citations'] = { enabled: part.citationsEnabled };
   return { [type]: { ...value, ...extra } };
 }
 
-function encodeCitation(citation: Citation): JsonObject {
+/** One citation, as in `citationsContent` and in stream deltas. */
+export function encodeCitation(citation: Citation): JsonObject {
   const brought = own(citation.extensions);
   if (Object.keys(brought).length > 0) return brought;
   return compact({
@@ -92,9 +93,6 @@ function encodeCitation(citation: Citation): JsonObject {
     location: citation.url === undefined ? undefined : { web: { url: citation.url } },
   });
 }
-
-/** The wire form of one citation, as in `citationsContent` and in stream deltas. */
-export { encodeCitation };
 
 function encodeText(part: TextPart): JsonObject {
   if (part.citations === undefined || part.citations.length === 0) return { text: part.text };
@@ -197,8 +195,8 @@ function isBlank(part: Part): boolean {
 }
 
 /**
- * The blocks of a turn of the prompt, with cache points behind the parts that carry marks. Blank text is left out, because
- * Converse refuses it; its mark goes to the block before it.
+ * The blocks of a turn of the prompt, with cache points behind the parts that carry marks. Blank text is left
+ * out, because Converse refuses it; its mark goes to the block before it.
  */
 export function encodeTurn(parts: readonly Part[], context: BlockContext): JsonObject[] {
   const blocks: JsonObject[] = [];

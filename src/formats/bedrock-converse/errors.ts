@@ -48,7 +48,9 @@ const STREAM_EXCEPTIONS: Readonly<Record<string, string>> = {
   ModelTimeoutException: 'modelStreamErrorException',
 };
 
-/** The name of an error inside a stream (API reference ConverseStreamOutput); the union has no other members. */
+/**
+ * The name of an error inside a stream (API reference ConverseStreamOutput); the union has no other members.
+ */
 export function streamExceptionName(error: SluiceError): string {
   return STREAM_EXCEPTIONS[exceptionName(error)] ?? 'internalServerException';
 }

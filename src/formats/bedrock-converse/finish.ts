@@ -33,7 +33,10 @@ function matchedSequence(fields: Json | undefined): string | undefined {
   return typeof inner['stop_sequence'] === 'string' ? inner['stop_sequence'] : undefined;
 }
 
-/** Reads a stop reason. `calls`: the answer holds tool calls, from which a tool stop follows whatever the word says. */
+/**
+ * Reads a stop reason. `calls`: the answer holds tool calls, from which a tool stop follows whatever the word
+ * says.
+ */
 export function decodeFinish(word: Json | undefined, calls: boolean, fields?: Json): Finish {
   const raw = typeof word === 'string' ? word : undefined;
   let reason: FinishReason = raw === undefined ? 'unknown' : (REASONS[raw] ?? 'unknown');

@@ -8,8 +8,9 @@ import { streamEncoder } from './stream-encode.ts';
 import { FORMAT } from './wire.ts';
 
 /**
- * Amazon Bedrock's Converse and ConverseStream. Model and stream flag stand in the path; the request body carries them
- * as `model` and `stream` on the way in and never on the way out. Binary fields are base64 in JSON.
+ * Amazon Bedrock's Converse and ConverseStream. Model and stream flag stand in the path; the request body
+ * carries them as `model` and `stream` on the way in and never on the way out. Binary fields are base64 in
+ * JSON.
  */
 export const bedrockConverse: ChatCodec = {
   id: FORMAT,

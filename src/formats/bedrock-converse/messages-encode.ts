@@ -23,8 +23,8 @@ interface Turn {
 }
 
 /**
- * A system message behind the first turn stays where it stands, as user text that says what it is: hoisting it would change
- * what it refers to and break the prompt cache (WIRE §2.1).
+ * A system message behind the first turn stays where it stands, as user text that says what it is: hoisting
+ * it would change what it refers to and break the prompt cache (WIRE §2.1).
  */
 function asUserText(message: Message, context: BlockContext): JsonObject[] {
   context.dropped.add('system message inside the conversation (sent as user text)');
@@ -72,7 +72,10 @@ function nameOf(message: Message, context: BlockContext): void {
   if (message.name !== undefined) context.dropped.add('name');
 }
 
-/** Writes the conversation: system prompt apart, roles alternating, user first, call ids within Converse's limits. */
+/**
+ * Writes the conversation: system prompt apart, roles alternating, user first, call ids within Converse's
+ * limits.
+ */
 export function encodeMessages(request: ChatRequest, context: BlockContext): EncodedMessages {
   const system: JsonObject[] = [];
   const turns: Turn[] = [];

@@ -56,8 +56,8 @@ function countMedia(content: Json | undefined): number {
 }
 
 /**
- * See `ChatCodec.envelope`. `model` and `stream` come from the path (`/model/{id}/converse`, `/converse-stream`); the HTTP
- * layer puts them into the body under these names.
+ * See `ChatCodec.envelope`. `model` and `stream` come from the path (`/model/{id}/converse`,
+ * `/converse-stream`); the HTTP layer puts them into the body under these names.
  */
 export function envelope(body: JsonObject): Envelope {
   const inference = optionalObject(body, 'inferenceConfig') ?? {};
@@ -196,7 +196,9 @@ function effortOf(value: Json | undefined): Effort | undefined {
   return EFFORTS.find((effort) => effort === value);
 }
 
-/** What `additionalModelRequestFields` says in the words of the models' own APIs, and what of it is left over. */
+/**
+ * What `additionalModelRequestFields` says in the words of the models' own APIs, and what of it is left over.
+ */
 interface ModelFields {
   readonly reasoning?: ReasoningRequest;
   readonly topK?: number;

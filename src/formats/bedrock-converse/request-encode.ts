@@ -98,8 +98,8 @@ function encodeChoice(request: ChatRequest): JsonObject | undefined {
 }
 
 /**
- * Converse has no `none`, and it wants the tools of a history that holds calls: without calls the tools are left out,
- * with calls they stay and the system prompt says not to use them (WIRE §2.1 "tool_choice").
+ * Converse has no `none`, and it wants the tools of a history that holds calls: without calls the tools are
+ * left out, with calls they stay and the system prompt says not to use them (WIRE §2.1 "tool_choice").
  */
 function encodeTools(request: ChatRequest, profile: ModelProfile, dropped: Dropped): EncodedTools {
   const called = calledTools(request);

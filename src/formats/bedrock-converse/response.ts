@@ -29,7 +29,10 @@ function decodeParts(message: JsonObject): readonly OutputPart[] {
     });
 }
 
-/** See `ChatCodec.decodeResponse`. Guardrail traces, metrics and other fields stand in the choice's extensions. */
+/**
+ * See `ChatCodec.decodeResponse`. Guardrail traces, metrics and other fields stand in the choice's
+ * extensions.
+ */
 export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
   const output = body['output'];
   const message = isObject(output) ? output['message'] : undefined;
@@ -54,13 +57,18 @@ export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
   return bridgeResponse(response, source.request);
 }
 
-/** See `ChatCodec.encodeResponse`. Only the first answer fits; the call's id and model have no place in a Converse body. */
+/**
+ * See `ChatCodec.encodeResponse`. Only the first answer fits; the call's id and model have no place in a
+ * Converse body.
+ */
 export function encodeResponse(response: ChatResponse, _reply: Reply): JsonObject {
   const choice = response.choices[0];
   const brought = own(choice?.extensions);
   const context = { dropped: new Set<string>(), names: new Set<string>() };
   const content: JsonObject[] = [];
   for (const part of choice?.parts ?? []) {
+    // An answer has been paid for: what Converse cannot show is left out, never refused.
+    if ('source' in part && (part.type !== 'image' || part.source.kind !== 'base64')) continue;
     const block = encodePart(part, context);
     if (block !== undefined) content.push(block);
   }

@@ -7,7 +7,13 @@ import {
   throughJson,
 } from '../../../test/golden/codec-golden.ts';
 import { SluiceError } from '../../core/errors/error.ts';
-import { type ChatRequest, type JsonObject, type Message, OPEN_PROFILE } from '../../core/model/index.ts';
+import {
+  type ChatRequest,
+  type JsonObject,
+  type Message,
+  OPEN_PROFILE,
+  UNKNOWN_USAGE,
+} from '../../core/model/index.ts';
 import { awsEventMessage, createAwsEventStreamReader } from '../aws-event-stream.ts';
 import type { Target } from '../codec.ts';
 import { bedrockConverse } from './index.ts';
@@ -323,4 +329,17 @@ test('a stop reason that ignores the calls is corrected', () => {
     reason: 'tool_calls',
     raw: 'end_turn',
   });
+});
+
+test('an answer with media is written, not refused', () => {
+  const source = { kind: 'url', url: 'https://example.com/a.mp4' } as const;
+  const odd = { kind: 'base64', mediaType: 'image/x-odd', data: 'AA==' } as const;
+  const parts = [
+    { type: 'video', source },
+    { type: 'image', source: odd },
+    { type: 'text', text: 'seen' },
+  ] as const;
+  const choices = [{ index: 0, parts, finish: { reason: 'stop' } as const }];
+  const body = bedrockConverse.encodeResponse({ choices, usage: UNKNOWN_USAGE }, TEST_REPLY);
+  expect(JSON.stringify(body)).toContain('seen');
 });

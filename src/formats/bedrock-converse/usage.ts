@@ -19,8 +19,8 @@ function hourWrites(details: Json | undefined): number {
 }
 
 /**
- * Reads a Converse `usage`; `undefined` if there is none. `inputTokens` excludes cache reads and writes: total = input +
- * output + cacheRead + cacheWrite (WIRE §1.1, 20 of 20).
+ * Reads a Converse `usage`; `undefined` if there is none. `inputTokens` excludes cache reads and writes:
+ * total = input + output + cacheRead + cacheWrite (WIRE §1.1, 20 of 20).
  */
 export function decodeUsage(value: Json | undefined): Usage | undefined {
   if (!isObject(value) || (value['inputTokens'] === undefined && value['outputTokens'] === undefined)) {
@@ -43,7 +43,9 @@ export function decodeUsage(value: Json | undefined): Usage | undefined {
   };
 }
 
-/** Writes usage as Converse does; audio tokens are counted with the others, because it has no class for them. */
+/**
+ * Writes usage as Converse does; audio tokens are counted with the others, because it has no class for them.
+ */
 export function encodeUsage(usage: Usage): JsonObject {
   const input = usage.input + usage.audioInput;
   const output = usage.output + usage.audioOutput;

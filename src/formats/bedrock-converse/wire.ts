@@ -4,7 +4,10 @@ import type { Extensions, JsonObject } from '../../core/model/index.ts';
 /** This format's id, also the key of its extensions. */
 export const FORMAT = 'bedrock-converse';
 
-/** Media types by Converse's `format` words (API reference: ImageBlock, DocumentBlock, VideoBlock, AudioBlock). */
+/**
+ * Media types by Converse's `format` words (API reference: ImageBlock, DocumentBlock, VideoBlock,
+ * AudioBlock).
+ */
 export const MEDIA_TYPES = {
   image: { png: 'image/png', jpeg: 'image/jpeg', gif: 'image/gif', webp: 'image/webp' },
   document: {
@@ -68,7 +71,10 @@ export function mediaTypeOf(kind: MediaKind, format: string): string {
   return known[format] ?? `${kind === 'document' ? 'application' : kind}/${format}`;
 }
 
-/** Converse's word for a media type, `undefined` if it has none. `data` is base64, read where the type says nothing. */
+/**
+ * Converse's word for a media type, `undefined` if it has none. `data` is base64, read where the type says
+ * nothing.
+ */
 export function formatWordOf(kind: MediaKind, mediaType: string, data = ''): string | undefined {
   const plain = mediaType.toLowerCase().split(';')[0]?.trim() ?? '';
   const type = ALIASES[plain] ?? plain;

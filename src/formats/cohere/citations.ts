@@ -15,8 +15,8 @@ function offset(value: Json | undefined): number | undefined {
 }
 
 /**
- * Reads one entry of `citations`. Offsets are code points of the text block it points to. It may name several sources; the
- * first gives title and address, all of them are kept.
+ * Reads one entry of `citations`. Offsets are code points of the text block it points to. It may name several
+ * sources; the first gives title and address, all of them are kept.
  */
 export function decodeCitation(entry: JsonObject): Citation {
   const sources = Array.isArray(entry['sources']) ? entry['sources'] : [];
@@ -39,7 +39,9 @@ export function decodeCitation(entry: JsonObject): Citation {
   };
 }
 
-/** The number of the content block a citation points to; `undefined` if it is not one of the answer's text. */
+/**
+ * The number of the content block a citation points to; `undefined` if it is not one of the answer's text.
+ */
 export function contentIndex(entry: JsonObject): number | undefined {
   if (entry['type'] !== undefined && entry['type'] !== 'TEXT_CONTENT') return undefined;
   return offset(entry['content_index']);

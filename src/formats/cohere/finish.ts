@@ -24,7 +24,10 @@ const WORDS: Readonly<Record<FinishReason, string>> = {
   unknown: 'COMPLETE',
 };
 
-/** Reads a finish reason. `calls`: the answer holds tool calls, from which a tool stop follows whatever the word says. */
+/**
+ * Reads a finish reason. `calls`: the answer holds tool calls, from which a tool stop follows whatever the
+ * word says.
+ */
 export function decodeFinish(word: Json | undefined, calls: boolean): Finish {
   const raw = typeof word === 'string' ? word : undefined;
   let reason: FinishReason = raw === undefined ? 'unknown' : (REASONS[raw] ?? 'unknown');

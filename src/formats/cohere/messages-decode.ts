@@ -126,8 +126,8 @@ function attach(parts: Part[], citations: readonly Json[]): Json[] {
 }
 
 /**
- * Reads an assistant message, of a prompt or an answer. `tool_plan` (the model's sentence before its calls) stays beside the
- * parts under its own name: it is neither answer nor thought.
+ * Reads an assistant message, of a prompt or an answer. `tool_plan` (the model's sentence before its calls)
+ * stays beside the parts under its own name: it is neither answer nor thought.
  */
 export function decodeAssistant(message: JsonObject, path: string): AssistantContent {
   const parts = [...decodeContent(message['content'], at(path, 'content'))];

@@ -133,7 +133,10 @@ function decodeStop(body: JsonObject): readonly string[] | undefined {
   });
 }
 
-/** See `ChatCodec.decodeRequest`. `documents`, `citation_options`, `safety_mode` and unknown fields are extensions. */
+/**
+ * See `ChatCodec.decodeRequest`. `documents`, `citation_options`, `safety_mode` and unknown fields are
+ * extensions.
+ */
 export function decodeRequest(body: JsonObject): ChatRequest {
   const head = envelope(body);
   const strict = optionalBoolean(body, 'strict_tools');

@@ -12,7 +12,10 @@ import { extended, fromUpstream, own } from './wire.ts';
 
 const KNOWN = new Set(['id', 'message', 'finish_reason', 'usage']);
 
-/** See `ChatCodec.decodeResponse`. `tool_plan` and Cohere's log-probabilities stand in the choice's extensions. */
+/**
+ * See `ChatCodec.decodeResponse`. `tool_plan` and Cohere's log-probabilities stand in the choice's
+ * extensions.
+ */
 export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
   const { message } = body;
   if (!isObject(message)) {
@@ -40,7 +43,9 @@ export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
 export function encodeResponse(response: ChatResponse, reply: Reply): JsonObject {
   const choice = response.choices[0];
   const { tool_plan: plan, citations: left, ...brought } = own(choice?.extensions);
-  const message = encodeAssistant(choice?.parts ?? [], new Set());
+  // An answer has been paid for: media, which Cohere's answers do not hold, is left out, never refused.
+  const parts = (choice?.parts ?? []).filter((part) => !('source' in part));
+  const message = encodeAssistant(parts, new Set());
   const citations = [message['citations'], left].flatMap((entry) => (Array.isArray(entry) ? entry : []));
   const usage = encodeUsage(response.usage);
   return {

@@ -7,7 +7,7 @@ import {
   throughJson,
 } from '../../../test/golden/codec-golden.ts';
 import { SluiceError } from '../../core/errors/error.ts';
-import type { ChatRequest, JsonObject, Message } from '../../core/model/index.ts';
+import { type ChatRequest, type JsonObject, type Message, UNKNOWN_USAGE } from '../../core/model/index.ts';
 import { createSseReader, sseEvent } from '../sse.ts';
 import { cohere } from './index.ts';
 
@@ -202,4 +202,17 @@ test("values outside Cohere's ranges are brought inside and named", () => {
   );
   expect(body).toMatchObject({ p: 0.99, frequency_penalty: 0, k: 500 });
   expect(dropped).toHaveLength(3);
+});
+
+test('an answer with media is written, not refused', () => {
+  const source = { kind: 'url', url: 'https://example.com/a.mp4' } as const;
+  const odd = { kind: 'base64', mediaType: 'image/x-odd', data: 'AA==' } as const;
+  const parts = [
+    { type: 'video', source },
+    { type: 'image', source: odd },
+    { type: 'text', text: 'seen' },
+  ] as const;
+  const choices = [{ index: 0, parts, finish: { reason: 'stop' } as const }];
+  const body = cohere.encodeResponse({ choices, usage: UNKNOWN_USAGE }, TEST_REPLY);
+  expect(JSON.stringify(body)).toContain('seen');
 });

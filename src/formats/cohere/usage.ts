@@ -10,9 +10,9 @@ function count(...values: readonly (Json | undefined)[]): number {
 }
 
 /**
- * Reads a Cohere `usage`; `undefined` if there is none. `tokens` are the true counts, `billed_units` the price's (WIRE §1.1);
- * the latter stay in `raw`. `cached_tokens` are among the input tokens. Image tokens stand beside the input and are not
- * added, as in the reference decoding.
+ * Reads a Cohere `usage`; `undefined` if there is none. `tokens` are the true counts, `billed_units` the
+ * price's (WIRE §1.1); the latter stay in `raw`. `cached_tokens` are among the input tokens. Image tokens
+ * stand beside the input and are not added, as in the reference decoding.
  */
 export function decodeUsage(value: Json | undefined): Usage | undefined {
   if (!isObject(value)) return undefined;

@@ -6,9 +6,10 @@ function camel(key: string): string {
 }
 
 /**
- * One level of keys in Google's JSON spelling. Google's parser takes each field as `camelCase` or as the proto's
- * `snake_case` (protobuf JSON mapping); the camelCase one wins if both are there. Only call it on messages of the
- * protocol, never on the user's own objects (arguments, schemas, labels). Returns `body` itself if nothing changes.
+ * One level of keys in Google's JSON spelling. Google's parser takes each field as `camelCase` or as the
+ * proto's `snake_case` (protobuf JSON mapping); the camelCase one wins if both are there. Only call it on
+ * messages of the protocol, never on the user's own objects (arguments, schemas, labels). Returns `body`
+ * itself if nothing changes.
  */
 export function camelKeys(body: JsonObject): JsonObject {
   const keys = Object.keys(body);
@@ -27,7 +28,9 @@ export function messageAt(body: JsonObject, key: string): JsonObject | undefined
   return isObject(value) ? camelKeys(value) : undefined;
 }
 
-/** Like {@link messageAt} for a client's body: throws `bad_request` naming the field if it is something else. */
+/**
+ * Like {@link messageAt} for a client's body: throws `bad_request` naming the field if it is something else.
+ */
 export function requestMessage(body: JsonObject, key: string, path = ''): JsonObject | undefined {
   const value = optionalObject(body, key, path);
   return value === undefined ? undefined : camelKeys(value);

@@ -225,7 +225,10 @@ export class CandidateStream {
     this.#call = undefined;
   }
 
-  /** Only a length limit may break a call off: its text then lacks the last brace, so that nobody takes it for whole. */
+  /**
+   * Only a length limit may break a call off: its text then lacks the last brace, so that nobody takes it for
+   * whole.
+   */
   #cutCall(raw: string | undefined, out: StreamEvent[]): void {
     const open = this.#call;
     if (open === undefined) return;

@@ -22,7 +22,10 @@ const LEVELS: Readonly<Record<Effort, string>> = {
   max: 'HIGH',
 };
 
-/** Leaves out what the model refuses; clamps to Google's documented ranges, never scales (WIRE §2.1 "sampling"). */
+/**
+ * Leaves out what the model refuses; clamps to Google's documented ranges, never scales (WIRE §2.1
+ * "sampling").
+ */
 function encodeSampling(request: ChatRequest, target: Target, notes: Notes): JsonObject {
   const { sampling } = request;
   const given = <T>(value: T | undefined, parameter: Parameter): T | undefined => {
@@ -123,7 +126,10 @@ function stopList(request: ChatRequest, target: Target, notes: Notes): string[] 
   throw unsupported('stop', `This model takes at most ${MAX_STOP} stop sequences; send fewer.`);
 }
 
-/** `generationConfig`, or `undefined` when nothing was asked. Never both a thinking level and a budget: that is a 400. */
+/**
+ * `generationConfig`, or `undefined` when nothing was asked. Never both a thinking level and a budget: that
+ * is a 400.
+ */
 export function encodeConfig(request: ChatRequest, target: Target, notes: Notes): JsonObject | undefined {
   const limit = outputLimit(request, target, notes);
   const choices = request.choices ?? 1;

@@ -31,8 +31,8 @@ const REASONS: Readonly<Record<string, FinishReason>> = {
 const WITH_CALLS = new Set(['STOP', 'UNEXPECTED_TOOL_CALL']);
 
 /**
- * A candidate's end. Gemini has no word for "call a tool": that follows from the content. `undefined` or an unheard word
- * is `unknown`.
+ * A candidate's end. Gemini has no word for "call a tool": that follows from the content. `undefined` or an
+ * unheard word is `unknown`.
  */
 export function decodeFinish(raw: string | undefined, hasCalls: boolean, message?: Json): Finish {
   if (raw === undefined) return { reason: 'unknown' };

@@ -173,9 +173,9 @@ function placeOf(
 }
 
 /**
- * Citations of `groundingMetadata`, one per supported segment and source; sources that support no segment follow without
- * offsets. Segments count UTF-8 **bytes** over the visible text (Gemini API "Grounding"); where the bytes do not hold the
- * segment's own text, the citation has no offsets.
+ * Citations of `groundingMetadata`, one per supported segment and source; sources that support no segment
+ * follow without offsets. Segments count UTF-8 **bytes** over the visible text (Gemini API "Grounding");
+ * where the bytes do not hold the segment's own text, the citation has no offsets.
  */
 export function decodeGrounding(metadata: Json | undefined, texts: readonly VisibleText[]): PlacedCitation[] {
   const body = asObject(metadata);

@@ -7,11 +7,13 @@ import { createStreamDecoder } from './stream-decode.ts';
 import { createStreamEncoder } from './stream-encode.ts';
 
 /**
- * Gemini `generateContent` and `streamGenerateContent`, of AI Studio and Vertex AI (Gemini API reference v1beta; WIRE.md).
+ * Gemini `generateContent` and `streamGenerateContent`, of AI Studio and Vertex AI (Gemini API reference
+ * v1beta; WIRE.md).
  *
- * In this format the model and the choice between whole and streamed answers stand in the path, not in the body. The HTTP
- * layer puts both into the parsed body before it calls the codec, as the pseudo-fields `model` (string, percent-decoded,
- * without `models/`) and `stream` (boolean). `encodeRequest` writes neither: the caller fills the endpoint's path.
+ * In this format the model and the choice between whole and streamed answers stand in the path, not in the
+ * body. The HTTP layer puts both into the parsed body before it calls the codec, as the pseudo-fields `model`
+ * (string, percent-decoded, without `models/`) and `stream` (boolean). `encodeRequest` writes neither: the
+ * caller fills the endpoint's path.
  *
  * Requests may spell fields in `snake_case`, as Google allows. Upstreams are asked with `alt=sse`.
  */

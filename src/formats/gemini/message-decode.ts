@@ -15,8 +15,8 @@ import { callPart, decodePart, type WirePart } from './part-decode.ts';
 import { PartialArguments } from './partial-args.ts';
 
 /**
- * What ids made by this gateway begin with. Google gave none for these calls, so none is sent back to it: calls and
- * results then link by order and name, as Google's own do.
+ * What ids made by this gateway begin with. Google gave none for these calls, so none is sent back to it:
+ * calls and results then link by order and name, as Google's own do.
  */
 export const MADE_ID = 'call_gem_';
 
@@ -143,8 +143,9 @@ function joined(
 }
 
 /**
- * Adds a model turn's parts to the turn before it. Google's own SDK keeps every chunk of a stream as a turn, so a text or
- * thought may be in pieces with its signature on an empty last one; together they are the part that was signed.
+ * Adds a model turn's parts to the turn before it. Google's own SDK keeps every chunk of a stream as a turn,
+ * so a text or thought may be in pieces with its signature on an empty last one; together they are the part
+ * that was signed.
  */
 function joinPieces(parts: Part[], after: readonly Part[]): void {
   const last = parts.at(-1);

@@ -17,7 +17,10 @@ import { MADE_ID } from './message-decode.ts';
 import type { Notes } from './notes.ts';
 import { encodeCall, encodeMedia, encodeResult, withUnknown } from './part-encode.ts';
 
-/** Google documents this value for calls that its own models did not make (Gemini API "Thought signatures", FAQ). */
+/**
+ * Google documents this value for calls that its own models did not make (Gemini API "Thought signatures",
+ * FAQ).
+ */
 const SKIP_VALIDATION = 'skip_thought_signature_validator';
 
 /** Google states no limit for ids; longer ones than this are nobody's. */
@@ -64,11 +67,9 @@ class ContentWriter {
     for (const [i, part] of message.parts.entries()) {
       this.#notes.when(part.cache !== undefined, 'cache_control');
       if (part.type === 'tool_result') {
-        const rules = {
-          ...this.#rules(at(at(path, 'content'), i)),
-          inside: this.#target.profile.reasoning.kind !== 'budget',
-        };
-        const result = encodeResult(part, rules);
+        const inside = this.#target.profile.reasoning.kind !== 'budget';
+        const rules = this.#rules(at(at(path, 'content'), i));
+        const result = encodeResult(part, { ...rules, names: rules.names || inside, inside });
         out.push(result.response);
         beside.push(...result.beside);
         continue;
@@ -92,7 +93,7 @@ class ContentWriter {
 
   #rules(path: string) {
     const { mediaUrls, geminiSurface } = this.#target.quirks;
-    return { path, notes: this.#notes, urls: mediaUrls !== false, names: geminiSurface !== 'vertex' };
+    return { path, notes: this.#notes, urls: mediaUrls !== false, names: geminiSurface === 'vertex' };
   }
 
   /** `{thoughtSignature}`, if this model may read it. */
@@ -129,7 +130,10 @@ class ContentWriter {
     }
   }
 
-  /** Thoughts of other vendors are theirs: without the signature they would be the model's own words to Gemini. */
+  /**
+   * Thoughts of other vendors are theirs: without the signature they would be the model's own words to
+   * Gemini.
+   */
   #thought(part: ReasoningPart): JsonObject | undefined {
     const sign = this.#signature(part.signature);
     const foreign = part.signature !== undefined && sign['thoughtSignature'] === undefined;
@@ -158,8 +162,8 @@ function currentTurn(messages: readonly Message[]): number {
 }
 
 /**
- * `systemInstruction` and `contents`. Results are named after their calls; a request of system messages alone becomes one
- * user turn, because Google demands one.
+ * `systemInstruction` and `contents`. Results are named after their calls; a request of system messages alone
+ * becomes one user turn, because Google demands one.
  */
 export function encodeMessages(request: ChatRequest, target: Target, notes: Notes): JsonObject {
   const messages = fitToolIds(request.messages, ID_RULE);

@@ -117,7 +117,10 @@ export function argumentsText(args: Json | undefined): string {
   return args === undefined || args === null ? '' : JSON.stringify(args);
 }
 
-/** `{output: text}` and `{error: text}` carry a text, anything else is JSON; the way back is in `part-encode.ts`. */
+/**
+ * `{output: text}` and `{error: text}` carry a text, anything else is JSON; the way back is in
+ * `part-encode.ts`.
+ */
 function resultText(response: Json | undefined): { readonly text: string; readonly isError: boolean } {
   if (!isObject(response)) return { text: asString(response) ?? argumentsText(response), isError: false };
   const [key, ...more] = Object.keys(response);
@@ -171,8 +174,8 @@ function decodeResult(body: JsonObject, inner: JsonObject): WirePart {
 }
 
 /**
- * Reads one part (`Part`, Gemini API reference "Content"). `body` has Google's camelCase keys, see `camelKeys`. Server
- * tools' parts and thought pictures stay opaque: no other format has a word for them.
+ * Reads one part (`Part`, Gemini API reference "Content"). `body` has Google's camelCase keys, see
+ * `camelKeys`. Server tools' parts and thought pictures stay opaque: no other format has a word for them.
  */
 export function decodePart(body: JsonObject): WirePart {
   const { text } = body;

@@ -55,8 +55,8 @@ function containerOf(root: JsonObject, steps: readonly Step[]): Node {
 }
 
 /**
- * Builds a call's arguments from Vertex's `partialArgs`: values at JSON paths, strings in pieces (Vertex AI "Streaming
- * function call arguments"; WIRE §1.2). All throw `upstream_malformed`.
+ * Builds a call's arguments from Vertex's `partialArgs`: values at JSON paths, strings in pieces (Vertex AI
+ * "Streaming function call arguments"; WIRE §1.2). All throw `upstream_malformed`.
  */
 export class PartialArguments {
   readonly #root: JsonObject;

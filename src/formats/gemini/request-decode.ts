@@ -86,7 +86,10 @@ function decodeSampling(config: JsonObject): Sampling {
   }) as Sampling;
 }
 
-/** `thinkingBudget` 0 is off and −1 dynamic (Gemini API "Thinking"); without `includeThoughts` no thoughts come back. */
+/**
+ * `thinkingBudget` 0 is off and −1 dynamic (Gemini API "Thinking"); without `includeThoughts` no thoughts
+ * come back.
+ */
 function decodeThinking(config: JsonObject): ReasoningRequest | undefined {
   const body = requestMessage(config, 'thinkingConfig', PATH);
   if (body === undefined) return undefined;

@@ -63,8 +63,8 @@ function checkPrefill(request: ChatRequest, target: Target): void {
 }
 
 /**
- * See `ChatCodec.encodeRequest`. The body is the same for whole and streamed answers: the path says which, and the model
- * stands there too.
+ * See `ChatCodec.encodeRequest`. The body is the same for whole and streamed answers: the path says which,
+ * and the model stands there too.
  */
 export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
   if (request.previousResponseId !== undefined) {

@@ -32,8 +32,8 @@ const BODY_FIELDS = new Set(['candidates', 'usageMetadata', 'modelVersion', 'res
 const CANDIDATE_FIELDS = new Set(['content', 'finishReason', 'finishMessage', 'index']);
 
 /**
- * Key in a choice's extension for top-level fields that a stream showed only after its first chunk, when the `start` event
- * was already out. No field of Google's begins with `$`.
+ * Key in a choice's extension for top-level fields that a stream showed only after its first chunk, when the
+ * `start` event was already out. No field of Google's begins with `$`.
  */
 export const LATE_FIELDS = '$response';
 
@@ -134,7 +134,9 @@ function decodeCandidate(
   };
 }
 
-/** See `ChatCodec.decodeResponse`. A refused prompt has no candidates and becomes one empty, filtered choice. */
+/**
+ * See `ChatCodec.decodeResponse`. A refused prompt has no candidates and becomes one empty, filtered choice.
+ */
 export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
   if (body['error'] !== undefined && body['candidates'] === undefined) throw upstreamError(body);
   const candidates = listOf(body['candidates']).filter((one) => isObject(one));

@@ -10,7 +10,9 @@ import {
 import { toNumber } from '../../core/model/parse-json.ts';
 import { compact } from '../fields.ts';
 
-/** A token count, or `undefined` for anything that cannot be one: an upstream's figures are not ours to trust. */
+/**
+ * A token count, or `undefined` for anything that cannot be one: an upstream's figures are not ours to trust.
+ */
 function count(value: Json | undefined): number | undefined {
   const number = toNumber(value);
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
@@ -31,8 +33,9 @@ export function isUsage(meta: Json | undefined): meta is JsonObject {
 
 /**
  * Reads `usageMetadata`. Identities of WIRE §1.1: total = prompt + candidates + thoughts + toolUsePrompt, so
- * thoughts are added to the output and tool-use prompts to the input; cachedContent is inside prompt. Without a prompt
- * count the figures are incomplete and the source is `unknown`. `images`: pictures counted in the answer.
+ * thoughts are added to the output and tool-use prompts to the input; cachedContent is inside prompt. Without
+ * a prompt count the figures are incomplete and the source is `unknown`. `images`: pictures counted in the
+ * answer.
  */
 export function decodeUsage(meta: Json | undefined, images = 0): Usage {
   if (meta === undefined || meta === null) return images === 0 ? UNKNOWN_USAGE : { ...UNKNOWN_USAGE, images };
@@ -78,8 +81,8 @@ function details(text: number, sound: number): Json | undefined {
 }
 
 /**
- * Writes `usageMetadata`, or `undefined` when nothing is known. Google's own object is passed on where its figures
- * still are the usage; cache writes have no word here and count as prompt.
+ * Writes `usageMetadata`, or `undefined` when nothing is known. Google's own object is passed on where its
+ * figures still are the usage; cache writes have no word here and count as prompt.
  */
 export function encodeUsage(usage: Usage): JsonObject | undefined {
   if (usage.source === 'unknown') return undefined;

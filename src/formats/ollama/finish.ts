@@ -8,7 +8,10 @@ const REASONS: Readonly<Record<string, FinishReason>> = {
   unload: 'stop',
 };
 
-/** Reads a done reason. Ollama says `stop` behind tool calls too: the tool stop follows from `calls` (WIRE §2.2). */
+/**
+ * Reads a done reason. Ollama says `stop` behind tool calls too: the tool stop follows from `calls` (WIRE
+ * §2.2).
+ */
 export function decodeFinish(word: Json | undefined, calls: boolean): Finish {
   const raw = typeof word === 'string' ? word : undefined;
   let reason: FinishReason = raw === undefined ? 'unknown' : (REASONS[raw] ?? 'unknown');

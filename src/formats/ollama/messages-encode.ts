@@ -75,8 +75,8 @@ export function encodeCall(part: ToolCallPart): JsonObject {
 }
 
 /**
- * Content, thinking, images and calls of an assistant message, of a prompt or an answer. Its text blocks are one text in
- * pieces and join without separators (WIRE §2.2).
+ * Content, thinking, images and calls of an assistant message, of a prompt or an answer. Its text blocks are
+ * one text in pieces and join without separators (WIRE §2.2).
  */
 export function encodeAssistant(parts: readonly Part[], dropped: Dropped): JsonObject {
   const fields = new MessageFields(dropped);

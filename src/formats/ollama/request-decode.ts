@@ -137,7 +137,9 @@ function decodeSampling(body: JsonObject, options: JsonObject): Sampling {
   };
 }
 
-/** See `ChatCodec.decodeRequest`. `keep_alive`, the runner's other options and unknown fields are extensions. */
+/**
+ * See `ChatCodec.decodeRequest`. `keep_alive`, the runner's other options and unknown fields are extensions.
+ */
 export function decodeRequest(body: JsonObject): ChatRequest {
   const head = envelope(body);
   const options = optionalObject(body, 'options') ?? {};

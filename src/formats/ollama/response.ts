@@ -71,10 +71,14 @@ export function encodeHead(reply: Reply): JsonObject {
 /** See `ChatCodec.encodeResponse`. Only the first answer fits. */
 export function encodeResponse(response: ChatResponse, reply: Reply): JsonObject {
   const choice = response.choices[0];
+  // An answer has been paid for: media that Ollama's answers do not hold is left out, never refused.
+  const parts = (choice?.parts ?? []).filter(
+    (part) => !('source' in part) || (part.type === 'image' && part.source.kind === 'base64'),
+  );
   const logprobs = isObject(choice?.logprobs) ? choice.logprobs['content'] : undefined;
   return {
     ...encodeHead(reply),
-    message: { role: 'assistant', ...encodeAssistant(choice?.parts ?? [], new Set()) },
+    message: { role: 'assistant', ...encodeAssistant(parts, new Set()) },
     ...(logprobs === undefined ? {} : { logprobs }),
     done: true,
     done_reason: encodeFinish(choice?.finish ?? { reason: 'unknown' }),

@@ -7,7 +7,13 @@ import {
   throughJson,
 } from '../../../test/golden/codec-golden.ts';
 import { SluiceError } from '../../core/errors/error.ts';
-import { type ChatRequest, type JsonObject, type Message, OPEN_PROFILE } from '../../core/model/index.ts';
+import {
+  type ChatRequest,
+  type JsonObject,
+  type Message,
+  OPEN_PROFILE,
+  UNKNOWN_USAGE,
+} from '../../core/model/index.ts';
 import { createNdjsonReader, ndjsonLine } from '../ndjson.ts';
 import { ollama } from './index.ts';
 
@@ -156,4 +162,17 @@ test('our own errors are a line, and nothing follows', () => {
   const error = new SluiceError('upstream_error', 'It broke.');
   expect(encoder.push([{ type: 'start' }, { type: 'error', error }])).toBe('{"error":"It broke."}\n');
   expect(encoder.end()).toBe('');
+});
+
+test('an answer with media is written, not refused', () => {
+  const source = { kind: 'url', url: 'https://example.com/a.mp4' } as const;
+  const odd = { kind: 'base64', mediaType: 'image/x-odd', data: 'AA==' } as const;
+  const parts = [
+    { type: 'video', source },
+    { type: 'image', source: odd },
+    { type: 'text', text: 'seen' },
+  ] as const;
+  const choices = [{ index: 0, parts, finish: { reason: 'stop' } as const }];
+  const body = ollama.encodeResponse({ choices, usage: UNKNOWN_USAGE }, TEST_REPLY);
+  expect(JSON.stringify(body)).toContain('seen');
 });

@@ -7,8 +7,8 @@ function count(value: unknown): number | undefined {
 }
 
 /**
- * Reads the counts of a last line or whole answer; `undefined` if it has none. A fully cached prompt is left out by Ollama
- * (WIRE §1.1): then the prompt counts zero, which is a report, not an unknown.
+ * Reads the counts of a last line or whole answer; `undefined` if it has none. A fully cached prompt is left
+ * out by Ollama (WIRE §1.1): then the prompt counts zero, which is a report, not an unknown.
  */
 export function decodeUsage(body: JsonObject): Usage | undefined {
   const input = count(body['prompt_eval_count']);

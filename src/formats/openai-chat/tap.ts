@@ -1,8 +1,7 @@
 import type { Json } from '../../core/model/index.ts';
 import { isObject } from '../../core/model/index.ts';
 import type { Frame } from '../frame.ts';
-import type { Quirks } from '../quirks.ts';
-import type { Observation, TapRules } from '../tap.ts';
+import type { Observation, Seen, TapRules } from '../tap.ts';
 import { failureIn, isErrorBody } from './errors.ts';
 import { decodeFinish } from './finish.ts';
 import { finishWord } from './response.ts';
@@ -24,7 +23,7 @@ function finishOf(choices: readonly Json[]): Pick<Observation, 'finish'> {
   return {};
 }
 
-function read(frame: Frame, quirks: Quirks): Observation {
+function read(frame: Frame, { quirks }: Seen): Observation {
   const data = frame.data.trim();
   if (data === '[DONE]') return { done: true };
   const chunk = JSON.parse(data) as Json;
@@ -51,7 +50,8 @@ export const tapRules: TapRules = {
     '"refusal":"',
     '"input":"',
   ),
-  begins: spaced('"choices":[{'),
+  begins:
+    /"(?:content|reasoning_content|reasoning|refusal|arguments|text)": ?"[^"]|"tool_calls": ?\[|"finish_reason": ?"/,
   watch: [
     ...spaced('"finish_reason":"', '"usage":{', 'event:error'),
     '"error"',

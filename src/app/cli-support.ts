@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { PROVIDERS } from '../providers/index.ts';
+import { environmentConfig } from './config/index.ts';
+import type { ConfigurationSource } from './configuration.ts';
+
+/** A vendor as `init` and the banner need it. */
+export interface VendorFacts {
+  readonly id: string;
+  readonly name: string;
+  /** Environment variables that may hold its key, first match wins. */
+  readonly env: readonly string[];
+  readonly baseUrl: string | undefined;
+  readonly local: boolean;
+  /** Where its keys are made. */
+  readonly console: string | undefined;
+}
+
+/** Every vendor of the registry, in its order. */
+export function listVendors(): readonly VendorFacts[] {
+  return [...PROVIDERS.values()].map((vendor) => ({
+    id: vendor.id,
+    name: vendor.name,
+    env: vendor.env,
+    baseUrl: vendor.baseUrl,
+    local: vendor.local === true,
+    console: vendor.console,
+  }));
+}
+
+/** A provider found without configuration: the variable it was found by, or `reachable`. */
+export interface FoundProvider {
+  readonly provider: string;
+  readonly by: string;
+}
+
+/** What is found in the environment, no values; nothing when a file names its providers, which then hold alone. */
+export function findProviders(source: ConfigurationSource): readonly FoundProvider[] {
+  if (source.path !== undefined && namesProviders(source.path)) return [];
+  return environmentConfig(source.environment, PROVIDERS, source.reachable).found;
+}
+
+function namesProviders(path: string): boolean {
+  try {
+    const tree: unknown = parse(readFileSync(path, 'utf8'));
+    return typeof tree === 'object' && tree !== null && 'providers' in tree && tree.providers !== null;
+  } catch {
+    // A file that cannot be read is the loader's to complain about.
+    return false;
+  }
+}

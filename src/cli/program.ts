@@ -1,0 +1,72 @@
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../app/version.ts';
+import { problemJson, problemLines, UnusableConfiguration } from './configuration-problems.ts';
+import { describeFailure, EXIT } from './failure.ts';
+import { defineStart } from './start.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
+import { clean } from './text.ts';
+import type { DefineVerb } from './verb.ts';
+
+/** Every verb, in the order of the help page. */
+const VERBS: readonly DefineVerb[] = [defineStart];
+
+/** The commander program with every verb. It throws instead of ending the process. */
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('sluice')
+    .description('Sluice, an LLM gateway: proxy, router and gateway in one process.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [verb]', 'print help for a verb')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined, outputError: () => undefined })
+    .addHelpText('after', '\nExample:\n  $ sluice start\n\n`sluice VERB --help` explains a verb.');
+  for (const define of VERBS) define(program, terminal);
+  return program;
+}
+
+function report(error: unknown, json: boolean, terminal: Terminal): number {
+  if (error instanceof CommanderError) return reportUsage(error, json, terminal);
+  const { code, message, exitCode } = describeFailure(error);
+  const problems = error instanceof UnusableConfiguration ? error.problems : undefined;
+  if (json) {
+    const details = problems === undefined ? {} : { details: { problems: problems.map(problemJson) } };
+    terminal.print(JSON.stringify({ error: { code, message, ...details } }));
+  } else if (problems !== undefined) {
+    for (const problem of problems) {
+      for (const line of problemLines(problem, 'problem', terminal.paint)) terminal.complain(line);
+    }
+  } else {
+    terminal.complain(`${terminal.paint('red', 'Error:')} ${clean(message)}`);
+  }
+  return exitCode;
+}
+
+/** Help and version are no errors; everything else commander refuses is bad usage. */
+function reportUsage(error: CommanderError, json: boolean, terminal: Terminal): number {
+  if (error.exitCode === 0) return EXIT.ok;
+  // `sluice` alone and `sluice keys` alone: commander asks for help to be shown as an error.
+  const bare = error.code === 'commander.help';
+  const sentence = bare
+    ? 'Name a verb; `sluice --help` lists them.'
+    : clean(error.message.replace(/^error: /, '').replace('\n', ' '));
+  const ended = /[.?)]$/.test(sentence) ? sentence : `${sentence}.`;
+  const message = `${ended.charAt(0).toUpperCase()}${ended.slice(1)}`;
+  if (json) terminal.print(JSON.stringify({ error: { code: 'bad_usage', message } }));
+  else
+    terminal.complain(`${terminal.paint('red', 'Error:')} ${message}${bare ? '' : ' See `sluice --help`.'}`);
+  return EXIT.usage;
+}
+
+/**
+ * The command line: runs one verb and sets the exit code (0 success, 1 failure, 2 bad usage).
+ * @param argv what stands after the program's name
+ */
+export async function run(argv: readonly string[]): Promise<void> {
+  const terminal = createTerminal();
+  try {
+    await createProgram(terminal).parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    process.exitCode = report(error, argv.includes('--json'), terminal);
+  }
+}

@@ -1,0 +1,89 @@
+import type { ChatCodec } from '../formats/codec.ts';
+import { CODECS } from '../formats/registry.ts';
+import type { Action } from './call.ts';
+import { chat } from './chat.ts';
+import { countTokens } from './count-tokens.ts';
+import { geminiChat, geminiCountTokens } from './gemini.ts';
+import { getModel, listModels } from './models.ts';
+
+/** One endpoint of the data plane. What is not in {@link ROUTES} is not served. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** Segments; `{name}` takes the rest up to the next literal, slashes included. */
+  readonly path: string;
+  readonly codec: ChatCodec;
+  readonly action: Action;
+}
+
+const OPENAI = CODECS['openai-chat'];
+const ANTHROPIC = CODECS['anthropic-messages'];
+const GEMINI = CODECS['gemini'];
+
+/** Every endpoint a client can call, by dialect (SURFACE, "Data plane"). */
+export const ROUTES: readonly Route[] = [
+  { method: 'POST', path: '/v1/chat/completions', codec: OPENAI, action: chat },
+  { method: 'POST', path: '/v1/responses', codec: CODECS['openai-responses'], action: chat },
+  { method: 'POST', path: '/v1/messages', codec: ANTHROPIC, action: chat },
+  { method: 'POST', path: '/v1/messages/count_tokens', codec: ANTHROPIC, action: countTokens },
+  { method: 'GET', path: '/v1/models', codec: OPENAI, action: listModels },
+  { method: 'GET', path: '/v1/models/{model}', codec: OPENAI, action: getModel },
+  { method: 'POST', path: '/v1beta/models/{model}:generateContent', codec: GEMINI, action: geminiChat },
+  { method: 'POST', path: '/v1beta/models/{model}:streamGenerateContent', codec: GEMINI, action: geminiChat },
+  { method: 'POST', path: '/v1beta/models/{model}:countTokens', codec: GEMINI, action: geminiCountTokens },
+  { method: 'GET', path: '/v1beta/models', codec: GEMINI, action: listModels },
+  { method: 'GET', path: '/v1beta/models/{model}', codec: GEMINI, action: getModel },
+];
+
+interface Compiled extends Route {
+  readonly pattern: RegExp;
+}
+
+function compile(route: Route): Compiled {
+  const source = route.path.replaceAll(/[.:]/g, '\\$&').replaceAll(/\{(\w+)\}/g, '(?<$1>.+)');
+  return { ...route, pattern: new RegExp(`^${source}$`) };
+}
+
+const EXACT: ReadonlyMap<string, Route> = new Map(
+  ROUTES.filter(({ path }) => !path.includes('{')).map((route) => [`${route.method} ${route.path}`, route]),
+);
+/** Longer literals first, so that `…:countTokens` is not taken for a model's name. */
+const PATTERNS: readonly Compiled[] = ROUTES.filter(({ path }) => path.includes('{'))
+  .map(compile)
+  .sort((a, b) => b.path.length - a.path.length);
+
+/** A route with the parameters its path held, percent-decoded. */
+export interface FoundRoute {
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+function decodeParams(
+  groups: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> | undefined {
+  try {
+    return Object.fromEntries(
+      Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** Finds the route of a path without its query. The path is compared as sent: no normalising, no case folding (T2). */
+export function findRoute(method: string, path: string): FoundRoute | undefined {
+  const exact = EXACT.get(`${method} ${path}`);
+  if (exact !== undefined) return { route: exact, params: {} };
+  for (const route of PATTERNS) {
+    const match = route.method === method ? route.pattern.exec(path) : null;
+    if (match === null) continue;
+    const params = decodeParams(match.groups ?? {});
+    return params === undefined ? undefined : { route, params };
+  }
+  return undefined;
+}
+
+/** The method a path is served with, when it is not the one that was used. */
+export function otherMethod(path: string): string | undefined {
+  const exact = ROUTES.find((route) => route.path === path);
+  return (exact ?? PATTERNS.find((route) => route.pattern.test(path)))?.method;
+}

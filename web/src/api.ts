@@ -1,0 +1,58 @@
+import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
+import { ApiError, createControlClient } from '../../src/control/client.ts';
+import type { InputOf, OutputOf } from '../../src/control/contract.ts';
+
+export { ApiError };
+
+export type Status = OutputOf<'getStatus'>;
+export type Exchange = OutputOf<'watchExchanges'>;
+export type ExchangeDetail = OutputOf<'getExchange'>;
+export type Key = OutputOf<'listKeys'>['data'][number];
+export type NewKey = OutputOf<'createKey'>;
+export type KeyInput = InputOf<'createKey'>;
+export type Model = OutputOf<'listModels'>['data'][number];
+export type Usage = OutputOf<'getUsage'>;
+export type UsageRow = Usage['data'][number];
+export type AuditRow = OutputOf<'listAudit'>['data'][number];
+
+/** The admin API of the page's own origin; the session cookie speaks for the reader. */
+export const api = createControlClient({ baseUrl: '' });
+
+/** One sentence for the reader. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof ApiError) return error.message;
+  if (error instanceof TypeError) return 'The gateway cannot be reached. Is it still running?';
+  return error instanceof Error ? error.message : String(error);
+}
+
+function worthRetrying(failures: number, error: Error): boolean {
+  const final = error instanceof ApiError && error.status < 500;
+  return !final && failures < 2;
+}
+
+/** Caches and refetches; `onSignedOut` runs when any answer says that the session is over. */
+export function createQueryClient(onSignedOut: () => void): QueryClient {
+  const watch = (error: Error) => {
+    if (error instanceof ApiError && error.status === 401) onSignedOut();
+  };
+  return new QueryClient({
+    queryCache: new QueryCache({ onError: watch }),
+    mutationCache: new MutationCache({
+      // Signing in with a wrong key is answered with 401 too; its form shows the sentence itself.
+      onError: (error, _input, _result, mutation) => {
+        if (mutation.options.mutationKey?.[0] !== 'openSession') watch(error);
+      },
+    }),
+    defaultOptions: { queries: { retry: worthRetrying, staleTime: 5_000, refetchOnWindowFocus: true } },
+  });
+}
+
+/** Names of cached answers, so that a write can mark as old what it changed. */
+export const cached = {
+  status: ['status'],
+  keys: ['keys'],
+  models: ['models'],
+  usage: ['usage'],
+  exchanges: ['exchanges'],
+  audit: ['audit'],
+} as const;

@@ -6,12 +6,29 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { Store } from '../ports/store.ts';
-import { SIMULATED_MODELS, simulator } from '../providers/simulator/index.ts';
 import { type CompileInput, compileRuntime } from './compile.ts';
 import type { Config, ConfigWatch, LoadResult, Problem } from './config/index.ts';
 import { type ConfigurationSource, loadConfiguration, watchConfiguration } from './configuration.ts';
 import { syncFileKeys } from './file-keys.ts';
-import { type RunningSimulator, startSimulator } from './simulator.ts';
+
+/** The built-in simulator, running. */
+interface Demo {
+  readonly compiled: NonNullable<CompileInput['demo']>;
+  close(): Promise<void>;
+}
+
+/** Loaded only when it is needed: whoever has a provider does not wait for the simulator's code. */
+async function startDemo(): Promise<Demo> {
+  const [{ startSimulator }, { SIMULATED_MODELS, simulator }] = await Promise.all([
+    import('./simulator.ts'),
+    import('../providers/simulator/index.ts'),
+  ]);
+  const running = await startSimulator({ host: '127.0.0.1', port: 0 });
+  return {
+    compiled: { vendor: simulator, baseUrl: running.url, models: SIMULATED_MODELS },
+    close: () => running.close(),
+  };
+}
 
 /** What the live runtime works with. */
 export interface LiveRuntimeOptions {
@@ -34,12 +51,12 @@ export class LiveRuntime {
   #problems: readonly Problem[] = [];
   #loadedAt: number;
   #overrides: ReadonlyMap<string, PriceSnapshot>;
-  #demo: RunningSimulator | undefined;
+  #demo: Demo | undefined;
   #watch: ConfigWatch<LoadResult> | undefined;
 
   private constructor(
     options: LiveRuntimeOptions,
-    start: { overrides: ReadonlyMap<string, PriceSnapshot>; demo: RunningSimulator | undefined },
+    start: { overrides: ReadonlyMap<string, PriceSnapshot>; demo: Demo | undefined },
   ) {
     this.#options = options;
     this.#config = options.config;
@@ -56,7 +73,7 @@ export class LiveRuntime {
 
   static async open(options: LiveRuntimeOptions): Promise<LiveRuntime> {
     const overrides = await readOverrides(options.adapters.store);
-    const demo = needsDemo(options.config) ? await startSimulator({ host: '127.0.0.1', port: 0 }) : undefined;
+    const demo = needsDemo(options.config) ? await startDemo() : undefined;
     return new LiveRuntime(options, { overrides, demo });
   }
 
@@ -133,7 +150,7 @@ export class LiveRuntime {
   async #adopt(config: Config): Promise<void> {
     const { adapters, directory } = this.#options;
     if (needsDemo(config) && this.#demo === undefined) {
-      this.#demo = await startSimulator({ host: '127.0.0.1', port: 0 });
+      this.#demo = await startDemo();
     }
     this.#runtime = this.#compile();
     await syncFileKeys(config, adapters, adapters.clock.now());
@@ -142,10 +159,7 @@ export class LiveRuntime {
 
   #compile(): Runtime {
     const { catalog, source, adapters } = this.#options;
-    const demo: CompileInput['demo'] =
-      this.#demo !== undefined && needsDemo(this.#config)
-        ? { vendor: simulator, baseUrl: this.#demo.url, models: SIMULATED_MODELS }
-        : undefined;
+    const demo = needsDemo(this.#config) ? this.#demo?.compiled : undefined;
     return compileRuntime({
       config: this.#config,
       catalog,

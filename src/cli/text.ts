@@ -7,7 +7,7 @@ const ESCAPE = '\u001b';
 export function clean(text: string): string {
   return text
     .replaceAll(/[\t\n\r\u2028\u2029]+/g, ' ')
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '?');
+    .replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '?');
 }
 
 const WIDE =

@@ -4,8 +4,11 @@ import { nanoToUsd } from '../core/cost/money.ts';
 import type { Price, PriceSnapshot } from '../core/cost/price.ts';
 import { badRequest } from '../core/errors/error.ts';
 import type { Usage } from '../core/model/index.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Ledger } from '../ports/ledger.ts';
 import type { Store } from '../ports/store.ts';
 import { type Handlers, notFound, toTime } from './caller.ts';
+import { caughtUp } from './caught-up.ts';
 import type { exchangeDetail, exchangeRow, usageView } from './shapes.ts';
 
 function usageRow(usage: Usage): z.output<typeof usageView> {
@@ -114,9 +117,12 @@ function tagFilter(text: string | undefined): { name: string; value?: string } |
 /** The log of exchanges. */
 export function createExchangeHandlers(ports: {
   readonly store: Store;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
 }): Pick<Handlers, 'listExchanges' | 'getExchange'> {
   return {
     async listExchanges(input) {
+      await caughtUp(ports);
       const page = await ports.store.exchanges.list(
         {
           keyId: input.key_id,
@@ -133,6 +139,7 @@ export function createExchangeHandlers(ports: {
       return { data: page.data.map(exchangeRowOf), next_cursor: page.nextCursor ?? null };
     },
     async getExchange({ id }) {
+      await caughtUp(ports);
       const record = await ports.store.exchanges.get(id);
       if (record === undefined) throw notFound('exchange');
       return detailOf(record);

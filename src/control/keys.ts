@@ -85,7 +85,10 @@ function limitsOf(input: KeyInput['limits']): RateLimits {
   return Object.fromEntries(Object.entries(input ?? {}).filter(([, value]) => value !== undefined));
 }
 
-function changeOf(input: { readonly [K in keyof KeyInput]?: KeyInput[K] | undefined }, now: number): KeyChange {
+function changeOf(
+  input: { readonly [K in keyof KeyInput]?: KeyInput[K] | undefined },
+  now: number,
+): KeyChange {
   const change: { -readonly [K in keyof KeyChange]: KeyChange[K] } = {};
   if (input.name !== undefined) change.name = input.name;
   if (input.team_id !== undefined) change.teamId = input.team_id ?? undefined;

@@ -1,8 +1,10 @@
 import { nanoToUsd } from '../core/cost/money.ts';
 import { badRequest } from '../core/errors/error.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Ledger } from '../ports/ledger.ts';
 import type { SpendDimension, Store } from '../ports/store.ts';
 import { type Handlers, toTime } from './caller.ts';
+import { caughtUp } from './caught-up.ts';
 
 const DEFAULT_SPAN_MS = 30 * 86_400_000;
 const DIMENSIONS: ReadonlySet<string> = new Set(['model', 'provider', 'key', 'user']);
@@ -22,10 +24,12 @@ function dimensions(text: string | undefined): SpendDimension[] {
 /** Spend and tokens, from rollups. */
 export function createUsageHandlers(ports: {
   readonly store: Store;
+  readonly ledger: Ledger;
   readonly clock: Clock;
 }): Pick<Handlers, 'getUsage'> {
   return {
     async getUsage(input) {
+      await caughtUp(ports);
       const to = input.to === undefined ? ports.clock.now() : Date.parse(input.to);
       const from = input.from === undefined ? to - DEFAULT_SPAN_MS : Date.parse(input.from);
       if (from >= to) throw badRequest('from', '`from` must lie before `to`.');

@@ -65,6 +65,13 @@ export function sendError(
   response.end(text);
 }
 
+/** What ids of answers begin with in each dialect. */
+const ID_PREFIXES: Readonly<Record<string, string>> = {
+  'openai-chat': 'chatcmpl-',
+  'openai-responses': 'resp_',
+  'anthropic-messages': 'msg_',
+};
+
 /** Content types of streams, by framing. */
 const STREAM_TYPES: Readonly<Record<Framing, string>> = {
   sse: 'text/event-stream; charset=utf-8',
@@ -77,7 +84,7 @@ function replyFor(exchange: Answered, ports: RespondPorts): Reply {
   const request = exchange.facts.plan === 'canonical' ? { request: exchange.decoded() } : {};
   const version = exchange.client.version === undefined ? {} : { version: exchange.client.version };
   return {
-    id: exchange.id,
+    id: (ID_PREFIXES[exchange.codec.id] ?? '') + exchange.id.slice('exc_'.length),
     model: exchange.envelope.model,
     created: Math.floor(ports.clock.now() / 1000),
     includeUsage: exchange.envelope.includeUsage,

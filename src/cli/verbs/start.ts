@@ -1,5 +1,5 @@
-import type { DefineVerb } from './verb.ts';
-import { addVerb, type CommonOptions } from './verb.ts';
+import type { DefineVerb } from '../verb.ts';
+import { addVerb, type CommonOptions } from '../verb.ts';
 
 /** Options of `start`. */
 export interface StartOptions extends CommonOptions {

@@ -1,11 +1,11 @@
-import { type FoundProvider, findProviders } from '../app/cli-support.ts';
-import type { Gateway } from '../app/gateway.ts';
-import { ConfigurationError, findSource, type LaunchOptions, launch } from '../app/launch.ts';
-import { bannerLines, type StartFacts } from './banner.ts';
-import { UnusableConfiguration } from './configuration-problems.ts';
-import { parsePort } from './parse.ts';
+import { type FoundProvider, findProviders } from '../../app/cli-support.ts';
+import type { Gateway } from '../../app/gateway.ts';
+import { ConfigurationError, findSource, type LaunchOptions, launch } from '../../app/launch.ts';
+import { bannerLines, type StartFacts } from '../banner.ts';
+import { UnusableConfiguration } from '../configuration-problems.ts';
+import { parsePort } from '../parse.ts';
 import type { StartOptions } from './start.ts';
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from '../terminal.ts';
 
 /** A Ctrl-C through `npm start` arrives from the terminal and from npm: what follows this soon is the same one. */
 const SAME_SIGNAL_MS = 500;

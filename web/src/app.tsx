@@ -1,0 +1,105 @@
+import { Anchor, MantineProvider, Stack, Text, Title } from '@mantine/core';
+import { Notifications } from '@mantine/notifications';
+import { QueryClientProvider } from '@tanstack/react-query';
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  Link,
+  lazyRouteComponent,
+  RouterProvider,
+} from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { createQueryClient } from './api.ts';
+import { ErrorPanel } from './components/feedback.tsx';
+import { Root } from './components/shell.tsx';
+import { OverviewPage } from './routes/overview.tsx';
+import { SignInPage } from './routes/sign-in.tsx';
+import { openDrawer, parseSearch, readExchangeFilter, readUsageView, writeSearch } from './search.ts';
+import { cssVariables, theme } from './theme.ts';
+
+const rootRoute = createRootRoute({
+  component: Root,
+  validateSearch: openDrawer,
+  notFoundComponent: NotFound,
+  errorComponent: ({ error, reset }) => <ErrorPanel error={error} onRetry={reset} />,
+});
+
+function NotFound(): ReactNode {
+  return (
+    <Stack gap="xs" maw={480}>
+      <Title order={1}>There is no such page</Title>
+      <Text>
+        The address may be from an older version. Go to the{' '}
+        <Anchor component={Link} to="/" underline="always">
+          overview
+        </Anchor>
+        .
+      </Text>
+    </Stack>
+  );
+}
+
+const under = () => rootRoute;
+const overview = createRoute({ getParentRoute: under, path: '/', component: OverviewPage });
+const signIn = createRoute({ getParentRoute: under, path: '/sign-in', component: SignInPage });
+const exchanges = createRoute({
+  getParentRoute: under,
+  path: '/exchanges',
+  validateSearch: readExchangeFilter,
+  component: lazyRouteComponent(() => import('./routes/exchanges.tsx'), 'ExchangesPage'),
+});
+const keys = createRoute({
+  getParentRoute: under,
+  path: '/keys',
+  component: lazyRouteComponent(() => import('./routes/keys.tsx'), 'KeysPage'),
+});
+const models = createRoute({
+  getParentRoute: under,
+  path: '/models',
+  component: lazyRouteComponent(() => import('./routes/models.tsx'), 'ModelsPage'),
+});
+const usage = createRoute({
+  getParentRoute: under,
+  path: '/usage',
+  validateSearch: readUsageView,
+  component: lazyRouteComponent(() => import('./routes/usage.tsx'), 'UsagePage'),
+});
+const settings = createRoute({
+  getParentRoute: under,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('./routes/settings.tsx'), 'SettingsPage'),
+});
+
+const router = createRouter({
+  routeTree: rootRoute.addChildren([overview, signIn, exchanges, keys, models, usage, settings]),
+  parseSearch,
+  stringifySearch: writeSearch,
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+const queryClient = createQueryClient(() => {
+  const { pathname, href } = router.state.location;
+  if (pathname === '/sign-in') return;
+  queryClient.clear();
+  void router.navigate({ to: '/sign-in', search: {}, state: { from: href, ended: true } });
+});
+
+/** The portal. */
+export function App(): ReactNode {
+  return (
+    <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
+      <Notifications position="bottom-right" />
+      <QueryClientProvider client={queryClient}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </MantineProvider>
+  );
+}

@@ -1,0 +1,168 @@
+import {
+  ActionIcon,
+  AppShell,
+  Burger,
+  Group,
+  SegmentedControl,
+  Stack,
+  Text,
+  Tooltip,
+  useMantineColorScheme,
+  VisuallyHidden,
+} from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { type ReactNode, useEffect } from 'react';
+import { api, cached } from '../api.ts';
+import { formatUptime } from '../format.ts';
+import { Icon, type IconName } from '../icons.tsx';
+import { Wordmark } from './brand.tsx';
+import { ExchangeDrawer } from './exchange-drawer.tsx';
+
+const PAGES = [
+  { to: '/', label: 'Overview', icon: 'overview' },
+  { to: '/exchanges', label: 'Exchanges', icon: 'exchanges' },
+  { to: '/usage', label: 'Usage', icon: 'usage' },
+  { to: '/keys', label: 'Keys', icon: 'keys' },
+  { to: '/models', label: 'Models', icon: 'models' },
+  { to: '/settings', label: 'Settings', icon: 'settings' },
+] as const satisfies readonly { to: string; label: string; icon: IconName }[];
+
+/** The gateway's status, kept fresh while a page is open. */
+export function useStatus() {
+  return useQuery({
+    queryKey: cached.status,
+    queryFn: () => api.call('getStatus', {}),
+    refetchInterval: 10_000,
+  });
+}
+
+/** The frame around every page but the sign-in. */
+export function Root(): ReactNode {
+  const { pathname } = useLocation();
+  return pathname === '/sign-in' ? <Outlet /> : <Shell />;
+}
+
+function Shell(): ReactNode {
+  const [open, { toggle, close }] = useDisclosure(false);
+  const { pathname } = useLocation();
+  const page = PAGES.find(({ to }) => to === pathname)?.label ?? 'Sluice';
+  useEffect(() => {
+    document.title = page === 'Sluice' ? 'Sluice' : `${page} · Sluice`;
+    close();
+  }, [page, close]);
+  return (
+    <AppShell
+      header={{ height: { base: 52, sm: 0 } }}
+      navbar={{ width: 208, breakpoint: 'sm', collapsed: { mobile: !open } }}
+      padding={0}
+    >
+      <a className="skip-link" href="#main">
+        Skip to the content
+      </a>
+      <AppShell.Header className="nav" hiddenFrom="sm" px="md">
+        <Group h="100%" justify="space-between">
+          <Wordmark />
+          <Burger opened={open} onClick={toggle} size="sm" aria-label={open ? 'Close menu' : 'Open menu'} />
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar className="nav" aria-label="Pages" p={12}>
+        <Navigation />
+      </AppShell.Navbar>
+      <AppShell.Main id="main" tabIndex={-1} style={{ outline: 'none' }}>
+        <div style={{ maxWidth: 1480, margin: '0 auto', padding: '20px clamp(14px, 2vw, 28px) 40px' }}>
+          <Outlet />
+        </div>
+      </AppShell.Main>
+      <ExchangeDrawer />
+    </AppShell>
+  );
+}
+
+function Navigation(): ReactNode {
+  return (
+    <>
+      <Group visibleFrom="sm" h={40} px={6} mb={10}>
+        <Wordmark />
+      </Group>
+      <Stack gap={2} flex={1}>
+        {PAGES.map(({ to, label, icon }) => (
+          <Link key={to} to={to} className="nav-link" activeOptions={{ exact: true, includeSearch: false }}>
+            <Icon name={icon} size={17} />
+            {label}
+          </Link>
+        ))}
+      </Stack>
+      <Foot />
+    </>
+  );
+}
+
+function Foot(): ReactNode {
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const status = useStatus();
+  const signOut = useMutation({
+    mutationFn: () => api.call('closeSession', {}),
+    onSuccess: async () => {
+      queries.clear();
+      await navigate({ to: '/sign-in', search: {} });
+    },
+  });
+  return (
+    <Stack gap={10} px={4}>
+      {status.data !== undefined && (
+        <Group gap={8} wrap="nowrap">
+          <span className="dot" data-tone={status.isError ? 'bad' : status.data.ready ? 'good' : 'warn'} />
+          <Text size="xs" c="dimmed" lh={1.35}>
+            {status.isError ? 'Not reachable' : `v${status.data.version}`}
+            {!status.isError && `, up ${formatUptime(status.data.uptime_s)}`}
+          </Text>
+        </Group>
+      )}
+      <Group gap={6} wrap="nowrap" justify="space-between">
+        <SchemeSwitch />
+        <Tooltip label="Sign out">
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            c="dimmed"
+            aria-label="Sign out"
+            loading={signOut.isPending}
+            onClick={() => signOut.mutate()}
+          >
+            <Icon name="signOut" />
+          </ActionIcon>
+        </Tooltip>
+      </Group>
+    </Stack>
+  );
+}
+
+const SCHEMES = [
+  { value: 'light', icon: 'sun', label: 'Light' },
+  { value: 'dark', icon: 'moon', label: 'Dark' },
+  { value: 'auto', icon: 'system', label: 'As the system' },
+] as const satisfies readonly { value: string; icon: IconName; label: string }[];
+
+/** Light, dark or as the system; remembered in the browser. */
+function SchemeSwitch(): ReactNode {
+  const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true });
+  return (
+    <SegmentedControl
+      aria-label="Colours"
+      value={colorScheme}
+      onChange={(value) => setColorScheme(value as 'light' | 'dark' | 'auto')}
+      data={SCHEMES.map(({ value, icon, label }) => ({
+        value,
+        label: (
+          <span title={label} style={{ display: 'flex', padding: 2 }}>
+            <Icon name={icon} size={14} />
+            <VisuallyHidden>{label}</VisuallyHidden>
+          </span>
+        ),
+      }))}
+    />
+  );
+}

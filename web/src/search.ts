@@ -1,0 +1,80 @@
+import type { UsageRow } from './api.ts';
+
+/** Search parameters are plain text: `?model=gpt-4o&status=200`. Nothing is guessed to be a number or JSON. */
+export function parseSearch(text: string): Record<string, string> {
+  return Object.fromEntries(new URLSearchParams(text));
+}
+
+export function writeSearch(search: Readonly<Record<string, unknown>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(search)) {
+    if (value !== undefined && value !== null && value !== '') query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+/** Only the fields named that hold some text. */
+function pick<Name extends string>(
+  search: Readonly<Record<string, unknown>>,
+  names: readonly Name[],
+): { [K in Name]?: string } {
+  const found: { [K in Name]?: string } = {};
+  for (const name of names) {
+    const value = search[name];
+    if (typeof value === 'string' && value !== '') found[name] = value;
+  }
+  return found;
+}
+
+/** `?exchange=ID` opens the drawer on any page. */
+export function openDrawer(search: Record<string, unknown>): { exchange?: string } {
+  return pick(search, ['exchange']);
+}
+
+const FILTERS = ['key_id', 'model', 'provider', 'status', 'client_request_id', 'tag', 'from', 'to'] as const;
+export type ExchangeFilter = { [K in (typeof FILTERS)[number]]?: string };
+
+/** The filters of the log, as the address bar holds them. */
+export function readExchangeFilter(search: Record<string, unknown>): ExchangeFilter {
+  return pick(search, FILTERS);
+}
+
+/** Spans of the usage page: how long, and the interval of its chart. */
+export const SPANS = {
+  '24h': { label: '24 h', ms: 86_400_000, interval: 'hour' },
+  '7d': { label: '7 d', ms: 7 * 86_400_000, interval: 'hour' },
+  '30d': { label: '30 d', ms: 30 * 86_400_000, interval: 'day' },
+  '90d': { label: '90 d', ms: 90 * 86_400_000, interval: 'day' },
+} as const satisfies Record<string, { label: string; ms: number; interval: 'hour' | 'day' }>;
+export type Span = keyof typeof SPANS;
+
+/** What the chart of the usage page shows. */
+export const METRICS = {
+  cost: { label: 'Cost', of: (row: UsageRow) => Number(row.cost_usd) },
+  requests: { label: 'Requests', of: (row: UsageRow) => row.requests },
+  tokens: { label: 'Tokens', of: tokensOf },
+  errors: { label: 'Errors', of: (row: UsageRow) => row.errors },
+} as const;
+export type Metric = keyof typeof METRICS;
+
+/** Prompt and completion together; the classes are disjoint. */
+export function tokensOf(row: UsageRow): number {
+  return row.input_tokens + row.cache_read_tokens + row.cache_write_tokens + row.output_tokens;
+}
+
+export interface UsageView {
+  readonly span?: Span;
+  readonly metric?: Metric;
+  /** `model`, `provider`, `key`, `user` or `tag:NAME`. */
+  readonly group?: string;
+}
+
+export function readUsageView(search: Record<string, unknown>): UsageView {
+  const { span, metric, group } = pick(search, ['span', 'metric', 'group']);
+  return {
+    ...(span !== undefined && span in SPANS ? { span: span as Span } : {}),
+    ...(metric !== undefined && metric in METRICS ? { metric: metric as Metric } : {}),
+    ...(group !== undefined ? { group } : {}),
+  };
+}

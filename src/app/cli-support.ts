@@ -5,6 +5,7 @@ import { environmentConfig, type LoadResult } from './config/index.ts';
 import { type ConfigurationSource, loadConfiguration } from './configuration.ts';
 import { loadCatalog } from './gateway.ts';
 import { findSource, type LaunchOptions } from './launch.ts';
+import { shippedFile } from './paths.ts';
 
 /** A vendor as `init` and the banner need it. */
 export interface VendorFacts {
@@ -58,4 +59,58 @@ export async function checkConfiguration(
 ): Promise<LoadResult & { readonly path: string | undefined; readonly source: ConfigurationSource }> {
   const source = await findSource(options);
   return { ...loadConfiguration(source, loadCatalog(), Date.now()), path: source.path, source };
+}
+
+/** The portal's built files; `undefined` when it was not built. */
+export function portalFolder(): string | undefined {
+  return shippedFile('./portal', '../../dist/portal');
+}
+
+/** A provider entry for a configuration file: its keys as `${NAME}`, never as they are. */
+export interface ProviderDraft {
+  readonly id: string;
+  /** The variable or `reachable`. */
+  readonly by: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What the environment offers, ready to be written into a file: every value that stands in a variable becomes a reference
+ * to it. A credential that cannot be referred to is left out.
+ */
+export function draftProviders(source: ConfigurationSource): readonly ProviderDraft[] {
+  const { config, found } = environmentConfig(source.environment, PROVIDERS, source.reachable);
+  return found.map(({ provider, by }) => ({
+    id: provider,
+    by,
+    settings: referTo(config.providers?.[provider] ?? {}, { environment: source.environment, first: by }),
+  }));
+}
+
+interface References {
+  readonly environment: ConfigurationSource['environment'];
+  /** The variable to prefer where several hold the same value. */
+  readonly first: string;
+}
+
+const CREDENTIALS: ReadonlySet<string> = new Set(['api_key', 'api_keys', 'credentials']);
+
+function variableOf(value: string, { environment, first }: References): string | undefined {
+  const names = [first, ...Object.keys(environment).sort()];
+  return names.find((name) => environment[name]?.trim() === value && /^[A-Z_][A-Z0-9_]*$/.test(name));
+}
+
+function referTo(
+  settings: object,
+  references: References,
+  secret = false,
+): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(settings).flatMap(([key, value]): [string, unknown][] => {
+    const hidden = secret || CREDENTIALS.has(key);
+    if (typeof value === 'object' && value !== null) return [[key, referTo(value, references, hidden)]];
+    if (!hidden) return [[key, value]];
+    const name = variableOf(String(value), references);
+    return name === undefined ? [] : [[key, `\${${name}}`]];
+  });
+  return Object.fromEntries(entries);
 }

@@ -11,6 +11,7 @@ import type {
 } from '../pipeline/runtime.ts';
 import { PROVIDERS } from '../providers/index.ts';
 import type { Provider } from '../providers/provider.ts';
+import { completeCredentials, isSigningVariable } from './authorization.ts';
 import type { Config, DeploymentConfig, ModelConfig, PriceConfig } from './config/index.ts';
 import {
   configHash,
@@ -45,6 +46,7 @@ function compileProvider(input: CompileInput, name: string): ConfiguredProvider 
   if (vendor === undefined) return undefined;
   const entry = config.providers[name];
   const fromEnvironment = vendor.env
+    .filter((variable) => !isSigningVariable(vendor, variable))
     .map((variable) => environment[variable])
     .find((value) => value !== undefined && value !== '');
   const keys = providerKeys(config, name);
@@ -52,19 +54,18 @@ function compileProvider(input: CompileInput, name: string): ConfiguredProvider 
   for (const [key, value] of Object.entries({ ...entry?.credentials, api_version: entry?.api_version })) {
     if (value !== undefined) settings[key] = value;
   }
+  const credentials =
+    keys.length > 0 || entry !== undefined || fromEnvironment === undefined ? keys : [fromEnvironment];
   return {
     name,
     vendor,
     baseUrl:
       entry?.base_url ?? (vendor.baseUrlEnv === undefined ? undefined : environment[vendor.baseUrlEnv]),
-    credentials:
-      keys.length > 0 || entry !== undefined || fromEnvironment === undefined ? keys : [fromEnvironment],
     quirks: vendor.quirks ?? {},
     headers: { ...vendor.headers, ...lowerCase(entry?.headers ?? {}) },
-    region: entry?.region,
     allowPrivateNetwork:
       entry?.allow_private_network === true || vendor.local === true || isLocal(entry?.base_url),
-    settings,
+    ...completeCredentials(vendor, { credentials, settings, region: entry?.region }, environment),
   };
 }
 

@@ -19,6 +19,7 @@ import { type Catalog, createCatalog, parseCatalog } from '../core/catalog/index
 import { SluiceError } from '../core/errors/error.ts';
 import { BudgetBook } from '../core/policy/budget.ts';
 import { RateLimiter } from '../core/policy/rate.ts';
+import { ReasoningMemory } from '../core/translation/reasoning-memory.ts';
 import type { DataPlanePorts } from '../http/call.ts';
 import { listen, type RunningServer } from '../http/server.ts';
 import { createChatPipeline } from '../pipeline/chat.ts';
@@ -34,6 +35,7 @@ import { createLookupCache } from '../pipeline/stages/lookup-cache.ts';
 import { createReserveBudget } from '../pipeline/stages/reserve-budget.ts';
 import { createSettleCost } from '../pipeline/stages/settle-cost.ts';
 import { createWriteLog } from '../pipeline/stages/write-log.ts';
+import type { Authorizers } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { Ledger } from '../ports/ledger.ts';
@@ -44,6 +46,7 @@ import type { SecretBox } from '../ports/secret-box.ts';
 import type { Store } from '../ports/store.ts';
 import type { Upstream } from '../ports/upstream.ts';
 import { ensureAdminKey } from './admin-key.ts';
+import { createAuthorizers } from './authorization.ts';
 import { type Config, isLoopbackHost } from './config/index.ts';
 import type { ConfigurationSource } from './configuration.ts';
 import { syncFileKeys } from './file-keys.ts';
@@ -91,6 +94,9 @@ export function loadCatalog(): Catalog {
   return createCatalog(parseCatalog(readFileSync(path, 'utf8')));
 }
 
+/** Reasoning kept for clients that drop it: a few thousand turns, for as long as an agent may pause. */
+const REASONING_MEMORY = { maxBytes: 64 * 1_048_576, ttlMs: 6 * 3_600_000 };
+
 /** Everything that holds a resource. */
 interface Adapters {
   readonly clock: Clock;
@@ -99,6 +105,7 @@ interface Adapters {
   readonly store: Store;
   readonly ledger: Ledger;
   readonly upstream: Upstream;
+  readonly authorizers: Authorizers;
   readonly metrics: Metrics;
   readonly events: EventBus;
   readonly book: BudgetBook;
@@ -130,6 +137,7 @@ async function openAdapters(config: Config, dataDir: string, log: Log): Promise<
     store,
     ledger,
     upstream: openUndiciUpstream({ maxConnections: 512 }),
+    authorizers: createAuthorizers({ clock }),
     metrics: createMemoryMetrics(),
     events: createMemoryEventBus(),
     book: new BudgetBook(),
@@ -145,7 +153,7 @@ function createChat(adapters: Adapters, directory: KeyDirectory): DataPlanePorts
     authorize: createAuthorize(),
     limitRate: createLimitRate(adapters),
     reserveBudget: createReserveBudget(adapters),
-    guardInput: createGuardInput(),
+    guardInput: createGuardInput({ memory: new ReasoningMemory(REASONING_MEMORY), clock }),
     lookupCache: createLookupCache(),
     chooseRoute: createChooseRoute({ random }),
     attempt: createAttempt(adapters),

@@ -43,7 +43,11 @@ function storedKey(url: string, local: LocalAddress): string | undefined {
   return here ? readAdminKey(local.dataDir) : undefined;
 }
 
-function adminKey(options: ConnectionOptions, terminal: Terminal, at: { url: string; local: LocalAddress }): string {
+function adminKey(
+  options: ConnectionOptions,
+  terminal: Terminal,
+  at: { url: string; local: LocalAddress },
+): string {
   const key = options.adminKey ?? (terminal.environment['SLUICE_ADMIN_KEY'] || storedKey(at.url, at.local));
   if (key !== undefined && key !== '') return key;
   throw new CliFailure(
@@ -63,7 +67,10 @@ function explain(error: unknown, url: string): unknown {
       );
     }
     if (error.code === 'unknown') {
-      return new CliFailure('not_sluice', `What answers at ${url} is not Sluice: ${error.message} Check --url.`);
+      return new CliFailure(
+        'not_sluice',
+        `What answers at ${url} is not Sluice: ${error.message} Check --url.`,
+      );
     }
     return error;
   }

@@ -35,7 +35,10 @@ export async function findKeyId(gateway: Connection, idOrName: string): Promise<
     throw new CliFailure('not_found', `There is no key "${idOrName}"; \`sluice keys list\` shows them.`);
   }
   if (second !== undefined) {
-    throw new CliFailure('conflict', `Several keys are named "${idOrName}"; use an id of \`sluice keys list\`.`);
+    throw new CliFailure(
+      'conflict',
+      `Several keys are named "${idOrName}"; use an id of \`sluice keys list\`.`,
+    );
   }
   return first.id;
 }

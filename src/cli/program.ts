@@ -2,20 +2,31 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../app/version.ts';
 import { problemJson, problemLines, UnusableConfiguration } from './configuration-problems.ts';
 import { describeFailure, EXIT } from './failure.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
+import { clean } from './text.ts';
+import type { DefineVerb } from './verb.ts';
 import { defineCheck } from './verbs/check.ts';
+import { defineDoctor } from './verbs/doctor.ts';
+import { defineInit } from './verbs/init.ts';
 import { defineKeys } from './verbs/keys.ts';
 import { defineLogs } from './verbs/logs.ts';
 import { defineModels } from './verbs/models.ts';
 import { defineStart } from './verbs/start.ts';
 import { defineStatus } from './verbs/status.ts';
 import { defineUsage } from './verbs/usage.ts';
-import { createTerminal, type Terminal } from './terminal.ts';
-import { clean } from './text.ts';
-import type { DefineVerb } from './verb.ts';
 
 /** Every verb, in the order of the help page. */
 const VERBS: readonly DefineVerb[] = [
- defineStart, defineCheck, defineStatus, defineKeys, defineUsage, defineLogs, defineModels];
+  defineStart,
+  defineInit,
+  defineCheck,
+  defineStatus,
+  defineDoctor,
+  defineKeys,
+  defineUsage,
+  defineLogs,
+  defineModels,
+];
 
 /** The commander program with every verb. It throws instead of ending the process. */
 export function createProgram(terminal: Terminal): Command {

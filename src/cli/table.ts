@@ -1,4 +1,4 @@
-import { clean, displayWidth, pad, type Paint, truncate } from './text.ts';
+import { clean, displayWidth, type Paint, pad, truncate } from './text.ts';
 
 /** A column: its heading, and how its cells stand. */
 export interface Column {
@@ -19,7 +19,7 @@ const MIN_WIDTH = 8;
 const GAP = '  ';
 
 /** Widths that fit: columns that may shrink give way, the widest first, until the screen is wide enough. */
-function fit(widths: readonly number[], columns: readonly Column[], screen: number): readonly number[] {
+function fitWidths(widths: readonly number[], columns: readonly Column[], screen: number): readonly number[] {
   const fitted = [...widths];
   let excess = fitted.reduce((sum, width) => sum + width, 0) + GAP.length * (fitted.length - 1) - screen;
   while (excess > 0) {
@@ -44,7 +44,7 @@ export function tableLines(
   const natural = table.columns.map((column, index) =>
     Math.max(displayWidth(column.title), ...rows.map((row) => displayWidth(row[index] ?? ''))),
   );
-  const widths = screen.width === undefined ? natural : fit(natural, table.columns, screen.width);
+  const widths = screen.width === undefined ? natural : fitWidths(natural, table.columns, screen.width);
   const line = (cells: readonly string[]) => {
     const joined = table.columns
       .map(({ align }, index) => {
@@ -60,7 +60,10 @@ export function tableLines(
 }
 
 /** Label and value, one pair a line, values aligned. */
-export function factLines(facts: readonly (readonly [label: string, value: string])[], paint: Paint): string[] {
+export function factLines(
+  facts: readonly (readonly [label: string, value: string])[],
+  paint: Paint,
+): string[] {
   const width = Math.max(0, ...facts.map(([label]) => displayWidth(label)));
   return facts.map(([label, value]) => `${paint('dim', pad(label, width))}  ${clean(value)}`);
 }

@@ -5,9 +5,7 @@ const ESCAPE = '\u001b';
  * characters that reorder text become `?`; line ends and tabs become spaces. Names and log rows come from strangers.
  */
 export function clean(text: string): string {
-  return text
-    .replaceAll(/[\t\n\r\u2028\u2029]+/g, ' ')
-    .replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '?');
+  return text.replaceAll(/[\t\n\r\u2028\u2029]+/g, ' ').replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '?');
 }
 
 const WIDE =

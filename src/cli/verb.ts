@@ -38,7 +38,10 @@ export function addVerb(
 export function withConnection(verb: Command): Command {
   return verb
     .option('--url <url>', 'address of the gateway (default: $SLUICE_URL, else as configured)')
-    .option('--admin-key <key>', 'admin key (default: $SLUICE_ADMIN_KEY, else the one stored in the data folder)')
+    .option(
+      '--admin-key <key>',
+      'admin key (default: $SLUICE_ADMIN_KEY, else the one stored in the data folder)',
+    )
     .option('-c, --config <file>', 'configuration file to take address and data folder from')
     .option('--data-dir <folder>', 'data folder of the gateway, where its admin key is');
 }

@@ -5,6 +5,7 @@ import type {
   ChatResponse,
   Finish,
   JsonObject,
+  OutputPart,
   StreamEvent,
   Usage,
 } from '../core/model/index.ts';
@@ -122,6 +123,8 @@ export interface Reserved extends Limited {
 export interface Guarded extends Reserved {
   /** The canonical request, decoded on first use. */
   decoded: () => ChatRequest;
+  /** Keeps an answer's reasoning for the next turn, in case the client drops it. */
+  remember: (parts: readonly OutputPart[]) => void;
   /** A guardrail, policy or cascade reads or edits content, so the plan must be canonical. */
   needsContent: boolean;
 }

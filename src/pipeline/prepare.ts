@@ -5,7 +5,8 @@ import type { ChatCodec } from '../formats/codec.ts';
 import type { Framing } from '../formats/frame.ts';
 import { patchTopLevel } from '../formats/patch-json.ts';
 import { CODECS } from '../formats/registry.ts';
-import type { UpstreamRequest } from '../ports/upstream.ts';
+import type { Account } from '../ports/authorizer.ts';
+import type { UpstreamRequest, UpstreamTimeouts } from '../ports/upstream.ts';
 import { adaptBody, authHeaders, changesBody, chatEndpoints, endpointUrl } from '../providers/address.ts';
 import type { Endpoint } from '../providers/provider.ts';
 import type { Routed } from './exchange.ts';
@@ -20,7 +21,10 @@ export interface Prepared {
   readonly hideUsage: boolean;
   /** How streams of this endpoint are framed. */
   readonly framing: Framing | 'aws-invoke';
+  /** Whole but for the headers an authorizer makes, if `account` is there. */
   readonly request: UpstreamRequest;
+  /** In whose name an authorizer has to authorize the request; absent where its headers hold all it needs. */
+  readonly account: Account | undefined;
 }
 
 /** Output limit sent where a format demands one and neither client nor catalog says: Claude's smallest common limit. */
@@ -77,17 +81,44 @@ function choosePlanFor(exchange: Routed, deployment: Deployment, way: Way): Plan
     needsPatch: Object.keys(fields).length > 0,
     needsContent: exchange.needsContent,
     needsRepair:
-      changesBody(endpoint) || (exchange.envelope.stream ? quirks.repairStream : quirks.repairWhole) === true,
+      (exchange.envelope.tools > 0 && (quirks.reasoningReplay ?? 'none') !== 'none') ||
+      changesBody(endpoint) ||
+      (exchange.envelope.stream ? quirks.repairStream : quirks.repairWhole) === true,
   });
+}
+
+/**
+ * A whole answer's headers come when it is complete, so only the total limit applies to it; a stream that makes progress
+ * has no total limit (R5). The client's own limit shortens both.
+ */
+function timeoutsFor(exchange: Routed, deployment: Deployment): UpstreamTimeouts {
+  const { timeouts } = deployment;
+  const own = exchange.client.timeoutMs ?? Number.POSITIVE_INFINITY;
+  const { stream } = exchange.envelope;
+  const total = stream
+    ? own
+    : Math.min(own, timeouts.totalMs === 0 ? Number.POSITIVE_INFINITY : timeouts.totalMs);
+  const totalMs = Number.isFinite(total) ? total : 0;
+  return { ...timeouts, firstByteMs: stream ? timeouts.firstByteMs : totalMs, totalMs };
 }
 
 /** The credential to send: the client's own in open mode where it fits this vendor, else one of the pool. */
 function credentialFor(exchange: Routed, deployment: Deployment): string | undefined {
   const own = exchange.principal.ownCredential;
-  const { vendor, credentials } = deployment.provider;
+  const { vendor, credentials, signed } = deployment.provider;
   const fits = own !== undefined && vendor.keyPrefix !== undefined && own.startsWith(vendor.keyPrefix);
-  if (own !== undefined && (fits || credentials.length === 0)) return own;
+  if (own !== undefined && (fits || (credentials.length === 0 && signed !== true))) return own;
   return credentials[0];
+}
+
+/** Whom to authorize for, where no plain credential does: the vendor's scheme signs and nobody gave the header itself. */
+function accountFor(deployment: Deployment, credential: string | undefined): Account | undefined {
+  const { name, vendor, region, settings, headers } = deployment.provider;
+  const scheme = vendor.auth;
+  if (scheme.type !== 'sigv4' && scheme.type !== 'google-oauth') return undefined;
+  if (credential !== undefined || 'authorization' in headers) return undefined;
+  // The same default as the address has.
+  return { provider: name, scheme, region: region ?? vendor.regions?.[0], settings };
 }
 
 /** Encodes an exchange for one deployment. Throws `unsupported_feature` or `bad_request`. */
@@ -112,6 +143,7 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
     extra = { ...extra, ...encoded.headers };
   }
   const { stream } = exchange.envelope;
+  const credential = credentialFor(exchange, deployment);
   const url = new URL(
     endpointUrl(provider.vendor, endpoint, {
       model: deployment.model,
@@ -127,6 +159,7 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
     dropped,
     hideUsage: 'stream_options' in fields,
     framing: endpoint.streamWrap ?? codec.framing,
+    account: accountFor(deployment, credential),
     request: {
       method: 'POST',
       origin: url.origin,
@@ -137,13 +170,10 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
         'accept-encoding': 'identity',
         ...provider.headers,
         ...extra,
-        ...authHeaders(provider.vendor.auth, credentialFor(exchange, deployment)),
+        ...authHeaders(provider.vendor.auth, credential),
       },
       body,
-      // A whole answer's headers come when it is complete, so only the total limit applies to it.
-      timeouts: stream
-        ? deployment.timeouts
-        : { ...deployment.timeouts, firstByteMs: deployment.timeouts.totalMs },
+      timeouts: timeoutsFor(exchange, deployment),
       allowPrivateNetwork: provider.allowPrivateNetwork,
     },
   };

@@ -1,5 +1,6 @@
 import { SluiceError } from '../core/errors/error.ts';
 import type { StreamEvent } from '../core/model/index.ts';
+import { createCollector } from '../core/translation/collect.ts';
 import type { Source } from '../formats/codec.ts';
 import { createFrameReader } from '../formats/reader.ts';
 import { type ByteTap, createByteTap } from '../formats/tap.ts';
@@ -58,7 +59,9 @@ async function* decodeStream(incoming: Incoming): AsyncGenerator<readonly Stream
   if (error !== undefined) throw error;
 }
 
-async function receiveEvents(facts: Facts, incoming: Incoming): Promise<Answer> {
+async function receiveEvents(exchange: Routed, incoming: Incoming): Promise<Answer> {
+  const { facts } = exchange;
+  const collector = createCollector();
   const stream = decodeStream(incoming);
   const held: StreamEvent[] = [];
   for (;;) {
@@ -72,11 +75,14 @@ async function receiveEvents(facts: Facts, incoming: Incoming): Promise<Answer> 
   async function* deliver(): AsyncGenerator<readonly StreamEvent[]> {
     try {
       meter(facts, held);
+      collector.push(held);
       yield held;
       for await (const events of stream) {
         meter(facts, events);
+        collector.push(events);
         yield events;
       }
+      exchange.remember(collector.response().choices[0]?.parts ?? []);
     } finally {
       incoming.answer.cancel();
     }
@@ -131,8 +137,7 @@ export async function receiveStream(exchange: Routed, incoming: Incoming): Promi
   const { prepared, source } = incoming;
   const rules = prepared.codec.tap;
   try {
-    if (prepared.plan === 'canonical' || rules === undefined)
-      return await receiveEvents(exchange.facts, incoming);
+    if (prepared.plan === 'canonical' || rules === undefined) return await receiveEvents(exchange, incoming);
     return await receiveBytes(
       exchange.facts,
       incoming,

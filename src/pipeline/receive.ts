@@ -144,6 +144,7 @@ export async function receive(
   facts.usage = response.usage;
   facts.finish = response.choices[0]?.finish;
   facts.deliveredBytes = outputBytes(response);
+  if (prepared.plan === 'canonical') exchange.remember(response.choices[0]?.parts ?? []);
   // The client asked for a stream and the provider answered whole: lawful to convert.
   if (exchange.envelope.stream) return { kind: 'event-stream', events: once(replayResponse(response)) };
   if (prepared.plan === 'canonical') return { kind: 'whole', response };

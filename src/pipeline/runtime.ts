@@ -20,6 +20,8 @@ export interface ConfiguredProvider {
   readonly allowPrivateNetwork: boolean;
   /** Vendor-specific facts for authorisers (AWS keys, cloud project, API version). */
   readonly settings: Readonly<Record<string, string>>;
+  /** The operator's credential is in `settings` and an authorizer makes headers of it; clients' own are not used then. */
+  readonly signed?: boolean;
 }
 
 /** One place a model can be reached: provider + model + region + credential pool. */

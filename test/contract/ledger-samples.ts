@@ -2,7 +2,9 @@ import { NO_COST } from '../../src/core/cost/cost.ts';
 import type { ExchangeRecord, HoldRecord } from '../../src/core/cost/exchange.ts';
 import type { VirtualKey } from '../../src/core/policy/virtual-key.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import type { Ledger } from '../../src/ports/ledger.ts';
 import type { Log } from '../../src/ports/log-sink.ts';
+import type { Store } from '../../src/ports/store.ts';
 
 /** 2026-01-05, a Monday, at noon UTC. */
 export const NOON = Date.UTC(2026, 0, 5, 12);
@@ -120,4 +122,11 @@ export function virtualKey(id: string, change: Partial<VirtualKey> = {}): Virtua
     metadata: {},
     ...change,
   };
+}
+
+/** A store under test, with the ledger that feeds it. `dispose` closes both and cleans up. */
+export interface StoreUnderTest {
+  readonly store: Store;
+  readonly ledger: Ledger;
+  dispose(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { UpstreamAnswer } from '../../ports/upstream.ts';
 import { decompressed } from './coding.ts';
-import { toSluiceError } from './errors.ts';
+import { timeoutSentence, toSluiceError } from './errors.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -43,10 +43,24 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   #error: SluiceError | undefined;
   #cancelled = false;
   #wake: (() => void) | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
 
-  constructor(started: (answer: UpstreamAnswer) => void, failed: (error: SluiceError) => void) {
+  /** `totalMs` bounds the whole exchange with the upstream; 0: no bound. */
+  constructor(
+    started: (answer: UpstreamAnswer) => void,
+    failed: (error: SluiceError) => void,
+    totalMs: number,
+  ) {
     this.#started = started;
     this.#failed = failed;
+    if (totalMs > 0) this.#timer = setTimeout(() => this.#timeOut(), totalMs);
+  }
+
+  #timeOut(): void {
+    this.#error ??= new SluiceError('upstream_timeout', timeoutSentence());
+    if (this.status === 0) this.#failed(this.#error);
+    this.cancel();
+    this.#notify();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -81,11 +95,13 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   }
 
   onResponseEnd(): void {
+    clearTimeout(this.#timer);
     this.#ended = true;
     this.#notify();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    clearTimeout(this.#timer);
     this.#ended = true;
     this.#error ??= toSluiceError(error, this.status !== 0);
     if (this.status === 0) this.#failed(this.#error);
@@ -95,6 +111,7 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   cancel(): void {
     if (this.#cancelled || this.#ended) return;
     this.#cancelled = true;
+    clearTimeout(this.#timer);
     this.#controller?.abort(new Error('cancelled'));
   }
 

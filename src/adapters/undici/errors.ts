@@ -22,6 +22,11 @@ const SENTENCES: Readonly<Partial<Record<ErrorCode, string>>> = {
     'The provider could not be reached. Check its base URL and the network, or add a fallback model.',
 };
 
+/** What to say when the upstream took too long. */
+export function timeoutSentence(): string {
+  return SENTENCES['upstream_timeout'] ?? '';
+}
+
 function codeOf(error: Error, started: boolean): ErrorCode {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (TIMEOUTS.has(code)) return 'upstream_timeout';

@@ -60,9 +60,10 @@ export function openUndiciUpstream(config: UndiciUpstreamConfig): Upstream {
           reject(new SluiceError('client_closed', 'The client left.'));
           return;
         }
-        const answer = new DispatchedAnswer(resolve, (error) => {
+        const failed = (error: SluiceError): void => {
           reject(signal.aborted ? new SluiceError('client_closed', 'The client left.') : error);
-        });
+        };
+        const answer = new DispatchedAnswer(resolve, failed, request.timeouts.totalMs);
         signal.addEventListener('abort', () => answer.cancel(), { once: true });
         try {
           poolFor(request).dispatch(

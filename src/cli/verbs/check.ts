@@ -42,7 +42,8 @@ function verdict(subject: string, found: { readonly problems: number; readonly w
 export function defineCheck(program: Command, terminal: Terminal): void {
   addVerb(program, 'check', {
     summary: 'Check a configuration file and name every problem',
-    details: 'Each problem is told as path, problem and remedy. Exits 1 when there is one; warnings do not count.',
+    details:
+      'Each problem is told as path, problem and remedy. Exits 1 when there is one; warnings do not count.',
     examples: ['sluice check', 'sluice check deploy/sluice.yaml --json'],
   })
     .argument('[file]', 'configuration file (default: $SLUICE_CONFIG, else sluice.yaml)')

@@ -22,6 +22,7 @@ export interface CreateOptions extends ConnectionOptions {
   readonly user?: string;
 }
 
+const ACTIONS = ['block', 'warn'] as const;
 const WINDOWS = ['hour', 'day', 'week', 'month', 'total'] as const;
 
 function limitOf(text: string | undefined, option: string, max: number): number | undefined {
@@ -55,7 +56,7 @@ export function keyInputOf(name: string, options: CreateOptions, now: number): I
         : {
             limit_usd: parseUsd(options.budget, '--budget'),
             window: parseChoice(options.window ?? 'month', '--window', WINDOWS),
-            action: parseChoice(options.action ?? 'block', '--action', ['block', 'warn']),
+            action: parseChoice(options.action ?? 'block', '--action', ACTIONS),
           },
   };
 }
@@ -175,7 +176,8 @@ function defineListAndShow(keys: Command, terminal: Terminal): void {
     const { listAllKeys } = await import('../key-names.ts');
     const all = await listAllKeys(gateway);
     if (options.json) return printJson(terminal, { data: all, next_cursor: null });
-    if (all.length === 0) return terminal.complain('There are no keys; make one with `sluice keys create NAME`.');
+    if (all.length === 0)
+      return terminal.complain('There are no keys; make one with `sluice keys create NAME`.');
     for (const line of tableLines(keyTable(all), terminal)) terminal.print(line);
   });
   withConnection(
@@ -232,7 +234,8 @@ function defineBlock(keys: Command, terminal: Terminal): void {
 
 /** Asks before what cannot be undone; without a terminal only `--yes` will do. */
 async function confirmRevocation(key: KeyView, terminal: Terminal): Promise<boolean> {
-  if (!terminal.canAsk) throw badUsage('Revoking a key cannot be undone; add --yes to do it without being asked.');
+  if (!terminal.canAsk)
+    throw badUsage('Revoking a key cannot be undone; add --yes to do it without being asked.');
   const { confirm } = await import('@clack/prompts');
   const question = `Revoke ${clean(key.name)} (…${clean(key.hint)})? This cannot be undone.`;
   return (await confirm({ message: question, initialValue: false })) === true;
@@ -240,14 +243,20 @@ async function confirmRevocation(key: KeyView, terminal: Terminal): Promise<bool
 
 function defineRevoke(keys: Command, terminal: Terminal): void {
   withConnection(
-    addVerb(keys, 'revoke', { summary: 'Revoke a key for good', examples: ['sluice keys revoke my-app --yes'] }),
+    addVerb(keys, 'revoke', {
+      summary: 'Revoke a key for good',
+      examples: ['sluice keys revoke my-app --yes'],
+    }),
   )
     .argument('<id>', 'id or name of the key')
     .option('-y, --yes', 'do not ask')
     .action(async (idOrName: string, options: ConnectionOptions & { readonly yes?: boolean }) => {
       if (options.json && options.yes !== true) throw badUsage('With --json nothing is asked; add --yes.');
       const { gateway, id } = await openKey(idOrName, options, terminal);
-      if (options.yes !== true && !(await confirmRevocation(await gateway.call('getKey', { id }), terminal))) {
+      if (
+        options.yes !== true &&
+        !(await confirmRevocation(await gateway.call('getKey', { id }), terminal))
+      ) {
         throw new CliFailure('cancelled', 'Nothing was revoked.');
       }
       const answer = await gateway.call('revokeKey', { id });

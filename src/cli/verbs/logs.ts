@@ -70,7 +70,11 @@ async function recent(gateway: Connection, filter: Filter, count: number): Promi
   return [...data].reverse();
 }
 
-async function follow(gateway: Connection, filter: Filter, how: { options: LogsOptions; terminal: Terminal; count: number }) {
+async function follow(
+  gateway: Connection,
+  filter: Filter,
+  how: { options: LogsOptions; terminal: Terminal; count: number },
+) {
   const { options, terminal, count } = how;
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
@@ -86,7 +90,8 @@ async function follow(gateway: Connection, filter: Filter, how: { options: LogsO
   if (seen.size === 0 && !options.json) terminal.complain('Waiting for calls; Ctrl-C ends.');
   for (let step = await next; step.done !== true; step = await next) {
     const row = step.value;
-    if (matches(row, filter) && !(seen.size <= MAX_SEEN && seen.has(row.id))) printRow(row, options, terminal);
+    if (matches(row, filter) && !(seen.size <= MAX_SEEN && seen.has(row.id)))
+      printRow(row, options, terminal);
     next = rows.next();
   }
   if (stop.signal.aborted) return;

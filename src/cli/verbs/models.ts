@@ -3,7 +3,11 @@ import { dollars, grouped, tableLines } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 import { addVerb, type ConnectionOptions, printJson, withConnection } from '../verb.ts';
 
-async function models(filter: string | undefined, options: ConnectionOptions, terminal: Terminal): Promise<void> {
+async function models(
+  filter: string | undefined,
+  options: ConnectionOptions,
+  terminal: Terminal,
+): Promise<void> {
   const { connect } = await import('../connect.ts');
   const { data } = await connect(options, terminal).call('listModels', {});
   const wanted = filter?.toLowerCase() ?? '';

@@ -4,8 +4,8 @@ import { ConfigurationError, findSource, type LaunchOptions, launch } from '../.
 import { bannerLines, type StartFacts } from '../banner.ts';
 import { UnusableConfiguration } from '../configuration-problems.ts';
 import { parsePort } from '../parse.ts';
-import type { StartOptions } from './start.ts';
 import type { Terminal } from '../terminal.ts';
+import type { StartOptions } from './start.ts';
 
 /** A Ctrl-C through `npm start` arrives from the terminal and from npm: what follows this soon is the same one. */
 const SAME_SIGNAL_MS = 500;

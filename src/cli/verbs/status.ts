@@ -23,7 +23,9 @@ function uptime(seconds: number): string {
 function printStatus(status: Status, url: string, terminal: Terminal): void {
   const { paint } = terminal;
   const state = status.ready ? paint('green', 'up') : paint('yellow', 'draining');
-  terminal.print(`Sluice ${clean(status.version)} is ${state} at ${clean(url)}, for ${uptime(status.uptime_s)}.`);
+  terminal.print(
+    `Sluice ${clean(status.version)} is ${state} at ${clean(url)}, for ${uptime(status.uptime_s)}.`,
+  );
   if (status.demo) terminal.print(paint('yellow', 'Demo mode: a built-in simulator answers.'));
   const facts = factLines(
     [

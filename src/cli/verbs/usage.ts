@@ -45,7 +45,11 @@ function startText(start: string | null, interval: string | undefined): string {
   return interval === 'day' ? start.slice(0, 10) : start.slice(0, 16).replace('T', ' ');
 }
 
-function usageTable(usage: Usage, total: UsageRow | undefined, query: { groups: readonly string[]; interval?: string }) {
+function usageTable(
+  usage: Usage,
+  total: UsageRow | undefined,
+  query: { groups: readonly string[]; interval?: string },
+) {
   const { groups, interval } = query;
   const start: readonly Column[] = interval === undefined ? [] : [{ title: 'START (UTC)' }];
   const rows = usage.data.map((row) => [
@@ -54,9 +58,14 @@ function usageTable(usage: Usage, total: UsageRow | undefined, query: { groups: 
     ...numbers(row),
   ]);
   const labels = start.length + groups.length;
-  const last = total === undefined ? [] : [['total', ...Array(Math.max(0, labels - 1)).fill(''), ...numbers(total)]];
+  const last =
+    total === undefined ? [] : [['total', ...Array(Math.max(0, labels - 1)).fill(''), ...numbers(total)]];
   return {
-    columns: [...start, ...groups.map((group) => ({ title: group.toUpperCase(), shrinks: true })), ...NUMBERS],
+    columns: [
+      ...start,
+      ...groups.map((group) => ({ title: group.toUpperCase(), shrinks: true })),
+      ...NUMBERS,
+    ],
     rows: [...rows, ...(labels > 0 && usage.data.length > 1 ? last : [])],
   };
 }
@@ -89,7 +98,10 @@ async function usage(options: UsageOptions, terminal: Terminal): Promise<void> {
     terminal.print('No calls in this time.');
     return;
   }
-  const table = usageTable(answer, total.data[0], { groups, ...(interval === undefined ? {} : { interval }) });
+  const table = usageTable(answer, total.data[0], {
+    groups,
+    ...(interval === undefined ? {} : { interval }),
+  });
   for (const line of tableLines(table, terminal)) terminal.print(line);
 }
 
@@ -101,7 +113,10 @@ export function defineUsage(program: Command, terminal: Terminal): void {
       examples: ['sluice usage', 'sluice usage --from 7d --group-by key,model --interval day'],
     }),
   )
-    .option('--from <time>', 'a duration ago (7d), a day (2026-01-31) or an RFC 3339 time (default: 30 days ago)')
+    .option(
+      '--from <time>',
+      'a duration ago (7d), a day (2026-01-31) or an RFC 3339 time (default: 30 days ago)',
+    )
     .option('--to <time>', 'the same, exclusive (default: now)')
     .option('--group-by <list>', 'model, provider, key, user, tag:NAME, separated by commas; none', 'model')
     .option('--interval <step>', 'one row per hour or day')

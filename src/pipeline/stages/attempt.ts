@@ -1,7 +1,8 @@
 import { SluiceError } from '../../core/errors/error.ts';
+import type { Authorizers } from '../../ports/authorizer.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
-import type { Upstream } from '../../ports/upstream.ts';
+import type { Upstream, UpstreamRequest } from '../../ports/upstream.ts';
 import type { Stage } from '../compose.ts';
 import { type Answer, type Answered, type Candidate, extend, type Routed } from '../exchange.ts';
 import { type Prepared, prepare } from '../prepare.ts';
@@ -10,6 +11,7 @@ import type { RetryPolicy } from '../runtime.ts';
 
 export interface AttemptPorts {
   readonly upstream: Upstream;
+  readonly authorizers: Authorizers;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -49,7 +51,18 @@ function toError(error: unknown): SluiceError {
   });
 }
 
-/** One try: encode, send, read up to the commit point. */
+/** The request with everything it needs to be let in. */
+async function authorized(
+  ports: AttemptPorts,
+  { request, account }: Prepared,
+  signal: AbortSignal,
+): Promise<UpstreamRequest> {
+  if (account === undefined) return request;
+  const headers = await ports.authorizers[account.scheme.type].authorize(request, account, signal);
+  return { ...request, headers: { ...request.headers, ...headers } };
+}
+
+/** One try: encode, authorize, send, read up to the commit point. */
 async function tryOnce(ports: AttemptPorts, exchange: Routed, candidate: Candidate): Promise<Answer> {
   const { deployment } = candidate;
   const { facts } = exchange;
@@ -69,7 +82,8 @@ async function tryOnce(ports: AttemptPorts, exchange: Routed, candidate: Candida
   let prepared: Prepared | undefined;
   try {
     prepared = prepare(exchange, deployment);
-    const answer = await ports.upstream.send(prepared.request, exchange.signal);
+    const request = await authorized(ports, prepared, exchange.signal);
+    const answer = await ports.upstream.send(request, exchange.signal);
     status = answer.status;
     facts.upstreamRequestId = answer.headers['x-request-id'] ?? answer.headers['request-id'];
     const result = await receive(exchange, deployment, { answer, prepared });

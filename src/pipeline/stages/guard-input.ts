@@ -1,20 +1,29 @@
-import type { ChatRequest } from '../../core/model/index.ts';
+import type { ChatRequest, OutputPart } from '../../core/model/index.ts';
+import type { ReasoningMemory } from '../../core/translation/reasoning-memory.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Stage } from '../compose.ts';
 import { extend, type Guarded, type Reserved } from '../exchange.ts';
 
 /**
  * Input guardrails. None are built yet: the stage passes every request and says so by leaving `needsContent` false, so
- * that same-format bytes go through untouched. It offers the canonical request, decoded on first use.
+ * that same-format bytes go through untouched. It offers the canonical request, decoded on first use, with reasoning that
+ * the client dropped put back.
  */
-export function createGuardInput(): Stage<Reserved, Guarded> {
+export function createGuardInput(ports: {
+  readonly memory: ReasoningMemory;
+  readonly clock: Clock;
+}): Stage<Reserved, Guarded> {
+  const { memory, clock } = ports;
   return (exchange) => {
     let decoded: ChatRequest | undefined;
+    const scope = exchange.principal.key?.id ?? '';
     return extend(exchange, {
       needsContent: false,
       decoded: () => {
-        decoded ??= exchange.codec.decodeRequest(exchange.body);
+        decoded ??= memory.restore(scope, exchange.codec.decodeRequest(exchange.body), clock.now());
         return decoded;
       },
+      remember: (parts: readonly OutputPart[]) => memory.remember(scope, parts, clock.now()),
     });
   };
 }

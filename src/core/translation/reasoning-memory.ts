@@ -1,0 +1,129 @@
+import type { ChatRequest, Message, OutputPart, Part, ReasoningPart, ToolCallPart } from '../model/index.ts';
+
+/** What belongs to one tool call and a client may have dropped: the thoughts before it and the state on it. */
+interface Remembered {
+  readonly reasoning: readonly ReasoningPart[];
+  readonly call: Pick<ToolCallPart, 'signature' | 'itemId'>;
+  readonly bytes: number;
+  readonly expiresAt: number;
+}
+
+/** Bounds of a {@link ReasoningMemory}. */
+export interface ReasoningMemoryLimits {
+  readonly maxBytes: number;
+  /** How long an entry is kept; an agent's turn is rarely longer. */
+  readonly ttlMs: number;
+}
+
+/** Bytes an entry costs besides its text. */
+const ENTRY_BYTES = 200;
+
+function keyOf(scope: string, call: ToolCallPart): string {
+  // The arguments are part of the key because ids of vendors without ids repeat over conversations.
+  return JSON.stringify([scope, call.id, call.name, call.arguments]);
+}
+
+function sizeOf(reasoning: readonly ReasoningPart[], call: ToolCallPart): number {
+  let size = ENTRY_BYTES + call.arguments.length + (call.signature?.value.length ?? 0);
+  for (const part of reasoning) {
+    size += part.text.length + (part.signature?.value.length ?? 0) + (part.redacted?.length ?? 0);
+  }
+  return size;
+}
+
+function isCall(part: Part): part is ToolCallPart {
+  return part.type === 'tool_call';
+}
+
+/**
+ * Short-lived memory of reasoning, keyed by tool call, for clients that drop fields they do not know: Claude, Gemini 3 and
+ * DeepSeek refuse the next turn of a tool loop without it (WIRE §2.1, "reasoning replay"). Bounded in bytes and time; the
+ * oldest entries go first. `scope` keeps callers apart.
+ */
+export class ReasoningMemory {
+  readonly #limits: ReasoningMemoryLimits;
+  readonly #entries = new Map<string, Remembered>();
+  #bytes = 0;
+
+  constructor(limits: ReasoningMemoryLimits) {
+    this.#limits = limits;
+  }
+
+  /** Bytes held, for metrics. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Keeps what stands before and on each tool call of an answer. */
+  remember(scope: string, parts: readonly OutputPart[], now: number): void {
+    let reasoning: ReasoningPart[] = [];
+    for (const part of parts) {
+      if (part.type === 'reasoning') reasoning.push(part);
+      if (part.type !== 'tool_call') continue;
+      if (reasoning.length > 0 || part.signature !== undefined)
+        this.#put(keyOf(scope, part), reasoning, { part, now });
+      reasoning = [];
+    }
+  }
+
+  /** The request with remembered reasoning put back where the client dropped it; the same object when there is none. */
+  restore(scope: string, request: ChatRequest, now: number): ChatRequest {
+    if (this.#entries.size === 0) return request;
+    let changed = false;
+    const messages = request.messages.map((message) => {
+      const restored = this.#restoreMessage(scope, message, now);
+      changed ||= restored !== message;
+      return restored;
+    });
+    return changed ? { ...request, messages } : request;
+  }
+
+  #restoreMessage(scope: string, message: Message, now: number): Message {
+    if (message.role !== 'assistant' || !message.parts.some(isCall)) return message;
+    const hasReasoning = message.parts.some((part) => part.type === 'reasoning');
+    let changed = false;
+    const parts = message.parts.flatMap((part): Part[] => {
+      if (!isCall(part)) return [part];
+      const found = this.#get(keyOf(scope, part), now);
+      if (found === undefined) return [part];
+      changed = true;
+      const call: ToolCallPart = { ...found.call, ...part };
+      return hasReasoning ? [call] : [...found.reasoning, call];
+    });
+    return changed ? { ...message, parts } : message;
+  }
+
+  #put(
+    key: string,
+    reasoning: readonly ReasoningPart[],
+    { part, now }: { part: ToolCallPart; now: number },
+  ): void {
+    this.#drop(key);
+    const call = {
+      ...(part.signature === undefined ? {} : { signature: part.signature }),
+      ...(part.itemId === undefined ? {} : { itemId: part.itemId }),
+    };
+    const bytes = key.length + sizeOf(reasoning, part);
+    if (bytes > this.#limits.maxBytes) return;
+    this.#entries.set(key, { reasoning, call, bytes, expiresAt: now + this.#limits.ttlMs });
+    this.#bytes += bytes;
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#bytes <= this.#limits.maxBytes && entry.expiresAt > now) break;
+      this.#drop(oldest);
+    }
+  }
+
+  #get(key: string, now: number): Remembered | undefined {
+    const found = this.#entries.get(key);
+    if (found === undefined || found.expiresAt > now) return found;
+    this.#drop(key);
+    return undefined;
+  }
+
+  #drop(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#bytes -= entry.bytes;
+  }
+}

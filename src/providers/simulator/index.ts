@@ -1,0 +1,10 @@
+export { type Simulated, type Situation, think } from './brain.ts';
+export { errorBody, errorHeaders, type VendorError } from './errors.ts';
+export { parseModelName, SIMULATED_MODELS } from './models.ts';
+export { collectOptions, headerOptions, type Options, parseOptions } from './options.ts';
+export { simulator } from './provider.ts';
+export { findRoute, type Route } from './routes.ts';
+export { type Pace, type Script, type Step, streamType, tellStream, tellWhole, vendorHeaders } from './script.ts';
+export { createDice } from './seed.ts';
+export { answerSide } from './side.ts';
+export type { KnownPrefix } from './usage.ts';

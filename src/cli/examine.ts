@@ -66,7 +66,12 @@ export function examineDataFolder(folder: string): Finding {
   try {
     readAdminKey(folder);
   } catch (error) {
-    return { check, result: 'fail', message: (error as Error).message, remedy: `Run \`chmod 600 ${folder}/admin.key\`.` };
+    return {
+      check,
+      result: 'fail',
+      message: (error as Error).message,
+      remedy: `Run \`chmod 600 ${folder}/admin.key\`.`,
+    };
   }
   return { check, result: 'ok', message: folder };
 }
@@ -97,14 +102,17 @@ export async function examinePort({ host, port }: Pick<LocalAddress, 'host' | 'p
   if (refusal === undefined) return { check, result: 'ok', message: `${host}:${port} is free.` };
   if (refusal !== 'EADDRINUSE') {
     const remedy =
-      refusal === 'EACCES' ? 'Choose a port above 1023 with --port.' : 'Set server.host to an address of this machine.';
+      refusal === 'EACCES'
+        ? 'Choose a port above 1023 with --port.'
+        : 'Set server.host to an address of this machine.';
     return { check, result: 'fail', message: `${host}:${port} cannot be listened on (${refusal}).`, remedy };
   }
   const reached = ['0.0.0.0', '::'].includes(bare) ? '127.0.0.1' : bare;
   const url = `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}/health/live`;
   const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined);
   const body = (await answer?.json().catch(() => undefined)) as { status?: unknown } | undefined;
-  if (body?.status === 'live') return { check, result: 'ok', message: `A gateway answers on ${host}:${port}.` };
+  if (body?.status === 'live')
+    return { check, result: 'ok', message: `A gateway answers on ${host}:${port}.` };
   const remedy = 'Stop what runs there, or choose another with --port.';
   return { check, result: 'fail', message: `Another program listens on ${host}:${port}.`, remedy };
 }
@@ -148,7 +156,8 @@ export function examineClock(skews: readonly number[], now: number): Finding {
   // Sluice was made in 2026: an earlier clock has lost its battery.
   if (now < Date.UTC(2026, 0, 1)) return { check, result: 'fail', message: `It says ${time}.`, remedy };
   const [skew] = skews.toSorted((a, b) => Math.abs(a) - Math.abs(b));
-  if (skew === undefined) return { check, result: 'ok', message: `It says ${time}; there was nothing to compare it with.` };
+  if (skew === undefined)
+    return { check, result: 'ok', message: `It says ${time}; there was nothing to compare it with.` };
   const off = Math.abs(skew);
   const message = `It is ${Math.round(off / 1000)} s off.`;
   if (off >= CLOCK_FAIL_MS) return { check, result: 'fail', message, remedy };
@@ -158,19 +167,35 @@ export function examineClock(skews: readonly number[], now: number): Finding {
 
 function examinePortal(): Finding {
   if (portalFolder() !== undefined) return { check: 'Portal', result: 'ok', message: 'It is built.' };
-  return { check: 'Portal', result: 'warn', message: 'It is not built.', remedy: 'Run `npm run build` in the repository.' };
+  return {
+    check: 'Portal',
+    result: 'warn',
+    message: 'It is not built.',
+    remedy: 'Run `npm run build` in the repository.',
+  };
 }
 
 function configurationFindings(checked: Awaited<ReturnType<typeof checkConfiguration>>): readonly Finding[] {
   const check = 'Configuration';
   const where = checked.path ?? 'the environment; there is no sluice.yaml here';
   const faults = checked.problems.map(
-    (one): Finding => ({ check, result: 'fail', message: formatProblem({ ...one, remedy: '' }), remedy: one.remedy }),
+    (one): Finding => ({
+      check,
+      result: 'fail',
+      message: formatProblem({ ...one, remedy: '' }),
+      remedy: one.remedy,
+    }),
   );
   const warnings = checked.warnings.map(
-    (one): Finding => ({ check, result: 'warn', message: formatProblem({ ...one, remedy: '' }), remedy: one.remedy }),
+    (one): Finding => ({
+      check,
+      result: 'warn',
+      message: formatProblem({ ...one, remedy: '' }),
+      remedy: one.remedy,
+    }),
   );
-  const fine: readonly Finding[] = faults.length === 0 ? [{ check, result: 'ok', message: `Taken from ${where}.` }] : faults;
+  const fine: readonly Finding[] =
+    faults.length === 0 ? [{ check, result: 'ok', message: `Taken from ${where}.` }] : faults;
   return [...fine, ...warnings];
 }
 

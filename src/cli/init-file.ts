@@ -29,7 +29,7 @@ function providerLines(providers: ConfigurationDraft['providers']): readonly str
       '# No provider is set up: a built-in simulator answers. Take the marks off and set the variable to change that.',
       '# providers:',
       '#   openai:',
-      '#     api_key: "${OPENAI_API_KEY}"', // biome-ignore lint/suspicious/noTemplateCurlyInString: the file's syntax
+      `#     api_key: "\${OPENAI_API_KEY}"`,
     ];
   }
   const tree = Object.fromEntries(providers.map(({ id, settings }) => [id, settings]));
@@ -69,7 +69,10 @@ export function writePrivately(path: string, text: string, replace: boolean): vo
     else linkSync(draft, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new CliFailure('exists', `${path} exists already; add --force to replace it, or name another with --config.`);
+    throw new CliFailure(
+      'exists',
+      `${path} exists already; add --force to replace it, or name another with --config.`,
+    );
   } finally {
     if (!replace) unlinkSync(draft);
   }

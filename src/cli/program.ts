@@ -37,7 +37,8 @@ export function createProgram(terminal: Terminal): Command {
     .helpCommand('help [verb]', 'print help for a verb')
     .showSuggestionAfterError(true)
     .exitOverride()
-    .configureOutput({ writeErr: () => undefined, outputError: () => undefined })
+    // Errors are told by `report`; what else commander writes there is help for a call without a verb.
+    .configureOutput({ writeErr: (text) => terminal.complain(text.trimEnd()), outputError: () => undefined })
     .addHelpText('after', '\nExample:\n  $ sluice start\n\n`sluice VERB --help` explains a verb.');
   for (const define of VERBS) define(program, terminal);
   return program;
@@ -60,19 +61,26 @@ function report(error: unknown, json: boolean, terminal: Terminal): number {
   return exitCode;
 }
 
+/** Commander's sentence as ours: no prefix, one line, a full stop. */
+function usageSentence(error: CommanderError): string {
+  if (error.code === 'commander.help') return 'Name a verb; `sluice --help` lists them.';
+  const text = clean(error.message.replace(/^error: /, '').replace('\n', ' '));
+  const [, word, near] = /^unknown command '(.*?)'(?: \(Did you mean (.*)\?\))?$/.exec(text) ?? [];
+  if (word !== undefined) {
+    return `There is no verb "${word}"${near === undefined ? '; `sluice --help` lists them.' : `; did you mean ${near}?`}`;
+  }
+  const ended = /[.?)]$/.test(text) ? text : `${text}.`;
+  return `${ended.charAt(0).toUpperCase()}${ended.slice(1)} Add --help to see what is taken.`;
+}
+
 /** Help and version are no errors; everything else commander refuses is bad usage. */
 function reportUsage(error: CommanderError, json: boolean, terminal: Terminal): number {
   if (error.exitCode === 0) return EXIT.ok;
-  // `sluice` alone and `sluice keys` alone: commander asks for help to be shown as an error.
-  const bare = error.code === 'commander.help';
-  const sentence = bare
-    ? 'Name a verb; `sluice --help` lists them.'
-    : clean(error.message.replace(/^error: /, '').replace('\n', ' '));
-  const ended = /[.?)]$/.test(sentence) ? sentence : `${sentence}.`;
-  const message = `${ended.charAt(0).toUpperCase()}${ended.slice(1)}`;
+  const message = usageSentence(error);
   if (json) terminal.print(JSON.stringify({ error: { code: 'bad_usage', message } }));
-  else
-    terminal.complain(`${terminal.paint('red', 'Error:')} ${message}${bare ? '' : ' See `sluice --help`.'}`);
+  // Without a verb commander has written the help page already.
+  else if (error.code !== 'commander.help')
+    terminal.complain(`${terminal.paint('red', 'Error:')} ${message}`);
   return EXIT.usage;
 }
 

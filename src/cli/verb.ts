@@ -17,6 +17,13 @@ export interface ConnectionOptions extends CommonOptions {
   readonly dataDir?: string;
 }
 
+const EXAMPLES = new WeakMap<Command, readonly string[]>();
+
+/** Command lines that show a verb at work; for the reference page. */
+export function examplesOf(verb: Command): readonly string[] {
+  return EXAMPLES.get(verb) ?? [];
+}
+
 /** A sub-command with `--json` and its examples under the help text. */
 export function addVerb(
   parent: Command,
@@ -26,12 +33,14 @@ export function addVerb(
   const examples = texts.examples.map((line) => `  $ ${line}`).join('\n');
   const details = texts.details === undefined ? '' : ` ${texts.details}`;
   const title = texts.examples.length === 1 ? 'Example:' : 'Examples:';
-  return parent
+  const verb = parent
     .command(usage)
     .summary(texts.summary)
     .description(`${texts.summary}.${details}`)
     .option('--json', 'write JSON on standard output and nothing else')
     .addHelpText('after', `\n${title}\n${examples}`);
+  EXAMPLES.set(verb, texts.examples);
+  return verb;
 }
 
 /** The options of verbs that ask a running gateway. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { EXIT } from '../failure.ts';
 import type { Finding } from '../examine.ts';
+import { EXIT } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
 import { clean } from '../text.ts';
 import { addVerb, type ConnectionOptions, printJson } from '../verb.ts';
@@ -28,17 +28,23 @@ async function doctor(options: DoctorOptions, terminal: Terminal): Promise<void>
   }
   for (const finding of findings) printFinding(finding, terminal);
   terminal.print('');
-  terminal.print(failed === 0 ? 'Nothing stands in the way.' : `${failed} of ${findings.length} checks failed.`);
+  terminal.print(
+    failed === 0 ? 'Nothing stands in the way.' : `${failed} of ${findings.length} checks failed.`,
+  );
 }
 
 /** `sluice doctor` */
 export function defineDoctor(program: Command, terminal: Terminal): void {
   addVerb(program, 'doctor', {
     summary: 'Look for what keeps the gateway from working here',
-    details: 'Exits 1 when a check fails; warnings do not count. Providers are asked whether they answer, without a key.',
+    details:
+      'Exits 1 when a check fails; warnings do not count. Providers are asked whether they answer, without a key.',
     examples: ['sluice doctor'],
   })
-    .option('-c, --config <file>', 'configuration file (default: $SLUICE_CONFIG, else sluice.yaml if there is one)')
+    .option(
+      '-c, --config <file>',
+      'configuration file (default: $SLUICE_CONFIG, else sluice.yaml if there is one)',
+    )
     .option('--data-dir <folder>', 'data folder (default: as configured)')
     .action((options: DoctorOptions) => doctor(options, terminal));
 }

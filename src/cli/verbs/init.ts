@@ -15,7 +15,8 @@ export interface InitOptions extends CommonOptions {
 export function defineInit(program: Command, terminal: Terminal): void {
   addVerb(program, 'init', {
     summary: 'Write a configuration file, after a few questions',
-    details: 'Provider keys are referred to by the environment variable they stand in, never written into the file.',
+    details:
+      'Provider keys are referred to by the environment variable they stand in, never written into the file.',
     examples: ['sluice init', 'sluice init --yes --port 4200'],
   })
     .option('-y, --yes', 'ask nothing: take every provider found in the environment, and defaults')

@@ -37,10 +37,19 @@ function sentenceOf(parse: (text: string) => unknown): (text: string | undefined
 /** Vendors a newcomer may want without having set their variable: those with one key and a known address. */
 function offeredProviders(found: readonly ProviderDraft[]) {
   const rest = listVendors()
-    .filter(({ id, env, baseUrl }) => env.length > 0 && baseUrl !== undefined && !found.some((one) => one.id === id))
+    .filter(
+      ({ id, env, baseUrl }) =>
+        env.length > 0 && baseUrl !== undefined && !found.some((one) => one.id === id),
+    )
     .map(({ id, name, env }) => {
       const variable = env[0] ?? '';
-      return { id, by: variable, settings: { api_key: `\${${variable}}` }, label: name, hint: `set ${variable}` };
+      return {
+        id,
+        by: variable,
+        settings: { api_key: `\${${variable}}` },
+        label: name,
+        hint: `set ${variable}`,
+      };
     });
   const ready = found.map((one) => ({
     ...one,

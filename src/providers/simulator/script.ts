@@ -10,6 +10,8 @@ export type Step =
   | { readonly do: 'send'; readonly data: string | Uint8Array; readonly share?: number }
   /** `Infinity` waits until the peer leaves. */
   | { readonly do: 'wait'; readonly ms: number }
+  /** Sends the headers before any body. */
+  | { readonly do: 'head' }
   /** The proper end of the body. */
   | { readonly do: 'end' }
   /** Closes the connection in the middle: `fin` in order, `reset` with a TCP RST. */

@@ -1,11 +1,14 @@
 // One bundle for the gateway and CLI and one for the storage worker; the catalog lies beside them.
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+mkdirSync(join(root, 'dist'), { recursive: true });
+for (const old of readdirSync(join(root, 'dist')).filter((name) => name.endsWith('.mjs'))) rmSync(join(root, 'dist', old));
 
 await build({
   input: {
@@ -18,10 +21,10 @@ await build({
     dir: join(root, 'dist'),
     format: 'esm',
     entryFileNames: '[name].mjs',
-    chunkFileNames: 'chunks/[name]-[hash].mjs',
+    // Not in a folder of their own: what the program ships with is looked for beside the module that asks.
+    chunkFileNames: '[name]-[hash].mjs',
     minify: false,
   },
   logLevel: 'warn',
 });
-mkdirSync(join(root, 'dist'), { recursive: true });
 copyFileSync(join(root, 'src/core/catalog/catalog.generated.json'), join(root, 'dist/catalog.generated.json'));

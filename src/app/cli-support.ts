@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { PROVIDERS } from '../providers/index.ts';
-import { environmentConfig, type LoadResult } from './config/index.ts';
-import { type ConfigurationSource, loadConfiguration } from './configuration.ts';
-import { loadCatalog } from './gateway.ts';
-import { findSource, type LaunchOptions } from './launch.ts';
+import { environmentConfig } from './config/index.ts';
+import type { ConfigurationSource } from './configuration.ts';
 import { shippedFile } from './paths.ts';
+
+export { SIMULATED_MODELS } from '../providers/simulator/index.ts';
 
 /** A vendor as `init` and the banner need it. */
 export interface VendorFacts {
@@ -51,14 +51,6 @@ function namesProviders(path: string): boolean {
     // A file that cannot be read is the loader's to complain about.
     return false;
   }
-}
-
-/** Loads a configuration as `start` would, and says what is wrong with it. */
-export async function checkConfiguration(
-  options: LaunchOptions,
-): Promise<LoadResult & { readonly path: string | undefined; readonly source: ConfigurationSource }> {
-  const source = await findSource(options);
-  return { ...loadConfiguration(source, loadCatalog(), Date.now()), path: source.path, source };
 }
 
 /** The portal's built files; `undefined` when it was not built. */

@@ -190,6 +190,11 @@ class RuntimeCompiler {
     return route;
   }
 
+  reach(name: string, model: string): ModelRoute | undefined {
+    const provider = this.#providers.get(name);
+    return provider === undefined ? undefined : this.#single(`${name}/${model}`, provider, model);
+  }
+
   #configured(name: string): ModelRoute | undefined {
     const { models } = this.#input.config;
     const exact = Object.hasOwn(models, name) ? models[name] : undefined;
@@ -331,6 +336,7 @@ export function compileRuntime(input: CompileInput): Runtime {
     maxAnswerBytes: config.upstream.max_answer_mb * MEGABYTE,
     providers: compiler.providers,
     resolve: (name) => compiler.resolve(name),
+    reach: (provider, model) => compiler.reach(provider, model),
     listModels: () => compiler.list(),
     suggest: (name) => closeNames(name, compiler.list()),
   };

@@ -57,6 +57,11 @@ function accessText(facts: StartFacts): string {
   return `keys: calls need a virtual key${make}`;
 }
 
+function configText(facts: StartFacts): string {
+  if (facts.config_path !== null) return clean(facts.config_path);
+  return facts.demo ? 'none; `sluice init` writes one' : 'none; taken from the environment';
+}
+
 /** What `start` prints for people. */
 export function bannerLines(facts: StartFacts, paint: Paint): readonly string[] {
   const row = (label: string, text: string) => `  ${paint('dim', label.padEnd(10))} ${text}`;
@@ -74,7 +79,7 @@ export function bannerLines(facts: StartFacts, paint: Paint): readonly string[] 
     '',
     ...(facts.demo ? [] : [row('providers', providerLine(facts))]),
     row('access', accessText(facts)),
-    row('config', facts.config_path === null ? 'none; found in the environment' : clean(facts.config_path)),
+    row('config', configText(facts)),
     row('portal', paint('cyan', facts.sign_in_url)),
     row('', paint('dim', 'signs in once, within ten minutes; `sluice status --link` prints a new one')),
     '',

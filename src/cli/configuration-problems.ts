@@ -14,7 +14,7 @@ export function problemJson(problem: Problem) {
   };
 }
 
-/** Three lines per problem: where, what, and what to do. */
+/** Two lines per problem: what is wrong where, and what to do. */
 export function problemLines(
   problem: Problem,
   kind: 'problem' | 'warning',
@@ -22,9 +22,9 @@ export function problemLines(
 ): readonly string[] {
   const line = problem.line === undefined ? '' : `, line ${problem.line}`;
   const mark = kind === 'problem' ? paint('red', '✗') : paint('yellow', '!');
+  const place = paint('dim', `(${clean(problem.source)}${line})`);
   return [
-    `${mark} ${paint('bold', clean(problem.path))} ${paint('dim', `(${clean(problem.source)}${line})`)}`,
-    `    ${clean(problem.problem)}`,
+    `${mark} ${paint('bold', clean(problem.path))}: ${clean(problem.problem)} ${place}`,
     `    ${paint('cyan', '→')} ${clean(problem.remedy)}`,
   ];
 }

@@ -2,7 +2,8 @@ import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { readAdminKey } from '../app/admin-key.ts';
-import { checkConfiguration, listVendors, portalFolder } from '../app/cli-support.ts';
+import { checkConfiguration } from '../app/check-configuration.ts';
+import { listVendors, portalFolder } from '../app/cli-support.ts';
 import { type Config, formatProblem, providerType } from '../app/config/index.ts';
 import { findLocalAddress, type LocalAddress } from '../app/local-address.ts';
 import type { Terminal } from './terminal.ts';

@@ -27,6 +27,10 @@ export function describeFailure(error: unknown): { code: string; message: string
     return { code: (error as Error & { code: string }).code, message: error.message, exitCode: EXIT.failed };
   }
   const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    const message = 'This port is taken. Stop what runs there, or choose another with --port.';
+    return { code: 'conflict', message, exitCode: EXIT.failed };
+  }
   const text = error instanceof Error ? error.message : String(error);
   return { code: code ?? 'internal', message: `This did not work: ${text}`, exitCode: EXIT.failed };
 }

@@ -11,6 +11,7 @@ import { defineInit } from './verbs/init.ts';
 import { defineKeys } from './verbs/keys.ts';
 import { defineLogs } from './verbs/logs.ts';
 import { defineModels } from './verbs/models.ts';
+import { defineSimulate } from './verbs/simulate.ts';
 import { defineStart } from './verbs/start.ts';
 import { defineStatus } from './verbs/status.ts';
 import { defineUsage } from './verbs/usage.ts';
@@ -26,6 +27,7 @@ const VERBS: readonly DefineVerb[] = [
   defineUsage,
   defineLogs,
   defineModels,
+  defineSimulate,
 ];
 
 /** The commander program with every verb. It throws instead of ending the process. */
@@ -93,6 +95,9 @@ export async function run(argv: readonly string[]): Promise<void> {
   try {
     await createProgram(terminal).parseAsync([...argv], { from: 'user' });
   } catch (error) {
-    process.exitCode = report(error, argv.includes('--json'), terminal);
+    const code = report(error, argv.includes('--json'), terminal);
+    process.exitCode = code;
+    // What failed half-way may have left something open that would keep the process; nothing is left to wait for.
+    process.stdout.write('', () => process.exit(code));
   }
 }

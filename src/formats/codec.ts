@@ -69,6 +69,12 @@ export interface Envelope {
   readonly tools: number;
   /** Images, documents and audio in the prompt, a count. */
   readonly media: number;
+  /** An upper estimate of the prompt's tokens, where the size of the body says nothing about them (uploads). */
+  readonly promptTokens?: number;
+  /** Images asked for, a count. */
+  readonly images?: number;
+  /** Audio is sent or asked for, which may be billed at its own rate. */
+  readonly audio?: boolean;
 }
 
 /** Reads an upstream's frames, one at a time. Synchronous; keeps no reference to the frame. */
@@ -83,6 +89,19 @@ export interface StreamEncoder {
   push(events: readonly StreamEvent[]): string | Uint8Array;
   /** Terminators (`[DONE]`), after the last event of an answer without an error; empty after an error. */
   end(): string | Uint8Array;
+}
+
+/** The part of a codec that serves clients. A dialect that no provider speaks has only this. */
+export type ClientDialect = Pick<
+  ChatCodec,
+  'id' | 'framing' | 'envelope' | 'decodeRequest' | 'encodeResponse' | 'streamEncoder' | 'encodeError'
+>;
+
+/** Who an error is written for. */
+export interface ErrorDialect {
+  /** The dialect's name in the log. */
+  readonly id: string;
+  encodeError(error: SluiceError, requestId: string): ErrorReply;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ChatCodec } from '../formats/codec.ts';
+import type { ClientDialect } from '../formats/codec.ts';
 import type { Stage } from '../pipeline/compose.ts';
 import type { Answered, ClientFacts, Received } from '../pipeline/exchange.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
@@ -29,7 +29,7 @@ export interface DataPlanePorts {
 export interface Call {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly codec: ChatCodec;
+  readonly codec: ClientDialect;
   readonly requestId: string;
   readonly query: URLSearchParams | undefined;
   /** Parameters from the path, percent-decoded. */

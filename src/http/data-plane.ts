@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SluiceError } from '../core/errors/error.ts';
-import type { ChatCodec } from '../formats/codec.ts';
-import { CODECS } from '../formats/registry.ts';
+import type { ClientDialect } from '../formats/codec.ts';
+import { CLIENT_DIALECTS } from '../formats/dialects.ts';
 import type { DataPlanePorts } from './call.ts';
 import { logInternal } from './chat.ts';
 import { sendError, toFailure } from './respond.ts';
 import { findRoute, otherMethod } from './routes.ts';
 
-const OPENAI = CODECS['openai-chat'];
-const ANTHROPIC = CODECS['anthropic-messages'];
+const OPENAI = CLIENT_DIALECTS['openai-chat'];
+const ANTHROPIC = CLIENT_DIALECTS['anthropic-messages'];
 
 /** `/openai/v1/x`, `/openai/x` and `/anthropic/v1/x` are the same as `/v1/x`. */
 function plainPath(path: string): string {
@@ -20,8 +20,8 @@ function plainPath(path: string): string {
 }
 
 /** The dialect an error is written in when the path alone has to decide. */
-function dialectOf(path: string, request: IncomingMessage): ChatCodec {
-  if (path.startsWith('/v1beta/')) return CODECS['gemini'];
+function dialectOf(path: string, request: IncomingMessage): ClientDialect {
+  if (path.startsWith('/v1beta/')) return CLIENT_DIALECTS['gemini'];
   return path.startsWith('/v1/messages') || request.headers['anthropic-version'] !== undefined
     ? ANTHROPIC
     : OPENAI;

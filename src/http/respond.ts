@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { nanoToUsd } from '../core/cost/money.ts';
 import { SluiceError } from '../core/errors/error.ts';
-import type { ChatCodec, Reply } from '../formats/codec.ts';
+import type { ErrorDialect, Reply } from '../formats/codec.ts';
 import type { Framing } from '../formats/frame.ts';
 import { chargeExchange } from '../pipeline/charge.ts';
-import type { Answered, Received } from '../pipeline/exchange.ts';
+import type { Answered, Exchange } from '../pipeline/exchange.ts';
 import type { Clock } from '../ports/clock.ts';
 
 /** What is needed to write answers. */
@@ -19,7 +19,8 @@ function headerSafe(text: string): string {
   return /^[\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text);
 }
 
-function baseHeaders(exchange: Received): Record<string, string> {
+/** Our headers on every answer (SURFACE, "Response headers"). */
+export function baseHeaders(exchange: Exchange): Record<string, string> {
   const { facts } = exchange;
   const headers: Record<string, string> = {
     'x-sluice-request-id': exchange.id,
@@ -44,7 +45,7 @@ function baseHeaders(exchange: Received): Record<string, string> {
 export function sendError(
   response: ServerResponse,
   error: SluiceError,
-  told: { readonly codec: ChatCodec; readonly requestId: string; readonly exchange?: Received },
+  told: { readonly codec: ErrorDialect; readonly requestId: string; readonly exchange?: Exchange },
 ): void {
   if (response.headersSent || response.destroyed) return;
   const { status, body } = told.codec.encodeError(error, told.requestId);
@@ -69,6 +70,7 @@ export function sendError(
 const ID_PREFIXES: Readonly<Record<string, string>> = {
   'openai-chat': 'chatcmpl-',
   'openai-responses': 'resp_',
+  'openai-completions': 'cmpl-',
   'anthropic-messages': 'msg_',
 };
 
@@ -115,7 +117,7 @@ function sendWhole(exchange: Answered, response: ServerResponse, ports: RespondP
 }
 
 /** Resolves when the socket takes bytes again; rejects with `client_closed` when it went away or took none for long. */
-function drained(response: ServerResponse, ports: RespondPorts): Promise<void> {
+export function drained(response: ServerResponse, ports: RespondPorts): Promise<void> {
   return new Promise((resolve, reject) => {
     const cancel = ports.clock.after(ports.writeStallMs, () => {
       done();

@@ -1,5 +1,5 @@
-import type { ChatCodec } from '../formats/codec.ts';
-import { CODECS } from '../formats/registry.ts';
+import type { ClientDialect } from '../formats/codec.ts';
+import { CLIENT_DIALECTS } from '../formats/dialects.ts';
 import type { Action } from './call.ts';
 import { chat } from './chat.ts';
 import { countTokens } from './count-tokens.ts';
@@ -11,18 +11,18 @@ export interface Route {
   readonly method: 'GET' | 'POST';
   /** Segments; `{name}` takes the rest up to the next literal, slashes included. */
   readonly path: string;
-  readonly codec: ChatCodec;
+  readonly codec: ClientDialect;
   readonly action: Action;
 }
 
-const OPENAI = CODECS['openai-chat'];
-const ANTHROPIC = CODECS['anthropic-messages'];
-const GEMINI = CODECS['gemini'];
+const OPENAI = CLIENT_DIALECTS['openai-chat'];
+const ANTHROPIC = CLIENT_DIALECTS['anthropic-messages'];
+const GEMINI = CLIENT_DIALECTS['gemini'];
 
 /** Every endpoint a client can call, by dialect (SURFACE, "Data plane"). */
 export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/chat/completions', codec: OPENAI, action: chat },
-  { method: 'POST', path: '/v1/responses', codec: CODECS['openai-responses'], action: chat },
+  { method: 'POST', path: '/v1/responses', codec: CLIENT_DIALECTS['openai-responses'], action: chat },
   { method: 'POST', path: '/v1/messages', codec: ANTHROPIC, action: chat },
   { method: 'POST', path: '/v1/messages/count_tokens', codec: ANTHROPIC, action: countTokens },
   { method: 'GET', path: '/v1/models', codec: OPENAI, action: listModels },

@@ -23,6 +23,9 @@ export interface Endable {
 
 /** Runs stages one after the other. */
 export function pipeline<A, B, C>(a: Stage<A, B>, b: Stage<B, C>): Stage<A, C>;
+export function pipeline<A, B, C, D, E, F, G>(
+  ...stages: [Stage<A, B>, Stage<B, C>, Stage<C, D>, Stage<D, E>, Stage<E, F>, Stage<F, G>]
+): Stage<A, G>;
 export function pipeline<A, B, C, D, E, F, G, H>(
   ...stages: [Stage<A, B>, Stage<B, C>, Stage<C, D>, Stage<D, E>, Stage<E, F>, Stage<F, G>, Stage<G, H>]
 ): Stage<A, H>;

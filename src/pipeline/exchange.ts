@@ -10,7 +10,7 @@ import type {
   Usage,
 } from '../core/model/index.ts';
 import type { VirtualKey } from '../core/policy/virtual-key.ts';
-import type { ChatCodec, Envelope } from '../formats/codec.ts';
+import type { ClientDialect, Envelope, ErrorDialect } from '../formats/codec.ts';
 import type { Endable } from './compose.ts';
 import type { Deployment, ModelRoute, Runtime } from './runtime.ts';
 
@@ -54,25 +54,34 @@ export interface Facts {
   /** What it cost, once known. */
   cost: Cost | undefined;
   error: SluiceError | undefined;
+  /** Nothing is owed and no tokens are used: files, lists, refusals of the provider. */
+  free?: boolean;
 }
 
-/** A request as it came in, its body read and parsed once. */
-export interface Received extends Endable {
+/** What every exchange has, whatever is asked for: identity, limits, budgets, ledger and log need no more. */
+export interface Exchange extends Endable {
   readonly id: string;
   /** Wall clock, ms. */
   readonly startedAt: number;
   /** Monotonic clock, ms. */
   readonly startedMono: number;
-  readonly codec: ChatCodec;
-  readonly operation: 'chat';
+  /** The client's dialect. */
+  readonly codec: ErrorDialect;
+  readonly operation: string;
   readonly runtime: Runtime;
   readonly client: ClientFacts;
   readonly raw: Uint8Array;
-  readonly body: JsonObject;
   readonly envelope: Envelope;
   /** Aborts when the client hangs up. */
   readonly signal: AbortSignal;
   readonly facts: Facts;
+}
+
+/** A chat request as it came in, its body read and parsed once. */
+export interface Received extends Exchange {
+  readonly codec: ClientDialect;
+  readonly operation: 'chat';
+  readonly body: JsonObject;
 }
 
 /** Who calls. Without a key (open mode) limits and budgets of keys do not apply. */
@@ -130,11 +139,14 @@ export interface Guarded extends Reserved {
 }
 
 /** The order in which deployments are tried, and why. */
-export interface Routed extends Guarded {
+export interface Route {
   candidates: readonly Candidate[];
   /** Other models for one cause of failure (`context_overflow`, `content_filter`, `rate_limit`). */
   candidatesOn: (cause: string) => readonly Candidate[];
 }
+
+/** A chat request with its route. */
+export interface Routed extends Guarded, Route {}
 
 /** One deployment to try, with the retry policy of the model that brought it in. */
 export interface Candidate {

@@ -9,22 +9,28 @@ import type { Account } from '../ports/authorizer.ts';
 import type { UpstreamRequest, UpstreamTimeouts } from '../ports/upstream.ts';
 import { adaptBody, authHeaders, changesBody, chatEndpoints, endpointUrl } from '../providers/address.ts';
 import type { Endpoint } from '../providers/provider.ts';
-import type { Routed } from './exchange.ts';
+import type { Exchange, Principal, Routed } from './exchange.ts';
 import type { Deployment } from './runtime.ts';
 
-/** A request ready for one deployment, and what is needed to read its answer. */
-export interface Prepared {
+/** A request ready for one deployment, whatever it asks for. */
+export interface Sendable {
   readonly plan: PlanName;
-  readonly codec: ChatCodec;
+  /** The upstream's format. */
+  readonly codec: { readonly id: string };
   readonly dropped: readonly string[];
-  /** The gateway asked for a usage chunk that the client did not ask for. */
-  readonly hideUsage: boolean;
-  /** How streams of this endpoint are framed. */
-  readonly framing: Framing | 'aws-invoke';
   /** Whole but for the headers an authorizer makes, if `account` is there. */
   readonly request: UpstreamRequest;
   /** In whose name an authorizer has to authorize the request; absent where its headers hold all it needs. */
   readonly account: Account | undefined;
+}
+
+/** A chat request ready for one deployment, and what is needed to read its answer. */
+export interface Prepared extends Sendable {
+  readonly codec: ChatCodec;
+  /** The gateway asked for a usage chunk that the client did not ask for. */
+  readonly hideUsage: boolean;
+  /** How streams of this endpoint are framed. */
+  readonly framing: Framing | 'aws-invoke';
 }
 
 /** Output limit sent where a format demands one and neither client nor catalog says: Claude's smallest common limit. */
@@ -91,7 +97,7 @@ function choosePlanFor(exchange: Routed, deployment: Deployment, way: Way): Plan
  * A whole answer's headers come when it is complete, so only the total limit applies to it; a stream that makes progress
  * has no total limit (R5). The client's own limit shortens both.
  */
-function timeoutsFor(exchange: Routed, deployment: Deployment): UpstreamTimeouts {
+export function timeoutsFor(exchange: Exchange, deployment: Deployment): UpstreamTimeouts {
   const { timeouts } = deployment;
   const own = exchange.client.timeoutMs ?? Number.POSITIVE_INFINITY;
   const { stream } = exchange.envelope;
@@ -103,7 +109,10 @@ function timeoutsFor(exchange: Routed, deployment: Deployment): UpstreamTimeouts
 }
 
 /** The credential to send: the client's own in open mode where it fits this vendor, else one of the pool. */
-function credentialFor(exchange: Routed, deployment: Deployment): string | undefined {
+export function credentialFor(
+  exchange: { readonly principal: Principal },
+  deployment: Deployment,
+): string | undefined {
   const own = exchange.principal.ownCredential;
   const { vendor, credentials, signed } = deployment.provider;
   const fits = own !== undefined && vendor.keyPrefix !== undefined && own.startsWith(vendor.keyPrefix);
@@ -112,7 +121,7 @@ function credentialFor(exchange: Routed, deployment: Deployment): string | undef
 }
 
 /** Whom to authorize for, where no plain credential does: the vendor's scheme signs and nobody gave the header itself. */
-function accountFor(deployment: Deployment, credential: string | undefined): Account | undefined {
+export function accountFor(deployment: Deployment, credential: string | undefined): Account | undefined {
   const { name, vendor, region, settings, headers } = deployment.provider;
   const scheme = vendor.auth;
   if (scheme.type !== 'sigv4' && scheme.type !== 'google-oauth') return undefined;

@@ -2,7 +2,7 @@ import { SluiceError } from '../core/errors/error.ts';
 import { type ChatResponse, isObject, type JsonObject, type StreamEvent } from '../core/model/index.ts';
 import { parseJson } from '../core/model/parse-json.ts';
 import { replayResponse } from '../core/translation/replay.ts';
-import type { Source } from '../formats/codec.ts';
+import type { ChatCodec, Source } from '../formats/codec.ts';
 import type { UpstreamFailure } from '../formats/failure.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
 import type { Answer, Routed } from './exchange.ts';
@@ -62,9 +62,10 @@ function tryParse(text: string): unknown {
   }
 }
 
-async function readFailure(
+/** Reads an upstream's refusal and classifies it. */
+export async function readFailure(
   answer: UpstreamAnswer,
-  prepared: Prepared,
+  decodeError: ChatCodec['decodeError'],
   provider: string,
 ): Promise<SluiceError> {
   let body: unknown = '';
@@ -74,10 +75,11 @@ async function readFailure(
     // The status alone says enough: the body was too large, broken off or badly compressed.
   }
   const status = answer.status < 400 ? 502 : answer.status;
-  return failureError(prepared.codec.decodeError(status, body, answer.headers), provider, answer.status);
+  return failureError(decodeError(status, body, answer.headers), provider, answer.status);
 }
 
-function malformed(provider: string): SluiceError {
+/** An answer that is not what was asked for. */
+export function malformed(provider: string): SluiceError {
   return new SluiceError('upstream_malformed', `\`${provider}\` sent an answer that is not valid.`, {
     provider,
   });
@@ -123,7 +125,7 @@ export async function receive(
 ): Promise<Answer> {
   const { answer, prepared } = got;
   const provider = deployment.provider.name;
-  if (answer.status >= 300) throw await readFailure(answer, prepared, provider);
+  if (answer.status >= 300) throw await readFailure(answer, prepared.codec.decodeError, provider);
   const source: Source =
     prepared.plan === 'canonical'
       ? { quirks: deployment.provider.quirks, request: exchange.decoded() }

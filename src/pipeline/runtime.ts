@@ -78,6 +78,8 @@ export interface Runtime {
   readonly providers: ReadonlyMap<string, ConfiguredProvider>;
   /** A configured model, `provider/model`, or a catalog model of a configured provider. */
   resolve(model: string): ModelRoute | undefined;
+  /** One configured provider and a model of it, whatever the configured models say; for calls pinned to a provider. */
+  reach(provider: string, model: string): ModelRoute | undefined;
   /** What `GET /v1/models` shows. */
   listModels(): readonly ListedModel[];
   /** Names close to one that does not resolve, best first, for the error's sentence. */

@@ -96,3 +96,36 @@ export function adaptBody(endpoint: Endpoint, body: JsonObject): JsonObject {
   const kept = Object.entries(body).filter(([name]) => !omit.includes(name));
   return Object.fromEntries([...Object.entries(set), ...kept]);
 }
+
+/** What may not stand in a path that is passed on: it would be read differently further on. */
+const UNSAFE = /[\\\u0000-\u0020\u007f#?]/;
+
+/** Whether some reading of a path, percent-decoded again and again, holds a `.` or `..` segment. */
+function hasDotSegment(path: string): boolean {
+  let text = path;
+  for (let round = 0; round < 4; round++) {
+    if (text.split(/[/\\]/).some((segment) => /^\.{1,2}(?:;|$)/.test(segment))) return true;
+    const next = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+    if (next === text) return false;
+    text = next;
+  }
+  // Encoded more often than any real name is.
+  return true;
+}
+
+/**
+ * The URL of a client's own path below a provider's base URL. Throws `bad_request` for a path that could leave it, and
+ * `no_provider` when a part of the base URL is missing.
+ */
+export function directUrl(provider: Provider, path: string, place: Place): URL {
+  const unsafe = UNSAFE.test(path) || path.includes('//') || !path.startsWith('/') || hasDotSegment(path);
+  if (unsafe) throw badRequest('path', 'The path holds `..`, `//` or characters that do not belong in it.');
+  const base = endpointUrl(provider, { format: 'openai', path: '/' }, place);
+  const url = new URL(join(base, path));
+  const root = new URL(base);
+  const home = root.pathname.replace(/\/+$/, '');
+  if (url.origin !== root.origin || !(url.pathname === home || url.pathname.startsWith(`${home}/`))) {
+    throw badRequest('path', 'The path leads out of the provider’s base URL.');
+  }
+  return url;
+}

@@ -23,8 +23,10 @@ export type AuthScheme =
 
 /** One way to reach an operation. `{model}`, `{region}` and `{project}` in a path are replaced, percent-encoded. */
 export interface Endpoint {
-  readonly format: FormatId | 'openai' | 'cohere' | 'jina' | 'gemini-embeddings';
+  readonly format: FormatId | 'openai' | 'cohere' | 'jina' | 'voyage' | 'gemini-embeddings';
   readonly path: string;
+  /** The vendor takes no money for it, whatever the model's price. */
+  readonly free?: boolean;
   /** Path for streamed calls where it differs. */
   readonly streamPath?: string;
   /** Source of a regular expression, ignoring case: only models whose name matches are served here. Absent: all. */

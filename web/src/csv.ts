@@ -1,5 +1,7 @@
-/** What a spreadsheet would run as a formula, also after the white space and full-width forms some of them accept. */
-const FORMULA_START = /^[\s\u0000-\u001f]*[=+\-@\uff1d\uff0b\uff0d\uff20]/;
+/** What a spreadsheet would run as a formula; some accept the full-width forms too. */
+const FORMULA_START = /^[=+\-@\uff1d\uff0b\uff0d\uff20]/;
+/** Skipped before it by some: white space and control characters. */
+const BLANKS = /^[\s\p{Cc}]+/u;
 
 /**
  * One CSV cell, always quoted. Text that a spreadsheet would take for a formula gets an apostrophe in front, since model
@@ -8,7 +10,7 @@ const FORMULA_START = /^[\s\u0000-\u001f]*[=+\-@\uff1d\uff0b\uff0d\uff20]/;
 export function csvCell(value: string | number | null): string {
   if (value === null) return '""';
   if (typeof value === 'number') return String(value);
-  const safe = FORMULA_START.test(value) ? `'${value}` : value;
+  const safe = FORMULA_START.test(value.replace(BLANKS, '')) ? `'${value}` : value;
   return `"${safe.replaceAll('"', '""')}"`;
 }
 

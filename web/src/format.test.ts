@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { formatDuration, formatMoment, formatShortCount, formatUptime, formatUsd, percentOf } from './format.ts';
+import {
+  formatDuration,
+  formatMoment,
+  formatShortCount,
+  formatUptime,
+  formatUsd,
+  percentOf,
+} from './format.ts';
 
 describe('formatUsd', () => {
   it.each([

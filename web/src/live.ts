@@ -48,7 +48,10 @@ export function useLiveExchanges(count: number) {
   const settling = useRef<ReturnType<typeof setTimeout>>(undefined);
   const refresh = () => {
     clearTimeout(settling.current);
-    settling.current = setTimeout(() => void queries.invalidateQueries({ queryKey: cached.usage }), SETTLE_MS);
+    settling.current = setTimeout(
+      () => void queries.invalidateQueries({ queryKey: cached.usage }),
+      SETTLE_MS,
+    );
   };
   const feed = useExchangeStream(
     (row) => {

@@ -27,7 +27,11 @@ export function pointsOf(
   const points: Point[] = [];
   for (let at = floorTo(span.from, span.step); at < span.to; at += span.step) {
     const row = byStart.get(at);
-    points.push({ at, value: row === undefined ? 0 : METRICS[metric].of(row), text: metricText(metric, row) });
+    points.push({
+      at,
+      value: row === undefined ? 0 : METRICS[metric].of(row),
+      text: metricText(metric, row),
+    });
   }
   return points;
 }
@@ -41,4 +45,7 @@ export function axisText(metric: Metric): (value: number) => string {
 }
 
 const AXIS_COUNT = (value: number): string => (Number.isInteger(value) ? SHORT.format(value) : '');
-const AXIS_USD = (value: number): string => (value === 0 ? '$0' : `$${Number(value.toPrecision(3))}`);
+const AXIS_USD = (value: number): string =>
+  value === 0
+    ? '$0'
+    : `$${Number(value.toPrecision(3)).toLocaleString('en-US', { maximumFractionDigits: 9 })}`;

@@ -64,16 +64,49 @@ export const theme: MantineThemeOverride = createTheme({
     Textarea: { defaultProps: { size: 'xs' } },
     SegmentedControl: { defaultProps: { size: 'xs' } },
     Badge: { defaultProps: { variant: 'light', radius: 'sm', tt: 'none', fw: 550 } },
-    Tooltip: { defaultProps: { withArrow: true, openDelay: 200, events: { hover: true, focus: true, touch: true } } },
+    Tooltip: {
+      defaultProps: { withArrow: true, openDelay: 200, events: { hover: true, focus: true, touch: true } },
+    },
     Modal: { defaultProps: { centered: true, transitionProps: { duration: 120 } } },
     Drawer: { defaultProps: { transitionProps: { duration: 150 } } },
   },
 });
 
+type Tones = Readonly<Record<string, readonly [surface: string, text: string]>>;
+
+/** Quiet surfaces of badges and notes, each with text that reads on it (WCAG AA). */
+const LIGHT_TONES: Tones = {
+  teal: ['#e0f4eb', '#0b6446'],
+  red: ['#fde9e8', '#9d1c22'],
+  yellow: ['#fdf2d6', '#704800'],
+  orange: ['#fdecdf', '#83390a'],
+  gray: ['#ebf0f1', '#43525a'],
+  water: ['#e2f2f2', '#07575f'],
+};
+
+const DARK_TONES: Tones = {
+  teal: ['#143529', '#84dfb8'],
+  red: ['#432122', '#ffb0ab'],
+  yellow: ['#392e14', '#f3ca70'],
+  orange: ['#402812', '#ffbd90'],
+  gray: ['#263338', '#bac7cb'],
+  water: ['#17343a', '#93d6d9'],
+};
+
+function toneVariables(tones: Tones): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(tones).flatMap(([name, [surface, text]]) => [
+      [`--mantine-color-${name}-light`, surface],
+      [`--mantine-color-${name}-light-color`, text],
+    ]),
+  );
+}
+
 /** Dimmed text dark enough for WCAG AA on every surface of the page; surfaces of our own. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
+    ...toneVariables(LIGHT_TONES),
     '--mantine-color-dimmed': '#50606a',
     '--mantine-color-body': '#ffffff',
     '--mantine-color-placeholder': '#5d6c75',
@@ -83,6 +116,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--sluice-sunken': '#f0f4f4',
   },
   dark: {
+    ...toneVariables(DARK_TONES),
     '--mantine-color-dimmed': '#a3b2b6',
     '--mantine-color-body': '#172023',
     '--mantine-color-placeholder': '#93a2a6',

@@ -6,14 +6,31 @@ import { loadServiceAccount, type ServiceAccount, ServiceAccountFault } from './
 import { type Token, TokenSource } from './token-source.ts';
 
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
-/** Longest wait for the token endpoint, its retry included. */
-const FETCH_MS = 10_000;
+/** Longest wait for the token endpoint, its retry included, unless told otherwise. */
+const FETCH_TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** Accounts whose tokens are kept; more means that the configuration was changed many times. */
 const MAX_SOURCES = 256;
 
+/**
+ * Node's own `fetch` with a limit on the answer. The library's default, node-fetch, throws past every handler when a
+ * request is tried again after its signal has aborted (seen with 3.3 in tests): that would end the process.
+ */
+const fetchSmall: typeof fetch = async (input, init) => {
+  const response = await fetch(input, init);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) throw new Error('The answer is too long.');
+    chunks.push(chunk);
+  }
+  const { status, headers } = response;
+  return new Response(Buffer.concat(chunks), { status, headers });
+};
+
 /** Fetches one token for a service account (RFC 7523: a signed assertion for an access token). */
-async function fetchToken(account: ServiceAccount, now: () => number): Promise<Token> {
+async function fetchToken(account: ServiceAccount, timeoutMs: number): Promise<Token> {
   // Loaded on the first token, so that those who need none start faster.
   const { gaxios, JWT } = await import('google-auth-library');
   const transporter = new gaxios.Gaxios();
@@ -22,8 +39,8 @@ async function fetchToken(account: ServiceAccount, now: () => number): Promise<T
       // The library always asks Google's own endpoint; the account's JSON names the one it belongs to.
       options.url = new URL(account.tokenUri);
       options.redirect = 'error';
-      options.size = MAX_ANSWER_BYTES;
-      options.signal = AbortSignal.timeout(FETCH_MS);
+      options.fetchImplementation = fetchSmall;
+      options.signal = AbortSignal.timeout(timeoutMs);
       options.retryConfig = { httpMethodsToRetry: ['POST'], retry: 1, noResponseRetries: 1, retryDelay: 100 };
       return options;
     },
@@ -38,7 +55,8 @@ async function fetchToken(account: ServiceAccount, now: () => number): Promise<T
   });
   const { access_token: value, expiry_date: endsAt } = await client.authorize();
   if (!value) throw new ServiceAccountFault('got an answer without a token from its token endpoint');
-  return { value, lifetimeMs: endsAt ? endsAt - now() : 0 };
+  // The library counts from the machine's own clock.
+  return { value, lifetimeMs: endsAt ? endsAt - Date.now() : 0 };
 }
 
 /** The endpoint's own short word (`invalid_grant`) and status; never its text, nor the request with the assertion. */
@@ -62,7 +80,7 @@ function toFailure(error: unknown, provider: string): SluiceError {
   if (status === undefined) {
     return new SluiceError(
       'upstream_auth',
-      `No token could be had for \`${provider}\`: the token endpoint did not answer, or the private key is unusable.`,
+      `No token could be had for \`${provider}\`: its token endpoint gave no proper answer, or its private key is unusable.`,
       { provider },
     );
   }
@@ -96,7 +114,12 @@ function sourceKey({ settings }: Account): string {
  *
  * A token is kept until shortly before its end, and however many calls need one, it is fetched once.
  */
-export function createGoogleAuthorizer({ clock }: { readonly clock: Clock }): Authorizer {
+export function createGoogleAuthorizer(ports: {
+  readonly clock: Clock;
+  /** Absent: ten seconds. */
+  readonly fetchTimeoutMs?: number;
+}): Authorizer {
+  const { clock, fetchTimeoutMs = FETCH_TIMEOUT_MS } = ports;
   const sources = new Map<string, TokenSource>();
 
   function sourceFor(account: Account): TokenSource {
@@ -106,7 +129,7 @@ export function createGoogleAuthorizer({ clock }: { readonly clock: Clock }): Au
     const source = new TokenSource(clock, async () => {
       const loaded = await loadServiceAccount(account.settings);
       if (loaded === undefined) throw new ServiceAccountFault('is not set');
-      return fetchToken(loaded, () => Date.now());
+      return fetchToken(loaded, fetchTimeoutMs);
     });
     if (sources.size >= MAX_SOURCES) sources.clear();
     sources.set(key, source);

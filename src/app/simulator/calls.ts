@@ -3,11 +3,14 @@ import { gunzipSync } from 'node:zlib';
 import { SluiceError } from '../../core/errors/error.ts';
 import { type FormatId, isObject, type JsonObject } from '../../core/model/index.ts';
 import { parseJson } from '../../core/model/parse-json.ts';
-import type { ChatCodec, Reply } from '../../formats/codec.ts';
+import type { ClientDialect, Reply } from '../../formats/codec.ts';
 import { geminiJsonArray } from '../../formats/gemini/index.ts';
+import { openaiCompletions } from '../../formats/openai-completions/index.ts';
 import { CODECS } from '../../formats/registry.ts';
 import {
   collectOptions,
+  createDice,
+  hashHex,
   headerOptions,
   type KnownPrefix,
   type Options,
@@ -17,6 +20,12 @@ import {
   type Simulated,
   think,
 } from '../../providers/simulator/index.ts';
+
+/** Every format that can be spoken to a caller. */
+const DIALECTS: Readonly<Record<FormatId, ClientDialect>> = {
+  ...CODECS,
+  'openai-completions': openaiCompletions,
+};
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
@@ -46,7 +55,7 @@ export function parseBody(bytes: Buffer): JsonObject {
 
 /** A chat call, understood. */
 export interface ChatCall {
-  readonly codec: ChatCodec;
+  readonly codec: ClientDialect;
   readonly format: FormatId;
   readonly model: string;
   readonly stream: boolean;
@@ -69,14 +78,20 @@ export function readHead(
   return { model, stream: route.stream ?? isStreamed, options: [headerOptions(request.headers)] };
 }
 
+/** An id as the vendor makes it; equal requests get different ones. */
 function replyId(format: FormatId, serial: string): string {
+  const dice = createDice(`reply ${serial}`);
   switch (format) {
     case 'anthropic-messages':
-      return `msg_01${serial.padStart(22, '0')}`;
+      return `msg_01${dice.word(22)}`;
     case 'openai-responses':
-      return `resp_${serial.padStart(48, '0')}`;
+      return `resp_${hashHex(`a${serial}`)}${hashHex(`b${serial}`)}${hashHex(`c${serial}`)}`;
+    case 'openai-completions':
+      return `cmpl-${dice.word(29)}`;
     case 'openai-chat':
-      return `chatcmpl-${serial.padStart(29, 'S')}`;
+      return `chatcmpl-${dice.word(29)}`;
+    case 'gemini':
+      return dice.word(22);
     default:
       return `00000000-0000-4000-8000-${serial.padStart(12, '0')}`;
   }
@@ -99,7 +114,7 @@ export interface CallPlace {
  */
 export function answerCall(route: ChatRoute, body: JsonObject, place: CallPlace): ChatCall {
   const { head } = place;
-  const codec = route.isArray === true ? geminiJsonArray : CODECS[route.format];
+  const codec = route.isArray === true ? geminiJsonArray : DIALECTS[route.format];
   const pathFields = route.model === undefined ? {} : { model: head.model, stream: head.stream };
   const request = codec.decodeRequest({ ...body, ...pathFields });
   const options = collectOptions(head.model, request, [place.defaults, ...head.options]);

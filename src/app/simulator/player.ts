@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Script, Step } from '../../providers/simulator/index.ts';
 
@@ -52,7 +52,8 @@ function compressed(script: Script): Script {
   let body = Buffer.concat(pieces);
   for (const coding of script.codings) body = coding === 'gzip' ? gzipSync(body) : brotliCompressSync(body);
   const headers = { ...script.headers, 'content-encoding': script.codings.join(', ') };
-  return { ...script, headers, steps: [{ do: 'send', data: body, share: 1 }, end] };
+  const data = Buffer.concat(Array.from({ length: script.repeatBody ?? 1 }, () => body));
+  return { ...script, headers, steps: [{ do: 'send', data, share: 1 }, end] };
 }
 
 /** An unpaced, whole answer is sent with its length, as vendors do. */

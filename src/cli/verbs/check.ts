@@ -6,7 +6,7 @@ import { clean } from '../text.ts';
 import { addVerb, type CommonOptions, printJson } from '../verb.ts';
 
 async function check(file: string | undefined, options: CommonOptions, terminal: Terminal): Promise<void> {
-  const { checkConfiguration } = await import('../../app/cli-support.ts');
+  const { checkConfiguration } = await import('../../app/check-configuration.ts');
   const { path, problems, warnings } = await checkConfiguration({
     configPath: file,
     flags: {},

@@ -48,7 +48,7 @@ export function rowLine(row: Row, terminal: Pick<Terminal, 'paint' | 'width'>): 
   const after = clean(
     [
       '',
-      pad(`${row.latency_ms} ms`, 9, 'right'),
+      pad(`${grouped(Math.round(row.latency_ms))} ms`, 9, 'right'),
       pad(`${estimated}${grouped(input)} → ${grouped(row.usage.output)} tok`, 20, 'right'),
       pad(dollars(row.cost_usd), 12, 'right'),
       pad(clean(row.model + target), 30),

@@ -17,9 +17,9 @@ interface Answers extends ConfigurationDraft {
 }
 
 /** clack answers with a symbol when somebody pressed Ctrl-C. */
-function given<Value>(answer: Value | symbol): Value {
+function given<Value>(answer: Value): Exclude<Value, symbol> {
   if (typeof answer === 'symbol') throw new CliFailure('cancelled', 'Nothing was written.');
-  return answer;
+  return answer as Exclude<Value, symbol>;
 }
 
 /** Turns a parser that throws into what clack wants: a sentence when the text is no good. */

@@ -73,7 +73,8 @@ async function gatherFacts(gateway: Gateway, found: readonly FoundProvider[]): P
 export async function runStart(options: StartOptions, terminal: Terminal): Promise<void> {
   const launching = launchOptions(options, terminal);
   const stopped = stopSignal(terminal);
-  const gateway = await open(launching);
+  const done = terminal.progress('Starting');
+  const gateway = await open(launching).finally(done);
   process.on('SIGHUP', () => gateway.reload());
   const facts = await gatherFacts(gateway, findProviders(await findSource(launching)));
   if (options.json) terminal.print(JSON.stringify(facts));

@@ -1,4 +1,6 @@
-import type { DefineVerb } from '../verb.ts';
+import type { Command } from 'commander';
+import { parsePort } from '../parse.ts';
+import type { Terminal } from '../terminal.ts';
 import { addVerb, type CommonOptions } from '../verb.ts';
 
 /** Options of `start`. */
@@ -10,7 +12,7 @@ export interface StartOptions extends CommonOptions {
 }
 
 /** `sluice start` */
-export const defineStart: DefineVerb = (program, terminal) => {
+export function defineStart(program: Command, terminal: Terminal): void {
   addVerb(program, 'start', {
     summary: 'Run the gateway until it is told to stop',
     details:
@@ -27,7 +29,9 @@ export const defineStart: DefineVerb = (program, terminal) => {
     .option('--host <host>', 'address to listen on')
     .option('--data-dir <folder>', 'folder for database, journal and keys (default: ~/.sluice)')
     .action(async (options: StartOptions) => {
+      // Before the gateway's code is loaded: a typing mistake is answered at once.
+      if (options.port !== undefined) parsePort(options.port);
       const { runStart } = await import('./run-start.ts');
       await runStart(options, terminal);
     });
-};
+}

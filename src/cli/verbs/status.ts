@@ -31,7 +31,7 @@ function printStatus(status: Status, url: string, terminal: Terminal): void {
     [
       ['access', status.access_mode],
       ['virtual keys', grouped(status.keys)],
-      ['config', status.config.path ?? 'none; found in the environment'],
+      ['config', status.config.path ?? 'none'],
       ['loaded', status.config.loaded_at],
     ],
     paint,

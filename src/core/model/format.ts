@@ -7,7 +7,14 @@ export const FORMATS = [
   'bedrock-converse',
   'cohere',
   'ollama',
+  'openai-completions',
 ] as const;
 
 /** One of {@link FORMATS}. */
 export type FormatId = (typeof FORMATS)[number];
+
+/** Formats that only clients speak: they have no upstream side. */
+export type ClientOnlyFormat = 'openai-completions';
+
+/** Formats with both sides, see `CODECS`. */
+export type UpstreamFormat = Exclude<FormatId, ClientOnlyFormat>;

@@ -2,18 +2,39 @@ import { SluiceError } from '../../core/errors/error.ts';
 import type { Authorizers } from '../../ports/authorizer.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
-import type { Upstream, UpstreamRequest } from '../../ports/upstream.ts';
+import type { Upstream, UpstreamAnswer, UpstreamRequest } from '../../ports/upstream.ts';
 import type { Stage } from '../compose.ts';
-import { type Answer, type Answered, type Candidate, extend, type Routed } from '../exchange.ts';
-import { type Prepared, prepare } from '../prepare.ts';
+import { type Answered, type Candidate, type Exchange, extend, type Route, type Routed } from '../exchange.ts';
+import { prepare, type Sendable } from '../prepare.ts';
 import { receive } from '../receive.ts';
-import type { RetryPolicy } from '../runtime.ts';
+import type { Deployment, RetryPolicy } from '../runtime.ts';
 
 export interface AttemptPorts {
   readonly upstream: Upstream;
   readonly authorizers: Authorizers;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/** How exchanges of one kind are written for a deployment, and how its answers are read. */
+export interface Carrier<In, Prepared extends Sendable, Out> {
+  /** Throws `unsupported_feature` when the deployment cannot serve it. */
+  prepare(exchange: In, deployment: Deployment): Prepared;
+  /** Reads up to the commit point; throws what the attempt failed with. */
+  receive(
+    exchange: In,
+    deployment: Deployment,
+    got: { readonly answer: UpstreamAnswer; readonly prepared: Prepared },
+  ): Promise<Out>;
+}
+
+/** An exchange whose route is known. */
+type Tried = Exchange & Route;
+
+/** One candidate and how to reach it. */
+interface Try<In, Prepared extends Sendable, Out> {
+  readonly candidate: Candidate;
+  readonly carrier: Carrier<In, Prepared, Out>;
 }
 
 /** A `retry-after` longer than this is not waited for; the next deployment is tried instead. */
@@ -25,6 +46,9 @@ const CAUSES: Readonly<Record<string, string>> = {
   upstream_content_filter: 'content_filter',
   upstream_rate_limited: 'rate_limit',
 };
+
+/** Failures that say nothing about the next deployment: it may carry the feature, or be configured completely. */
+const ONLY_HERE: ReadonlySet<string> = new Set(['unsupported_feature', 'no_provider']);
 
 /** Milliseconds before try `n + 1`: exponential with full jitter, at least what the upstream asked for. */
 function backoff(error: SluiceError, policy: RetryPolicy, draw: { n: number; uniform: number }): number {
@@ -54,7 +78,7 @@ function toError(error: unknown): SluiceError {
 /** The request with everything it needs to be let in. */
 async function authorized(
   ports: AttemptPorts,
-  { request, account }: Prepared,
+  { request, account }: Sendable,
   signal: AbortSignal,
 ): Promise<UpstreamRequest> {
   if (account === undefined) return request;
@@ -63,7 +87,11 @@ async function authorized(
 }
 
 /** One try: encode, authorize, send, read up to the commit point. */
-async function tryOnce(ports: AttemptPorts, exchange: Routed, candidate: Candidate): Promise<Answer> {
+async function tryOnce<In extends Tried, Prepared extends Sendable, Out>(
+  ports: AttemptPorts,
+  exchange: In,
+  { candidate, carrier }: Try<In, Prepared, Out>,
+): Promise<Out> {
   const { deployment } = candidate;
   const { facts } = exchange;
   const startedAt = ports.clock.now();
@@ -81,12 +109,12 @@ async function tryOnce(ports: AttemptPorts, exchange: Routed, candidate: Candida
   let status: number | undefined;
   let prepared: Prepared | undefined;
   try {
-    prepared = prepare(exchange, deployment);
+    prepared = carrier.prepare(exchange, deployment);
     const request = await authorized(ports, prepared, exchange.signal);
     const answer = await ports.upstream.send(request, exchange.signal);
     status = answer.status;
     facts.upstreamRequestId = answer.headers['x-request-id'] ?? answer.headers['request-id'];
-    const result = await receive(exchange, deployment, { answer, prepared });
+    const result = await carrier.receive(exchange, deployment, { answer, prepared });
     facts.deployment = deployment;
     facts.plan = prepared.plan;
     facts.upstreamFormat = prepared.codec.id;
@@ -102,11 +130,15 @@ async function tryOnce(ports: AttemptPorts, exchange: Routed, candidate: Candida
 }
 
 /** Tries one deployment as often as its policy allows. Throws the last failure. */
-async function tryDeployment(ports: AttemptPorts, exchange: Routed, candidate: Candidate): Promise<Answer> {
-  const policy = candidate.route.retries;
+async function tryDeployment<In extends Tried, Prepared extends Sendable, Out>(
+  ports: AttemptPorts,
+  exchange: In,
+  tried: Try<In, Prepared, Out>,
+): Promise<Out> {
+  const policy = tried.candidate.route.retries;
   for (let n = 1; ; n++) {
     try {
-      return await tryOnce(ports, exchange, candidate);
+      return await tryOnce(ports, exchange, tried);
     } catch (error) {
       const failure = toError(error);
       const waitable = (failure.facts.retryAfterS ?? 0) <= MAX_RETRY_AFTER_S;
@@ -123,7 +155,7 @@ async function tryDeployment(ports: AttemptPorts, exchange: Routed, candidate: C
 }
 
 /** The provider's name and what to do, added to a failure that has gone through every candidate. */
-function explain(failure: SluiceError, exchange: Routed, tried: number): SluiceError {
+function explain(failure: SluiceError, exchange: Tried, tried: number): SluiceError {
   if (failure.blame !== 'upstream' || failure.facts.provider !== undefined) return failure;
   const provider =
     exchange.facts.attempts.at(-1)?.provider ?? exchange.candidates[0]?.deployment.provider.name;
@@ -141,7 +173,10 @@ function explain(failure: SluiceError, exchange: Routed, tried: number): SluiceE
  * commit point, so the client sees only the last failure. A request at fault by itself is not tried elsewhere, except
  * where the model's `fallbacks_on` names other models for that cause.
  */
-export function createAttempt(ports: AttemptPorts): Stage<Routed, Answered> {
+export function createAttemptWith<In extends Tried, Prepared extends Sendable, Out>(
+  ports: AttemptPorts,
+  carrier: Carrier<In, Prepared, Out>,
+): (exchange: In) => Promise<In & { answer: Out }> {
   return async (exchange) => {
     const queue = [...exchange.candidates];
     const causesUsed = new Set<string>();
@@ -149,7 +184,7 @@ export function createAttempt(ports: AttemptPorts): Stage<Routed, Answered> {
     let tried = 0;
     for (let candidate = queue.shift(); candidate !== undefined; candidate = queue.shift()) {
       try {
-        const answer = await tryDeployment(ports, exchange, candidate);
+        const answer = await tryDeployment(ports, exchange, { candidate, carrier });
         return extend(exchange, { answer });
       } catch (error) {
         const latest = toError(error);
@@ -164,9 +199,14 @@ export function createAttempt(ports: AttemptPorts): Stage<Routed, Answered> {
           if (latest.retry === 'never' && queue.length > 0 && exchange.candidatesOn(cause).length > 0)
             continue;
         }
-        if (latest.retry === 'never' && latest.code !== 'unsupported_feature') break;
+        if (latest.retry === 'never' && !ONLY_HERE.has(latest.code)) break;
       }
     }
     throw explain(failure, exchange, tried);
   };
+}
+
+/** See {@link createAttemptWith}, for chats. */
+export function createAttempt(ports: AttemptPorts): Stage<Routed, Answered> {
+  return createAttemptWith(ports, { prepare, receive });
 }

@@ -4,8 +4,7 @@ import type { KeySnapshot } from '../../core/policy/key-snapshot.ts';
 import type { VirtualKey } from '../../core/policy/virtual-key.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SecretBox } from '../../ports/secret-box.ts';
-import type { Stage } from '../compose.ts';
-import { type Authenticated, type ClientFacts, extend, type Principal, type Received } from '../exchange.ts';
+import { type ClientFacts, type Exchange, extend, type Principal } from '../exchange.ts';
 import type { Runtime } from '../runtime.ts';
 
 export interface AuthenticatePorts {
@@ -60,6 +59,8 @@ export function admit(ports: AuthenticatePorts, client: ClientFacts, runtime: Ru
 }
 
 /** Virtual key, or in open mode nobody, → principal. */
-export function createAuthenticate(ports: AuthenticatePorts): Stage<Received, Authenticated> {
+export function createAuthenticate(
+  ports: AuthenticatePorts,
+): <E extends Exchange>(received: E) => E & { principal: Principal } {
   return (received) => extend(received, { principal: admit(ports, received.client, received.runtime) });
 }

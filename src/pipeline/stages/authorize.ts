@@ -1,7 +1,6 @@
 import { SluiceError } from '../../core/errors/error.ts';
 import { isModelAllowed } from '../../core/policy/key.ts';
-import type { Stage } from '../compose.ts';
-import { type Authenticated, type Authorized, extend, type Grant } from '../exchange.ts';
+import { type Exchange, extend, type Grant, type Principal } from '../exchange.ts';
 import type { ModelRoute, Runtime } from '../runtime.ts';
 
 const OBJECTIVES = { ':cost': 'cost', ':fast': 'fast', ':quality': 'quality' } as const;
@@ -36,7 +35,9 @@ export function modelNotFound(runtime: Runtime, asked: string): SluiceError {
 }
 
 /** The model exists and the key may use it → grant. */
-export function createAuthorize(): Stage<Authenticated, Authorized> {
+export function createAuthorize(): <E extends Exchange & { principal: Principal }>(
+  exchange: E,
+) => E & { grant: Grant } {
   return (exchange) => {
     const asked = exchange.envelope.model;
     const found = resolveName(exchange.runtime, asked);

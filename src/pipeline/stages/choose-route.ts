@@ -1,7 +1,6 @@
 import { isModelAllowed } from '../../core/policy/key.ts';
 import type { Random } from '../../ports/random.ts';
-import type { Stage } from '../compose.ts';
-import { type Candidate, extend, type Guarded, type Routed } from '../exchange.ts';
+import { type Candidate, type Exchange, extend, type Grant, type Principal, type Route } from '../exchange.ts';
 import type { Deployment, ModelRoute } from '../runtime.ts';
 
 /** Deployments in a random order in which the first is `d` with probability weight(d) ÷ sum, and so on without it. */
@@ -39,7 +38,9 @@ function ordered(route: ModelRoute, objective: string | undefined, random: Rando
  * the key may not use are left out. Health and measured latency do not count yet: `least_busy` and `lowest_latency` keep
  * the configured order.
  */
-export function createChooseRoute(ports: { readonly random: Random }): Stage<Guarded, Routed> {
+export function createChooseRoute(ports: {
+  readonly random: Random;
+}): <E extends Exchange & { principal: Principal; grant: Grant }>(exchange: E) => E & Route {
   return (exchange) => {
     const { route, objective } = exchange.grant;
     const candidatesOf = (of: ModelRoute): Candidate[] =>

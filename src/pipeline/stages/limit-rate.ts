@@ -1,9 +1,8 @@
 import { SluiceError } from '../../core/errors/error.ts';
 import type { LimitState, RateDecision, RateLimiter } from '../../core/policy/rate.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Stage } from '../compose.ts';
 import { promptEstimate } from '../estimate.ts';
-import { type Authorized, extend, type Limited, type Slot } from '../exchange.ts';
+import { type Exchange, extend, type Principal, type Slot } from '../exchange.ts';
 
 /** A lease that was never given back stops counting after this long. */
 const LEASE_MS = 3_600_000;
@@ -40,7 +39,7 @@ const WORDS = {
 export function createLimitRate(ports: {
   readonly limiter: RateLimiter;
   readonly clock: Clock;
-}): Stage<Authorized, Limited> {
+}): <E extends Exchange & { principal: Principal }>(exchange: E) => E & { slot: Slot } {
   return (exchange) => {
     const { key } = exchange.principal;
     const limits = key?.limits;

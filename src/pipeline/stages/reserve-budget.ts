@@ -5,9 +5,8 @@ import type { BudgetBook } from '../../core/policy/budget.ts';
 import type { BudgetRule, VirtualKey } from '../../core/policy/virtual-key.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ledger } from '../../ports/ledger.ts';
-import type { Stage } from '../compose.ts';
 import { promptEstimate } from '../estimate.ts';
-import { extend, type Hold, type Limited, type Reserved } from '../exchange.ts';
+import { type Exchange, extend, type Grant, type Hold, type Principal } from '../exchange.ts';
 
 /** A hold that nothing settled is charged in full after this long; longer than any exchange may run. */
 const HOLD_MS = 6 * 3_600_000;
@@ -20,8 +19,12 @@ export interface ReservePorts {
   readonly clock: Clock;
 }
 
+/** What a hold is made for. */
+type Granted = Exchange & { readonly principal: Principal; readonly grant: Grant };
+
 /** The dearest this request can become at any deployment of its model; `undefined` when one has no known price. */
-function worstOf(exchange: Limited): number | undefined {
+function worstOf(exchange: Granted): number | undefined {
+  if (exchange.facts.free === true) return 0;
   let worst = 0;
   const inputTokens = promptEstimate(exchange);
   for (const deployment of exchange.grant.route.deployments) {
@@ -32,7 +35,8 @@ function worstOf(exchange: Limited): number | undefined {
       inputTokens,
       maxOutputTokens,
       choices: exchange.envelope.choices,
-      audio: false,
+      images: exchange.envelope.images ?? 0,
+      audio: exchange.envelope.audio ?? false,
     });
     worst = Math.max(worst, amount);
   }
@@ -64,7 +68,7 @@ function exceeded(ports: ReservePorts, key: VirtualKey, amountNano: number): Slu
 /** Puts the worst case aside in the key's budget. Throws `price_unknown` or `budget_exceeded`. */
 function reserveFor(
   ports: ReservePorts,
-  exchange: Limited,
+  exchange: Granted,
   rule: { key: VirtualKey; budget: BudgetRule },
 ): Hold {
   const { key, budget } = rule;
@@ -95,7 +99,9 @@ function reserveFor(
  * Holds the worst case before the call: in memory against the budget, and in the journal, so that a killed process can
  * charge it. Every exchange is journalled, also without a budget.
  */
-export function createReserveBudget(ports: ReservePorts): Stage<Limited, Reserved> {
+export function createReserveBudget(
+  ports: ReservePorts,
+): <E extends Granted>(exchange: E) => Promise<E & { hold: Hold }> {
   return async (exchange) => {
     const { key } = exchange.principal;
     const hold: Hold =
@@ -113,6 +119,8 @@ export function createReserveBudget(ports: ReservePorts): Stage<Limited, Reserve
       clientRequestId: exchange.client.clientRequestId,
       heldNano: hold.amountNano,
       tags: exchange.client.tags,
+      operation: exchange.operation,
+      user: exchange.client.user,
     });
     return reserved;
   };

@@ -7,7 +7,7 @@ import type { Log } from '../../ports/log-sink.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { chargeExchange } from '../charge.ts';
 import type { Ender, Ending } from '../compose.ts';
-import type { Principal, Received } from '../exchange.ts';
+import type { Principal, Exchange } from '../exchange.ts';
 
 export interface WriteLogPorts {
   readonly ledger: Ledger;
@@ -25,14 +25,14 @@ function outcomeOf(ending: Ending): Outcome {
   return error.blame === 'client' || error.blame === 'policy' ? 'refused' : 'failed';
 }
 
-function statusOf(exchange: Received, ending: Ending): number {
+function statusOf(exchange: Exchange, ending: Ending): number {
   if (ending.kind === 'abandoned') return 499;
   if (ending.kind === 'failed') return ending.error instanceof SluiceError ? ending.error.status : 500;
   return exchange.facts.status ?? 200;
 }
 
 function toRecord(
-  exchange: Received & { principal?: Principal },
+  exchange: Exchange & { principal?: Principal },
   ending: Ending,
   clock: Clock,
 ): ExchangeRecord {
@@ -73,8 +73,8 @@ function toRecord(
 }
 
 /** Journals the finished exchange, tells those who watch, and counts it. A failing journal is logged, never thrown. */
-export function createWriteLog(ports: WriteLogPorts): Ender<Received> {
-  return (exchange: Received & { principal?: Principal }, ending) => {
+export function createWriteLog(ports: WriteLogPorts): Ender<Exchange> {
+  return (exchange: Exchange & { principal?: Principal }, ending) => {
     const record = toRecord(exchange, ending, ports.clock);
     // Callers nobody knows are counted, not logged: a flood of bad keys must not fill the disk.
     if (exchange.principal !== undefined) {

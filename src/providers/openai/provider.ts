@@ -16,7 +16,7 @@ export const openai: Provider = {
     completions: { format: 'openai', path: '/completions' },
     embeddings: { format: 'openai', path: '/embeddings' },
     images: { format: 'openai', path: '/images/generations' },
-    moderations: { format: 'openai', path: '/moderations' },
+    moderations: { format: 'openai', path: '/moderations', free: true },
     speech: { format: 'openai', path: '/audio/speech' },
     transcriptions: { format: 'openai', path: '/audio/transcriptions' },
   },

@@ -1,19 +1,26 @@
-import {
-  type ChatRequest,
-  type ChatResponse,
-  type Choice,
-  type FinishReason,
-  type FormatId,
-  type MediaPart,
-  type OutputPart,
-  type ReasoningPart,
-  type ToolResultPart,
+import type {
+  ChatRequest,
+  ChatResponse,
+  Choice,
+  FinishReason,
+  FormatId,
+  MediaPart,
+  OutputPart,
+  ReasoningPart,
+  ToolResultPart,
 } from '../../core/model/index.ts';
 import { parseModelName } from './models.ts';
 import { type Options, withoutDirectives } from './options.ts';
 import { PHRASES } from './phrases.ts';
 import { readFacts, suggestFrom } from './prompt-facts.ts';
-import { cutToTokens, naturalLength, readSubject, type Subject, writeProse, writeReasoning } from './prose.ts';
+import {
+  cutToTokens,
+  naturalLength,
+  readSubject,
+  type Subject,
+  writeProse,
+  writeReasoning,
+} from './prose.ts';
 import { sampleSchema } from './schema-sample.ts';
 import { createDice, type Dice, hashHex } from './seed.ts';
 import { issuerFor, sign, verifySignatures } from './signatures.ts';
@@ -88,7 +95,11 @@ function showsReasoning({ request, format }: Situation): boolean {
   return summary !== 'none';
 }
 
-function reason(situation: Situation, subject: Subject, dice: Dice): { part?: ReasoningPart; hidden: number } {
+function reason(
+  situation: Situation,
+  subject: Subject,
+  dice: Dice,
+): { part?: ReasoningPart; hidden: number } {
   const wish = reasoningTokens(situation);
   if (wish <= 0) return { hidden: 0 };
   const limit = situation.request.maxOutputTokens ?? Number.MAX_SAFE_INTEGER;
@@ -123,7 +134,8 @@ function mediaSentences(request: ChatRequest, subject: Subject): string {
   const last = request.messages.findLast(({ role }) => role === 'user');
   const lines: string[] = [];
   for (const part of last?.parts ?? []) {
-    if (part.type !== 'image' && part.type !== 'document' && part.type !== 'audio' && part.type !== 'video') continue;
+    if (part.type !== 'image' && part.type !== 'document' && part.type !== 'audio' && part.type !== 'video')
+      continue;
     const sentence = PHRASES[subject.language].seen;
     lines.push(sentence.replace('{kind}', part.type).replace('{media}', describeMedia(part)));
   }
@@ -131,7 +143,9 @@ function mediaSentences(request: ChatRequest, subject: Subject): string {
 }
 
 function resultSentences(request: ChatRequest, subject: Subject, dice: Dice): string {
-  const results = request.messages.at(-1)?.parts.filter((part): part is ToolResultPart => part.type === 'tool_result');
+  const results = request.messages
+    .at(-1)
+    ?.parts.filter((part): part is ToolResultPart => part.type === 'tool_result');
   const phrases = PHRASES[subject.language];
   return (results ?? [])
     .map((result) => {
@@ -151,7 +165,14 @@ function arithmetic(prompt: string): string | undefined {
   if (match === null || prompt.length > 120) return undefined;
   const [, left, sign_, right] = match;
   const [a, b] = [Number(left), Number(right)];
-  const results: Readonly<Record<string, number>> = { '+': a + b, '-': a - b, '*': a * b, '×': a * b, x: a * b, '/': a / b };
+  const results: Readonly<Record<string, number>> = {
+    '+': a + b,
+    '-': a - b,
+    '*': a * b,
+    '×': a * b,
+    x: a * b,
+    '/': a / b,
+  };
   const value = results[sign_ ?? ''];
   if (value === undefined || !Number.isFinite(value)) return undefined;
   return `${left} ${sign_} ${right} = ${Number(value.toFixed(6))}`;
@@ -174,7 +195,12 @@ function structured(situation: Situation, subject: Subject, dice: Dice): string 
   }
   if (output.type !== 'json_object') return undefined;
   const [topic = 'answer', ...related] = subject.topics;
-  return JSON.stringify({ topic, summary: writeProse(subject, 20, dice).split('\n')[0] ?? '', related, confidence: 0.87 });
+  return JSON.stringify({
+    topic,
+    summary: writeProse(subject, 20, dice).split('\n')[0] ?? '',
+    related,
+    confidence: 0.87,
+  });
 }
 
 function write(situation: Situation, subject: Subject, dice: Dice): string {
@@ -183,10 +209,13 @@ function write(situation: Situation, subject: Subject, dice: Dice): string {
   if (options.echo === true) return subject.prompt;
   const json = structured(situation, subject, dice);
   if (json !== undefined) return json;
-  if (options.tokens !== undefined) return cutToTokens(writeProse(subject, options.tokens, dice), options.tokens);
+  if (options.tokens !== undefined)
+    return cutToTokens(writeProse(subject, options.tokens, dice), options.tokens);
   const said = dictated(subject.prompt) ?? arithmetic(subject.prompt);
   if (said !== undefined) return said;
-  const lead = [resultSentences(request, subject, dice), mediaSentences(request, subject)].filter(Boolean).join('\n\n');
+  const lead = [resultSentences(request, subject, dice), mediaSentences(request, subject)]
+    .filter(Boolean)
+    .join('\n\n');
   const length = naturalLength(subject, dice);
   const isMini = parseModelName(request.model).isMini;
   const wish = lead === '' ? length : Math.min(length, 60);
@@ -240,7 +269,9 @@ function compose(situation: Situation, subject: Subject, dice: Dice): Draft {
   if (forced === 'refusal') return { parts: [...parts, refusal(format, subject)], hidden, reason: 'refusal' };
   const stopped = stopAt(write(situation, subject, dice), request.stop ?? []);
   const ignores = options.fault === 'ignore-max-tokens' && request.maxOutputTokens !== undefined;
-  const full = ignores ? `${stopped.text}\n\n${writeProse(subject, request.maxOutputTokens ?? 0, dice)}` : stopped.text;
+  const full = ignores
+    ? `${stopped.text}\n\n${writeProse(subject, request.maxOutputTokens ?? 0, dice)}`
+    : stopped.text;
   const text = cutToTokens(full, left);
   if (text !== '') parts.push({ type: 'text', text, ...textSignature(situation, thought.hidden > 0, dice) });
   if (forced !== undefined) return { parts, hidden, reason: forced };
@@ -259,7 +290,9 @@ function refusal(format: FormatId, subject: Subject): OutputPart {
 function signCalls(calls: readonly OutputPart[], situation: Situation, dice: Dice): readonly OutputPart[] {
   if (situation.format !== 'gemini' || reasoningTokens(situation) <= 0) return calls;
   return calls.map((call, index) =>
-    index === 0 && call.type === 'tool_call' ? { ...call, signature: sign('gemini', '', dice.word(16)) } : call,
+    index === 0 && call.type === 'tool_call'
+      ? { ...call, signature: sign('gemini', '', dice.word(16)) }
+      : call,
   );
 }
 
@@ -281,7 +314,11 @@ export function think(situation: Situation): Simulated {
     compose(situation, subject, createDice(`${seed}#${index}`)),
   );
   const cache = planCache(request, format, situation.known);
-  const usage = usageOf(countPrompt(request), cache, drafts.map(({ parts }) => parts));
+  const usage = usageOf(
+    countPrompt(request),
+    cache,
+    drafts.map(({ parts }) => parts),
+  );
   const hidden = drafts.reduce((sum, draft) => sum + draft.hidden, 0);
   const choices = drafts.map((draft, index): Choice => {
     const { stopSequence } = draft;
@@ -292,7 +329,10 @@ export function think(situation: Situation): Simulated {
     };
   });
   return {
-    response: { choices, usage: { ...usage, output: usage.output + hidden, reasoning: usage.reasoning + hidden } },
+    response: {
+      choices,
+      usage: { ...usage, output: usage.output + hidden, reasoning: usage.reasoning + hidden },
+    },
     remember: cache.remember,
   };
 }

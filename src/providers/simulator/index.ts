@@ -1,10 +1,13 @@
 export { type Simulated, type Situation, think } from './brain.ts';
 export { errorBody, errorHeaders, type VendorError } from './errors.ts';
+export type { TellingFacts } from './facts.ts';
+export { FAULTS, type Fault } from './faults.ts';
 export { parseModelName, SIMULATED_MODELS } from './models.ts';
 export { collectOptions, headerOptions, type Options, parseOptions } from './options.ts';
 export { simulator } from './provider.ts';
 export { findRoute, type Route } from './routes.ts';
-export { type Pace, type Script, type Step, streamType, tellStream, tellWhole, vendorHeaders } from './script.ts';
-export { createDice } from './seed.ts';
+export { type Pace, type Script, type Step, type Telling, vendorHeaders } from './script.ts';
+export { createDice, hashHex } from './seed.ts';
 export { answerSide } from './side.ts';
+export { tell } from './tell.ts';
 export type { KnownPrefix } from './usage.ts';

@@ -6,14 +6,22 @@ export type Language = (typeof LANGUAGES)[number];
 
 /** Frequent function words that do not occur, or seldom, in the other languages. */
 const MARKERS: Readonly<Record<'en' | 'de' | 'fr' | 'es', ReadonlySet<string>>> = {
-  en: new Set('the and what is are how of to you does please with explain write about give me why can'.split(' ')),
+  en: new Set(
+    'the and what is are how of to you does please with explain write about give me why can'.split(' '),
+  ),
   de: new Set(
-    'der die das und ist wie was nicht ein eine für mit bitte ich du wir erkläre warum über auf den wird'.split(' '),
+    'der die das und ist wie was nicht ein eine für mit bitte ich du wir erkläre warum über auf den wird'.split(
+      ' ',
+    ),
   ),
   fr: new Set(
-    "le la les des est une et quel quelle comment pourquoi pour avec dans s'il vous je nous du explique".split(' '),
+    "le la les des est une et quel quelle comment pourquoi pour avec dans s'il vous je nous du explique".split(
+      ' ',
+    ),
   ),
-  es: new Set('el los las una es qué cómo por para con y del cuál porque dónde favor explica hoy más'.split(' ')),
+  es: new Set(
+    'el los las una es qué cómo por para con y del cuál porque dónde favor explica hoy más'.split(' '),
+  ),
 };
 
 /** The language of a prompt, by script and function words; English where nothing speaks for another. */

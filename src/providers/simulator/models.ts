@@ -1,9 +1,9 @@
-import type { FormatId } from '../../core/model/index.ts';
+import type { UpstreamFormat } from '../../core/model/index.ts';
 
 /** A family of simulated models: its name decides the format spoken. */
 export interface SimulatedFamily {
   readonly name: string;
-  readonly format: FormatId;
+  readonly format: UpstreamFormat;
 }
 
 /** The families, in the order in which a plain catch-all would try them. */

@@ -29,6 +29,8 @@ export interface Options {
   /** Answer with the prompt's own text. */
   readonly echo?: boolean;
   readonly lang?: string;
+  /** Where a redirect leads. */
+  readonly to?: string;
   /** Milliseconds before the first token. */
   readonly ttftMs?: number;
   /** Tokens per second afterwards; 0 is as fast as possible. */
@@ -59,6 +61,7 @@ const TEXTS: Readonly<Record<string, keyof Options>> = {
   stop: 'stop',
   say: 'say',
   lang: 'lang',
+  to: 'to',
 };
 
 /** Fault modes that read as options of their own: `ttfb=500`. */

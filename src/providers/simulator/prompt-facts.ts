@@ -49,7 +49,8 @@ function titled(name: string): string {
 /** Reads the names, numbers, dates and the like out of a prompt. */
 export function readFacts(text: string): PromptFacts {
   const sample = text.slice(-4000);
-  const all = (pattern: RegExp): string[] => [...sample.matchAll(pattern)].map((match) => match[1] ?? match[0]);
+  const all = (pattern: RegExp): string[] =>
+    [...sample.matchAll(pattern)].map((match) => match[1] ?? match[0]);
   const expression = /\d[\d.]*(?:\s*[-+*/×^%]\s*\(?\d[\d.]*\)?)+/.exec(sample)?.[0];
   return {
     text: sample,
@@ -63,9 +64,11 @@ export function readFacts(text: string): PromptFacts {
   };
 }
 
-const PLACE_FIELD = /city|location|place|town|region|country|destination|origin|address|address|ort|stadt|ville|ciudad/i;
+const PLACE_FIELD =
+  /city|location|place|town|region|country|destination|origin|address|address|ort|stadt|ville|ciudad/i;
 const NAME_FIELD = /name|person|who|title|company|customer|subject|symbol|ticker|product|item|topic|entity/i;
-const TEXT_FIELD = /query|question|text|prompt|message|input|content|body|search|keyword|description|task|instruction/i;
+const TEXT_FIELD =
+  /query|question|text|prompt|message|input|content|body|search|keyword|description|task|instruction/i;
 
 /** Whether a field takes one of the names a prompt may list, so that one call is made per name. */
 export function takesName(field: string): boolean {
@@ -78,7 +81,8 @@ function asString(field: string, facts: PromptFacts, turn: number): string | und
   if (/date|day|when/i.test(field)) return facts.dates[turn] ?? facts.dates[0];
   if (/expression|formula|calculation/i.test(field)) return facts.expression;
   if (takesName(field)) return facts.names[turn] ?? facts.names[0] ?? facts.quoted[0];
-  if (TEXT_FIELD.test(field)) return facts.quoted[turn] ?? facts.text.replace(/\s+/g, ' ').trim().slice(0, 200);
+  if (TEXT_FIELD.test(field))
+    return facts.quoted[turn] ?? facts.text.replace(/\s+/g, ' ').trim().slice(0, 200);
   return undefined;
 }
 
@@ -118,12 +122,16 @@ export function suggestFrom(
     const choices = schema['enum'];
     if (Array.isArray(choices)) {
       const lower = facts.text.toLowerCase();
-      return choices.find((choice) => typeof choice === 'string' && choice !== '' && lower.includes(choice.toLowerCase()));
+      return choices.find(
+        (choice) => typeof choice === 'string' && choice !== '' && lower.includes(choice.toLowerCase()),
+      );
     }
     if (isType(schema, 'integer') || isType(schema, 'number')) {
       const wish = takeNumber(facts, used);
       const isInteger = isType(schema, 'integer');
-      return wish === undefined ? undefined : fitNumber(schema, isInteger ? Math.round(wish) : wish, isInteger);
+      return wish === undefined
+        ? undefined
+        : fitNumber(schema, isInteger ? Math.round(wish) : wish, isInteger);
     }
     if (isType(schema, 'string')) {
       const value = asString(name, facts, turn);

@@ -44,7 +44,10 @@ function filler(subject: Subject, phrases: Phrases, dice: Dice): (sentence: stri
   return (sentence) =>
     sentence
       .replaceAll('{topic}', first ?? phrases.nothing)
-      .replaceAll('{other}', rest.length === 0 ? (first ?? phrases.nothing) : (rest[dice.below(rest.length)] ?? ''))
+      .replaceAll(
+        '{other}',
+        rest.length === 0 ? (first ?? phrases.nothing) : (rest[dice.below(rest.length)] ?? ''),
+      )
       .replaceAll('{number}', String(3 + dice.below(6)) + (dice.next() < 0.5 ? '0' : ''));
 }
 
@@ -67,8 +70,10 @@ function* sentences(pool: readonly string[], dice: Dice): Generator<string> {
 export function naturalLength(subject: Subject, dice: Dice): number {
   const { prompt } = subject;
   if (/\b(?:one word|single word|yes or no|ein wort|un mot|una palabra)\b/i.test(prompt)) return 4;
-  if (/\b(?:short|brief|one sentence|kurz|bref|breve)|簡潔|简短|简要/i.test(prompt)) return 35 + dice.below(20);
-  if (/\b(?:detail|detailed|essay|long|ausführlich|détaill|detallad|in depth)/i.test(prompt)) return 500 + dice.below(200);
+  if (/\b(?:short|brief|one sentence|kurz|bref|breve)|簡潔|简短|简要/i.test(prompt))
+    return 35 + dice.below(20);
+  if (/\b(?:detail|detailed|essay|long|ausführlich|détaill|detallad|in depth)/i.test(prompt))
+    return 500 + dice.below(200);
   if (prompt.length < 20) return 40 + dice.below(30);
   return 140 + dice.below(160);
 }

@@ -1,8 +1,8 @@
-import type { FormatId } from '../../core/model/index.ts';
+import type { UpstreamFormat } from '../../core/model/index.ts';
 import type { Endpoint, Provider } from '../provider.ts';
 import { FAMILIES } from './models.ts';
 
-const PATHS: Readonly<Record<FormatId, { readonly path: string; readonly streamPath?: string }>> = {
+const PATHS: Readonly<Record<UpstreamFormat, { readonly path: string; readonly streamPath?: string }>> = {
   'openai-chat': { path: '/v1/chat/completions' },
   'openai-responses': { path: '/v1/responses' },
   'anthropic-messages': { path: '/v1/messages' },

@@ -3,7 +3,6 @@ import type { FormatId } from '../../core/model/index.ts';
 /** Calls besides chat that the simulator answers. */
 export type SideOperation =
   | 'models'
-  | 'completions'
   | 'embeddings'
   | 'gemini_embeddings'
   | 'moderations'
@@ -36,12 +35,12 @@ const BODY_CHAT: readonly (readonly [suffix: string, format: FormatId])[] = [
   ['/messages', 'anthropic-messages'],
   ['/v2/chat', 'cohere'],
   ['/api/chat', 'ollama'],
+  ['/completions', 'openai-completions'],
 ];
 
 const SIDE: readonly (readonly [suffix: string, operation: SideOperation])[] = [
   ['/messages/count_tokens', 'count_anthropic'],
   ['/responses/input_tokens', 'count_responses'],
-  ['/completions', 'completions'],
   ['/embeddings', 'embeddings'],
   ['/moderations', 'moderations'],
   ['/images/generations', 'images'],
@@ -88,7 +87,12 @@ export function findRoute(method: string, path: string, query: URLSearchParams):
   const converse = /\/model\/([^/]+)\/converse(-stream)?$/.exec(path);
   if (converse !== null) {
     const [, model = '', streamed] = converse;
-    return { kind: 'chat', format: 'bedrock-converse', model: decoded(model), stream: streamed !== undefined };
+    return {
+      kind: 'chat',
+      format: 'bedrock-converse',
+      model: decoded(model),
+      stream: streamed !== undefined,
+    };
   }
   const gemini = geminiRoute(path, query);
   if (gemini !== undefined) return gemini;

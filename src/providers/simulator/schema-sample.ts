@@ -107,7 +107,17 @@ function fromPattern(pattern: string, dice: Dice): string | undefined {
     .replace(/(.)\{(\d+)(?:,\d*)?\}/g, (_, char: string, count: string) => char.repeat(Number(count)))
     .replace(/(.)[+*?]/g, '$1')
     .replace(/\\(.)/g, '$1');
-  const tries = [built, ...Object.values(FORMATS), ...WORDS, dice.word(8), 'A', 'a1', '12345', 'AB-1234', '+49 30 123456'];
+  const tries = [
+    built,
+    ...Object.values(FORMATS),
+    ...WORDS,
+    dice.word(8),
+    'A',
+    'a1',
+    '12345',
+    'AB-1234',
+    '+49 30 123456',
+  ];
   return tries.find((value) => regex.test(value));
 }
 
@@ -134,8 +144,14 @@ export function fitNumber(schema: JsonObject, wish: number, isInteger: boolean):
   const gap = step > 0 ? step : 0.5;
   const above = numberIn(schema, 'exclusiveMinimum');
   const below = numberIn(schema, 'exclusiveMaximum');
-  const least = Math.max(numberIn(schema, 'minimum') ?? -Infinity, above === undefined ? -Infinity : above + gap);
-  const most = Math.min(numberIn(schema, 'maximum') ?? Infinity, below === undefined ? Infinity : below - gap);
+  const least = Math.max(
+    numberIn(schema, 'minimum') ?? -Infinity,
+    above === undefined ? -Infinity : above + gap,
+  );
+  const most = Math.min(
+    numberIn(schema, 'maximum') ?? Infinity,
+    below === undefined ? Infinity : below - gap,
+  );
   let value = Math.min(Math.max(wish, least), most);
   if (step > 0) {
     value = Math.round(value / step) * step;
@@ -208,11 +224,16 @@ function sample(sampler: Sampler, place: Place): Json {
   const suggested = name === '' ? undefined : sampler.suggest(name, schema);
   if (suggested !== undefined) return suggested;
   const choices = schema['enum'];
-  if (Array.isArray(choices) && choices.length > 0) return choices[sampler.dice.below(choices.length)] ?? null;
+  if (Array.isArray(choices) && choices.length > 0)
+    return choices[sampler.dice.below(choices.length)] ?? null;
   const branches = schema['anyOf'] ?? schema['oneOf'];
   if (Array.isArray(branches) && branches.length > 0) {
     const { anyOf: _, oneOf: __, ...beside } = schema;
-    return sample(sampler, { schema: { ...beside, ...chooseBranch(sampler, branches, depth) }, name, depth: depth + 1 });
+    return sample(sampler, {
+      schema: { ...beside, ...chooseBranch(sampler, branches, depth) },
+      name,
+      depth: depth + 1,
+    });
   }
   switch (typeOf(schema)) {
     case 'object':

@@ -1,6 +1,6 @@
-import { replayResponse } from '../../core/translation/replay.ts';
 import type { ChatResponse, FormatId } from '../../core/model/index.ts';
-import type { ChatCodec, Reply } from '../../formats/codec.ts';
+import { replayResponse } from '../../core/translation/replay.ts';
+import type { ClientDialect, Reply } from '../../formats/codec.ts';
 import type { Framing } from '../../formats/frame.ts';
 import { countOutput } from './usage.ts';
 
@@ -26,6 +26,8 @@ export interface Script {
   readonly raw?: boolean;
   /** Compressions to apply to the body, innermost first. */
   readonly codings?: readonly ('gzip' | 'br')[];
+  /** How often the compressed body is sent. */
+  readonly repeatBody?: number;
   /** Informational answers sent beforehand. */
   readonly informational?: readonly number[];
 }
@@ -41,7 +43,7 @@ export interface Pace {
 
 /** Everything needed to write one good answer down. */
 export interface Telling {
-  readonly codec: ChatCodec;
+  readonly codec: ClientDialect;
   readonly framing: Framing;
   readonly response: ChatResponse;
   readonly reply: Reply;

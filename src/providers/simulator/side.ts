@@ -3,9 +3,8 @@ import { isObject, type Json, type JsonObject } from '../../core/model/index.ts'
 import { gemini } from '../../formats/gemini/index.ts';
 import { CODECS } from '../../formats/registry.ts';
 import { SIMULATED_MODELS } from './models.ts';
-import { readSubject, writeProse } from './prose.ts';
 import type { SideOperation } from './routes.ts';
-import { createDice, hashText } from './seed.ts';
+import { hashText } from './seed.ts';
 import { countPrompt } from './usage.ts';
 
 /** What an operation besides chat answers with. `tokens` is what it bills. */
@@ -70,7 +69,10 @@ function embeddings({ body, model }: SideRequest): SideAnswer {
     const vector = embed(text, dimensions);
     return { object: 'embedding', index, embedding: isBase64 ? base64Floats(vector) : vector };
   });
-  return json({ object: 'list', data, model, usage: { prompt_tokens: tokens, total_tokens: tokens } }, tokens);
+  return json(
+    { object: 'list', data, model, usage: { prompt_tokens: tokens, total_tokens: tokens } },
+    tokens,
+  );
 }
 
 function geminiEmbeddings({ body }: SideRequest): SideAnswer {
@@ -82,20 +84,29 @@ function geminiEmbeddings({ body }: SideRequest): SideAnswer {
   });
   const tokens = texts.reduce((sum, text) => sum + estimateTokens(text), 0);
   const vectors = texts.map((text) => ({ values: embed(text, 768) }));
-  return json(Array.isArray(body['requests']) ? { embeddings: vectors } : { embedding: vectors[0] ?? {} }, tokens);
+  return json(
+    Array.isArray(body['requests']) ? { embeddings: vectors } : { embedding: vectors[0] ?? {} },
+    tokens,
+  );
 }
 
 function cohereEmbed({ body }: SideRequest): SideAnswer {
   const texts = textsOf(body['texts'] ?? body['input']);
   const tokens = texts.reduce((sum, text) => sum + estimateTokens(text), 0);
   const embeddings_ = { float: texts.map((text) => embed(text, 1024)) };
-  return json({ id: 'emb', embeddings: embeddings_, texts, meta: { billed_units: { input_tokens: tokens } } }, tokens);
+  return json(
+    { id: 'emb', embeddings: embeddings_, texts, meta: { billed_units: { input_tokens: tokens } } },
+    tokens,
+  );
 }
 
 function ollamaEmbed({ body, model }: SideRequest): SideAnswer {
   const texts = textsOf(body['input']);
   const tokens = texts.reduce((sum, text) => sum + estimateTokens(text), 0);
-  return json({ model, embeddings: texts.map((text) => embed(text, 768)), prompt_eval_count: tokens }, tokens);
+  return json(
+    { model, embeddings: texts.map((text) => embed(text, 768)), prompt_eval_count: tokens },
+    tokens,
+  );
 }
 
 const FLAGS: readonly (readonly [category: string, pattern: RegExp])[] = [
@@ -124,7 +135,10 @@ const PIXEL =
 
 function images({ body, created }: SideRequest): SideAnswer {
   const count = typeof body['n'] === 'number' ? Math.min(10, Math.max(1, body['n'])) : 1;
-  const data = Array.from({ length: count }, () => ({ b64_json: PIXEL, revised_prompt: String(body['prompt'] ?? '') }));
+  const data = Array.from({ length: count }, () => ({
+    b64_json: PIXEL,
+    revised_prompt: String(body['prompt'] ?? ''),
+  }));
   const tokens = estimateTokens(String(body['prompt'] ?? ''));
   const output = count * 1056;
   const usage = {
@@ -169,16 +183,6 @@ function rerank({ body, model }: SideRequest): SideAnswer {
   return json({ id: 'rrk-sim', model, results, meta: { billed_units: { search_units: 1 } } });
 }
 
-function completions({ body, model, created }: SideRequest): SideAnswer {
-  const prompt = textsOf(body['prompt'])[0] ?? '';
-  const limit = typeof body['max_tokens'] === 'number' ? body['max_tokens'] : 16;
-  const text = writeProse(readSubject(prompt), limit, createDice(prompt)).slice(0, limit * 4);
-  const [input, output] = [estimateTokens(prompt), Math.min(limit, estimateTokens(text))];
-  const usage = { prompt_tokens: input, completion_tokens: output, total_tokens: input + output };
-  const choices = [{ index: 0, text, logprobs: null, finish_reason: 'length' }];
-  return json({ id: 'cmpl-sim', object: 'text_completion', created, model, choices, usage }, input, output);
-}
-
 /** The list of models, in a shape that OpenAI's, Anthropic's, Google's and Ollama's clients all read. */
 function models({ created }: SideRequest): SideAnswer {
   const data = SIMULATED_MODELS.map((id) => ({
@@ -195,7 +199,14 @@ function models({ created }: SideRequest): SideAnswer {
     displayName: `Simulated ${id}`,
     supportedGenerationMethods: ['generateContent', 'countTokens'],
   }));
-  return json({ object: 'list', data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null, models: google });
+  return json({
+    object: 'list',
+    data,
+    has_more: false,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    models: google,
+  });
 }
 
 /** The prompt of a body in a chat format, counted. */
@@ -211,7 +222,6 @@ function countGemini({ body, model }: SideRequest): SideAnswer {
 
 const ANSWERS: Readonly<Record<SideOperation, (request: SideRequest) => SideAnswer>> = {
   models,
-  completions,
   embeddings,
   gemini_embeddings: geminiEmbeddings,
   moderations,

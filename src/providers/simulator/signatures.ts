@@ -54,7 +54,8 @@ interface Spot {
 }
 
 const SENTENCES: Readonly<Partial<Record<Issuer, (spot: Spot) => string>>> = {
-  claude: ({ message, content }) => `messages.${message}.content.${content}: Invalid \`signature\` in \`thinking\` block`,
+  claude: ({ message, content }) =>
+    `messages.${message}.content.${content}: Invalid \`signature\` in \`thinking\` block`,
   gemini: () => 'Corrupted thought signature.',
   openai: () =>
     'The encrypted content could not be verified. Reason: Encrypted content could not be decrypted or parsed.',

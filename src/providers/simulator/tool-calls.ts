@@ -28,7 +28,8 @@ const MOST_CALLS = 8;
 
 /** Words of other languages and everyday wording, by the word a tool's name would use. */
 const MEANINGS: Readonly<Record<string, RegExp>> = {
-  weather: /wetter|météo|temps qu'il|tiempo hace|clima|天気|天气|気温|temperature|rain|sunny|forecast|degrees/i,
+  weather:
+    /wetter|météo|temps qu'il|tiempo hace|clima|天気|天气|気温|temperature|rain|sunny|forecast|degrees/i,
   calculate: /\d\s*[-+*/×]\s*\d|rechne|calcul|計算|计算|compute|sum of|multiply/i,
   calculator: /\d\s*[-+*/×]\s*\d|rechne|calcul|計算|计算|compute|multiply/i,
   search: /look up|find out|suche|cherche|busca|検索|搜索|google|latest|news/i,
@@ -37,7 +38,11 @@ const MEANINGS: Readonly<Record<string, RegExp>> = {
   email: /e-mail|mail to|nachricht|courriel|correo/i,
 };
 
-const DULL = new Set('get set the for and with from that this function tool call use used given return returns returned current fetch run make user a an of in to is'.split(' '));
+const DULL = new Set(
+  'get set the for and with from that this function tool call use used given return returns returned current fetch run make user a an of in to is'.split(
+    ' ',
+  ),
+);
 
 function wordsOf(text: string): Set<string> {
   const spaced = text.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase();

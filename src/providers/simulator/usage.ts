@@ -1,5 +1,13 @@
 import { estimateTokens } from '../../core/cost/estimate.ts';
-import type { ChatRequest, FormatId, Message, OutputPart, Part, Tool, Usage } from '../../core/model/index.ts';
+import type {
+  ChatRequest,
+  FormatId,
+  Message,
+  OutputPart,
+  Part,
+  Tool,
+  Usage,
+} from '../../core/model/index.ts';
 import { hashHex } from './seed.ts';
 
 /** Tokens around each message, as chat templates add them. */
@@ -114,7 +122,8 @@ export function usageOf(
   answers: readonly (readonly OutputPart[])[],
 ): Usage {
   const parts = answers.flat();
-  const sum = (list: readonly OutputPart[]): number => list.reduce((total, part) => total + countOutput(part), 0);
+  const sum = (list: readonly OutputPart[]): number =>
+    list.reduce((total, part) => total + countOutput(part), 0);
   const cached = cache.read + cache.write5m + cache.write1h;
   return {
     input: Math.max(0, prompt - cached),

@@ -6,7 +6,11 @@ export const voyage: Provider = {
   env: ['VOYAGE_API_KEY'],
   baseUrl: 'https://api.voyageai.com/v1',
   auth: { type: 'bearer' },
-  endpoints: { chat: [], embeddings: { format: 'openai', path: '/embeddings' } },
+  endpoints: {
+    chat: [],
+    embeddings: { format: 'voyage', path: '/embeddings' },
+    rerank: { format: 'voyage', path: '/rerank' },
+  },
   catalogId: 'voyageai',
   keyPrefix: 'pa-',
   console: 'https://dashboard.voyageai.com/api-keys',

@@ -10,7 +10,12 @@ export function Banners({ status }: { readonly status: Status }): ReactNode {
   return (
     <>
       {!status.ready && (
-        <Alert color="red" variant="light" icon={<Icon name="warning" />} title="The gateway takes no new requests">
+        <Alert
+          color="red"
+          variant="light"
+          icon={<Icon name="warning" />}
+          title="The gateway takes no new requests"
+        >
           It is draining or has not finished starting. Look at its log, or start it again with{' '}
           <Code>sluice start</Code>.
         </Alert>
@@ -24,7 +29,8 @@ export function Banners({ status }: { readonly status: Status }): ReactNode {
         >
           <Stack gap={6}>
             <Text size="sm">
-              {status.config.path ?? 'The configuration'}, in use since {formatFullMoment(status.config.loaded_at)}:
+              {status.config.path ?? 'The configuration'}, in use since{' '}
+              {formatFullMoment(status.config.loaded_at)}:
             </Text>
             <List size="sm" spacing={4}>
               {problems.map(({ path, problem, remedy }) => (
@@ -45,10 +51,10 @@ function DemoBanner({ path }: { readonly path: string | null }): ReactNode {
   return (
     <Alert color="water" variant="light" icon={<Icon name="info" />} title="Demo mode">
       <Text size="sm">
-        No provider key was found, so a built-in simulator answers every request: nothing leaves this machine and
-        nothing is billed; costs below are what the real models would have cost. To leave it, set{' '}
-        <Code>OPENAI_API_KEY</Code>, <Code>ANTHROPIC_API_KEY</Code> or <Code>GEMINI_API_KEY</Code> and start again, or
-        add a provider to <Code>{path ?? 'sluice.yaml'}</Code> (<Code>sluice init</Code> writes one).
+        No provider key was found, so a built-in simulator answers every request: nothing leaves this machine
+        and nothing is billed. To leave it, set <Code>OPENAI_API_KEY</Code>, <Code>ANTHROPIC_API_KEY</Code> or{' '}
+        <Code>GEMINI_API_KEY</Code> and start again, or add a provider to <Code>{path ?? 'sluice.yaml'}</Code>{' '}
+        (<Code>sluice init</Code> writes one).
       </Text>
     </Alert>
   );

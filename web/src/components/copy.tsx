@@ -29,13 +29,16 @@ export function CopyButton(props: { readonly text: string; readonly label: strin
       () => setState('copied'),
       () => setState('refused'),
     );
-  const said = { ready: props.label, copied: 'Copied', refused: 'Select the text and copy it by hand' }[state];
+  const said = { ready: props.label, copied: 'Copied', refused: 'Select the text and copy it by hand' }[
+    state
+  ];
   return (
     <Tooltip label={said}>
       <ActionIcon
         variant="subtle"
-        color={state === 'copied' ? 'teal' : 'gray'}
-        c={state === 'copied' ? undefined : 'dimmed'}
+        size="sm"
+        color="gray"
+        c={state === 'copied' ? 'var(--mantine-color-text)' : 'dimmed'}
         aria-label={said}
         onClick={() => void copy()}
       >
@@ -50,9 +53,9 @@ export function CodeBlock(props: { readonly code: string; readonly label: string
   return (
     <div className="code">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
-      <pre tabIndex={0} role="group" aria-label={props.label}>
-        {props.code}
-      </pre>
+      <section className="code-scroll" tabIndex={0} aria-label={props.label}>
+        <pre>{props.code}</pre>
+      </section>
       <div className="code-copy">
         <CopyButton text={props.code} label={`Copy: ${props.label}`} />
       </div>

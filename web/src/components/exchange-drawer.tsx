@@ -28,7 +28,7 @@ export function ExchangeDrawer(): ReactNode {
   const close = () =>
     void navigate({
       to: '.',
-      search: (before: object) => ({ ...before, exchange: undefined }),
+      search: ({ exchange: _, ...rest }) => rest,
       resetScroll: false,
     });
   return (
@@ -69,7 +69,7 @@ function Detail({ of }: { readonly of: ExchangeDetail }): ReactNode {
       </Group>
       {of.error !== null && (
         <Alert color="red" variant="light">
-          {of.error}
+          Error: {of.error}
         </Alert>
       )}
       {of.dropped.length > 0 && (
@@ -141,7 +141,8 @@ const CLASSES = [
 
 function Usage({ of }: { readonly of: ExchangeDetail }): ReactNode {
   const shown = CLASSES.filter(
-    ([name]) => of.usage[name] > 0 || (of.usage.source !== 'unknown' && (name === 'input' || name === 'output')),
+    ([name]) =>
+      of.usage[name] > 0 || (of.usage.source !== 'unknown' && (name === 'input' || name === 'output')),
   );
   return (
     <Section title={`Tokens (${of.usage.source})`}>
@@ -156,7 +157,10 @@ function Usage({ of }: { readonly of: ExchangeDetail }): ReactNode {
   );
 }
 
-const COST_CLASSES = [...CLASSES.map(([name, label]) => [name, label] as const), ['requests', 'Per request']] as const;
+const COST_CLASSES = [
+  ...CLASSES.map(([name, label]) => [name, label] as const),
+  ['requests', 'Per request'],
+] as const;
 
 function Cost({ of }: { readonly of: ExchangeDetail }): ReactNode {
   const { cost_by_class: cost, price } = of;

@@ -3,6 +3,7 @@ import { DataTable, type DataTableColumn } from 'mantine-datatable';
 import type { ReactNode } from 'react';
 import type { Exchange } from '../api.ts';
 import { formatCount, formatDuration } from '../format.ts';
+import { tableLook } from './table-look.ts';
 import { Moment, Money, Outcome } from './values.tsx';
 
 /** Prompt side of an exchange: the classes are disjoint. */
@@ -14,7 +15,9 @@ function Tokens({ row }: { readonly row: Exchange }): ReactNode {
   if (row.usage.source === 'unknown') return '—';
   const sign = row.usage.source === 'estimated' ? '≈ ' : '';
   return (
-    <span title={row.usage.source === 'estimated' ? 'Estimated: the upstream did not report usage.' : undefined}>
+    <span
+      title={row.usage.source === 'estimated' ? 'Estimated: the upstream did not report usage.' : undefined}
+    >
       {sign}
       {formatCount(promptTokens(row))} → {formatCount(row.usage.output)}
     </span>
@@ -28,76 +31,98 @@ export function useOpenExchange(): (id: string) => void {
     void navigate({ to: '.', search: (before: object) => ({ ...before, exchange: id }), resetScroll: false });
 }
 
-function columnsOf(open: (id: string) => void, wide: boolean): DataTableColumn<Exchange>[] {
-  return [
-    {
-      accessor: 'started_at',
-      title: 'Time',
-      noWrap: true,
-      width: 104,
-      render: (row) => <Moment at={row.started_at} />,
-    },
-    {
-      accessor: 'model',
-      title: 'Model',
-      ellipsis: true,
-      render: (row) => (
-        <button
-          type="button"
-          className="row-button cut"
-          title={row.model}
-          aria-label={`Details of the exchange with ${row.model}`}
-          onClick={(event) => {
-            event.stopPropagation();
-            open(row.id);
-          }}
-        >
-          {row.model}
-        </button>
-      ),
-    },
-    { accessor: 'provider', title: 'Provider', ellipsis: true, width: 110, render: (row) => row.provider ?? '—' },
-    { accessor: 'outcome', title: 'Result', noWrap: true, width: 128, render: (row) => <Outcome row={row} /> },
-    {
-      accessor: 'usage',
-      title: 'Tokens in → out',
-      noWrap: true,
-      textAlign: 'right',
-      width: 122,
-      render: (row) => <Tokens row={row} />,
-    },
-    {
-      accessor: 'cost_usd',
-      title: 'Cost',
-      noWrap: true,
-      textAlign: 'right',
-      width: 106,
-      render: (row) => <Money usd={row.cost_usd} />,
-    },
-    {
-      accessor: 'latency_ms',
-      title: 'Time taken',
-      noWrap: true,
-      textAlign: 'right',
-      width: 92,
-      render: (row) => formatDuration(row.latency_ms),
-    },
-    ...(wide
-      ? ([
-          { accessor: 'format', title: 'Dialect', noWrap: true, width: 150 },
-          {
-            accessor: 'tags',
-            title: 'Tags',
-            ellipsis: true,
-            width: 150,
-            render: (row) =>
-              Object.entries(row.tags)
-                .map(([name, value]) => `${name}=${value}`)
-                .join(', ') || '—',
-          },
-        ] satisfies DataTableColumn<Exchange>[])
-      : []),
-  ];
+type Column = DataTableColumn<Exchange>;
+
+/** Shown only where there is room: a phone has none. */
+const ROOMY = '(min-width: 48em)';
+
+function modelColumn(open: (id: string) => void): Column {
+  return {
+    accessor: 'model',
+    title: 'Model',
+    ellipsis: true,
+    render: (row) => (
+      <button
+        type="button"
+        className="row-button cut"
+        title={row.model}
+        aria-label={`Details of the exchange with ${row.model}`}
+        onClick={(event) => {
+          event.stopPropagation();
+          open(row.id);
+        }}
+      >
+        {row.model === '' ? '(no model)' : row.model}
+      </button>
+    ),
+  };
+}
+
+const FIGURE = { textAlign: 'right', noWrap: true } as const;
+
+const COLUMNS = {
+  time: {
+    accessor: 'started_at',
+    title: 'Time',
+    noWrap: true,
+    width: 84,
+    render: (row) => <Moment at={row.started_at} />,
+  },
+  provider: {
+    accessor: 'provider',
+    title: 'Provider',
+    ellipsis: true,
+    width: 110,
+    render: (row) => row.provider ?? '—',
+  },
+  result: {
+    accessor: 'outcome',
+    title: 'Result',
+    noWrap: true,
+    width: 122,
+    render: (row) => <Outcome row={row} />,
+  },
+  tokens: {
+    accessor: 'usage',
+    title: 'Tokens',
+    ...FIGURE,
+    width: 118,
+    visibleMediaQuery: ROOMY,
+    render: (row) => <Tokens row={row} />,
+  },
+  cost: {
+    accessor: 'cost_usd',
+    title: 'Cost',
+    ...FIGURE,
+    width: 92,
+    render: (row) => <Money usd={row.cost_usd} />,
+  },
+  took: {
+    accessor: 'latency_ms',
+    title: 'Took',
+    ...FIGURE,
+    width: 82,
+    visibleMediaQuery: ROOMY,
+    render: (row) => formatDuration(row.latency_ms),
+  },
+  dialect: { accessor: 'format', title: 'Dialect', ellipsis: true, width: 148 },
+  tags: {
+    accessor: 'tags',
+    title: 'Tags',
+    ellipsis: true,
+    width: 140,
+    render: (row) =>
+      Object.entries(row.tags)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(', ') || '—',
+  },
+} as const satisfies Record<string, Column>;
+
+function columnsOf(open: (id: string) => void, wide: boolean): Column[] {
+  const { time, provider, result, tokens, cost, took, dialect, tags } = COLUMNS;
+  const model = modelColumn(open);
+  if (!wide) return [time, model, result, tokens, cost, took];
+  return [{ ...time, width: 112 }, model, provider, result, tokens, cost, took, dialect, tags];
 }
 
 /** Rows of the log; a click or Enter on one opens everything known about it. */
@@ -115,14 +140,7 @@ export function ExchangeTable(props: {
       onRowClick={({ record }) => open(record.id)}
       rowClassName={(row) => (props.fresh?.has(row.id) === true ? 'fresh' : undefined)}
       highlightOnHover
-      minHeight={0}
-      verticalSpacing={6}
-      horizontalSpacing="sm"
-      fz="sm"
-      borderRadius={10}
-      rowBorderColor="var(--sluice-line)"
-      backgroundColor="var(--mantine-color-body)"
-      tableWrapper={({ children }) => <div style={{ minWidth: wide ? 1080 : 760 }}>{children}</div>}
+      {...tableLook(wide ? 1010 : 0)}
       scrollAreaProps={{ type: 'auto' }}
     />
   );

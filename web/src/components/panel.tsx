@@ -12,7 +12,7 @@ export function Panel(props: {
 }): ReactNode {
   const id = useId();
   return (
-    <section className="panel" aria-labelledby={id}>
+    <section className={props.flush === true ? 'panel panel-flush' : 'panel'} aria-labelledby={id}>
       <div className="panel-head">
         <Group gap={10} align="baseline">
           <Title order={2} id={id}>

@@ -61,7 +61,14 @@ function optionsOf(props: {
       y: { range: (_chart, _min, max) => [0, max > 0 ? max * 1.08 : 1] },
     },
     axes: [
-      { ...axis, grid: { show: false }, ticks: { show: false }, space: 64, size: 28 },
+      {
+        ...axis,
+        grid: { show: false },
+        ticks: { show: false },
+        space: 58,
+        size: 26,
+        values: (_chart, splits) => splits.map((at) => axisMoment(at * 1000, step)),
+      },
       {
         ...axis,
         grid: { stroke: look.line, width: 1 },
@@ -72,14 +79,24 @@ function optionsOf(props: {
     ],
     series: [
       {},
-      { fill: look.bar, width: 0, points: { show: false }, ...(bars ? { paths: bars({ size: [0.72, 34], radius: 0.12 }) } : {}) },
+      {
+        fill: look.bar,
+        width: 0,
+        points: { show: false },
+        ...(bars ? { paths: bars({ size: [0.72, 34], radius: 0.12 }) } : {}),
+      },
     ],
     hooks: {
       setCursor: [
         (chart) => {
-          const point = chart.cursor.idx === null || chart.cursor.idx === undefined ? undefined : points[chart.cursor.idx];
+          const point =
+            chart.cursor.idx === null || chart.cursor.idx === undefined
+              ? undefined
+              : points[chart.cursor.idx];
           const inside = (chart.cursor.left ?? -1) >= 0;
-          onTip(inside && point !== undefined ? { left: chart.valToPos(point.at / 1000, 'x'), point } : undefined);
+          onTip(
+            inside && point !== undefined ? { left: chart.valToPos(point.at / 1000, 'x'), point } : undefined,
+          );
         },
       ],
     },
@@ -118,14 +135,27 @@ export function SeriesChart(props: {
   return (
     <div className="chart" role="img" aria-label={label}>
       <div ref={place} style={{ height: HEIGHT, overflow: 'hidden' }} />
+      {points.every(({ value }) => value === 0) && <div className="chart-empty">Nothing in this time</div>}
       {tip !== undefined && (
-        <div className="chart-tip" style={{ left: `clamp(66px, ${66 + tip.left - 60}px, calc(100% - 140px))`, top: 6 }}>
+        <div
+          className="chart-tip"
+          style={{ left: `clamp(66px, ${66 + tip.left - 60}px, calc(100% - 140px))`, top: 6 }}
+        >
           <strong>{tip.point.text}</strong>
           <div>{tipMoment(tip.point.at, step)}</div>
         </div>
       )}
     </div>
   );
+}
+
+/** `14:00`, and the date where a day begins. */
+function axisMoment(at: number, step: number): string {
+  const time = new Date(at);
+  if (step >= 86_400_000)
+    return time.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
+  if (time.getHours() === 0) return time.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+  return time.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
 }
 
 function tipMoment(at: number, step: number): string {

@@ -116,7 +116,7 @@ function Foot(): ReactNode {
         <Group gap={8} wrap="nowrap">
           <span className="dot" data-tone={status.isError ? 'bad' : status.data.ready ? 'good' : 'warn'} />
           <Text size="xs" c="dimmed" lh={1.35}>
-            {status.isError ? 'Not reachable' : `v${status.data.version}`}
+            {status.isError ? 'Not reachable' : versionText(status.data.version)}
             {!status.isError && `, up ${formatUptime(status.data.uptime_s)}`}
           </Text>
         </Group>
@@ -138,6 +138,11 @@ function Foot(): ReactNode {
       </Group>
     </Stack>
   );
+}
+
+/** `v1.2.3`; a run from source has no number. */
+function versionText(version: string): string {
+  return /^\d/.test(version) ? `v${version}` : version;
 }
 
 const SCHEMES = [

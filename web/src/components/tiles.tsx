@@ -44,7 +44,11 @@ const FIGURES: readonly Figure[] = [
   { label: 'Requests', big: (row) => <Count value={row.requests} /> },
   { label: 'Cost', big: (row) => <Money usd={row.cost_usd} /> },
   { label: 'Tokens', big: (row) => <Count value={tokensOf(row)} /> },
-  { label: 'Errors', big: (row) => <Count value={row.errors} />, note: (row) => share(row.errors, row.requests) },
+  {
+    label: 'Errors',
+    big: (row) => <Count value={row.errors} />,
+    note: (row) => share(row.errors, row.requests),
+  },
 ];
 
 function Count({ value }: { readonly value: number }): ReactNode {
@@ -58,7 +62,8 @@ export function Tiles(): ReactNode {
       const from = startOf(period);
       return {
         queryKey: [...cached.usage, 'total', period, from],
-        queryFn: async () => (await api.call('getUsage', { from })).data[0] ?? { ...NOTHING, start: null, group: {} },
+        queryFn: async () =>
+          (await api.call('getUsage', { from })).data[0] ?? { ...NOTHING, start: null, group: {} },
         refetchInterval: 30_000,
         placeholderData: keepPreviousData,
       };
@@ -66,7 +71,9 @@ export function Tiles(): ReactNode {
   });
   const failed = answers.find(({ isError }) => isError);
   if (failed !== undefined && failed.data === undefined) {
-    return <ErrorPanel error={failed.error} onRetry={() => answers.forEach(({ refetch }) => void refetch())} />;
+    return (
+      <ErrorPanel error={failed.error} onRetry={() => answers.forEach(({ refetch }) => void refetch())} />
+    );
   }
   const [today, week, month] = answers.map(({ data }) => data);
   return (

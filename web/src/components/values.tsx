@@ -32,8 +32,8 @@ const OUTCOMES: Record<Exchange['outcome'], { color: string; means: string }> = 
 export function Outcome({ row }: { readonly row: Pick<Exchange, 'outcome' | 'status'> }): ReactNode {
   const { color, means } = OUTCOMES[row.outcome];
   return (
-    <Badge color={color} title={means} autoContrast className={`tone-${color}`}>
-      {row.outcome} {row.status}
+    <Badge color={color} title={`HTTP ${row.status}. ${means}`}>
+      {row.outcome === 'answered' && row.status === 200 ? 'answered' : `${row.outcome} ${row.status}`}
     </Badge>
   );
 }

@@ -1,0 +1,121 @@
+// Starting, pinning, watching and ending the processes of a run. Only what was started here is ended, by its process id.
+import { fork, spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+const children = new Set();
+
+/** Whether processes can be pinned to cores: Linux with `taskset` and two cores. */
+export const canPin = cpus().length >= 2 && spawnSync('taskset', ['-c', '0', 'true']).status === 0;
+
+function pinned(core, command) {
+  return canPin ? ['taskset', '-c', String(core), ...command] : command;
+}
+
+function remember(child) {
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
+
+/** Starts a program on a core. Its standard error is kept in `errors` for a sentence when it fails. */
+export function start(core, command, environment = {}) {
+  const [file, ...args] = pinned(core, command);
+  const child = spawn(file, args, {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.errors = '';
+  child.output = '';
+  child.stdout.on('data', (text) => {
+    child.output = (child.output + text).slice(-100_000);
+  });
+  child.stderr.on('data', (text) => {
+    child.errors = (child.errors + text).slice(-10_000);
+  });
+  return remember(child);
+}
+
+/** Starts a module with a message channel on a core. */
+export function startModule(core, path) {
+  const [execPath, ...execArgv] = pinned(core, [process.execPath]);
+  return remember(canPin ? fork(path, { execPath, execArgv }) : fork(path));
+}
+
+/** The first message or exit of a child. */
+export function message(child) {
+  return new Promise((resolve, reject) => {
+    const onExit = (code) => reject(new Error(`${child.spawnargs.at(-1)} ended with code ${code}`));
+    child.once('exit', onExit);
+    child.once('message', (value) => {
+      child.off('exit', onExit);
+      resolve(value);
+    });
+  });
+}
+
+/** Ends a child: asks, waits up to 10 s, insists. */
+export async function stop(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  await new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    child.kill('SIGTERM');
+  });
+}
+
+export async function stopAll() {
+  await Promise.all([...children].map(stop));
+}
+
+/** Ends what is left when the bench itself is ended. */
+export function stopAllNow() {
+  for (const child of children) child.kill('SIGKILL');
+}
+
+/** CPU time a process has used, in µs: in all, and by its main thread. Zero where it cannot be read. */
+export function cpuOf(pid) {
+  if (pid === undefined) return { total: 0, main: 0 };
+  try {
+    let total = 0;
+    let main = 0;
+    for (const task of readdirSync(`/proc/${pid}/task`)) {
+      const ns = Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ', 1)[0]);
+      total += ns / 1000;
+      if (task === String(pid)) main = ns / 1000;
+    }
+    return { total, main };
+  } catch {
+    return { total: 0, main: 0 };
+  }
+}
+
+/** Resident memory in MB; `undefined` where it cannot be read. */
+export function memoryOf(pid) {
+  try {
+    const kb = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kb === undefined ? undefined : Number(kb) / 1024;
+  } catch {
+    return undefined;
+  }
+}
+
+export function sleep(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Waits until a process rests (less than 3 % of a core for 200 ms), so that what one run left does not slow the next. */
+export async function untilIdle(pid, limitMs = 15_000) {
+  const deadline = Date.now() + limitMs;
+  let quiet = 0;
+  let before = cpuOf(pid).total;
+  while (quiet < 2 && Date.now() < deadline) {
+    await sleep(100);
+    const now = cpuOf(pid).total;
+    quiet = now - before < 3000 ? quiet + 1 : 0;
+    before = now;
+  }
+}

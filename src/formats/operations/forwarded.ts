@@ -1,0 +1,127 @@
+import { estimateTokens } from '../../core/cost/estimate.ts';
+import { badRequest } from '../../core/errors/error.ts';
+import { type JsonObject, UNKNOWN_USAGE } from '../../core/model/index.ts';
+import { toNumber } from '../../core/model/parse-json.ts';
+import type { Envelope } from '../codec.ts';
+import { optionalNumber, optionalString, requiredString } from '../fields.ts';
+import type { Operation } from './operation.ts';
+import { untranslated } from './translate.ts';
+import { estimatedInput, reportedUsage } from './usage.ts';
+
+/* Operations that every provider takes in OpenAI's shape (API reference): checked, and forwarded as they are. */
+
+/** What OpenAI moderates with when the client names no model. */
+const DEFAULT_MODERATION = 'omni-moderation-latest';
+/** Output tokens of the largest image in the highest quality (OpenAI's guide "Image generation", cost table). */
+const MAX_IMAGE_TOKENS = 6300;
+const MAX_IMAGES = 10;
+/** Audio tokens per character of speech: 20.8 tokens a second at 14 characters a second, from OpenAI's prices. */
+const SPEECH_TOKENS_PER_CHARACTER = 1.5;
+/** Four times as slow a speaker, for holds. */
+const MAX_SPEECH_TOKENS_PER_CHARACTER = 6;
+/** Bytes of an upload per audio token (100 ms): 16 kB/s is MP3 as usual, 2 kB/s speech in Opus. */
+const USUAL_BYTES_PER_TOKEN = 1600;
+const LEAST_BYTES_PER_TOKEN = 200;
+
+/** The model a body names. */
+export function modelOf(body: JsonObject): string {
+  const model = requiredString(body, 'model');
+  if (model === '') throw badRequest('model', '`model` must name a model.');
+  return model;
+}
+
+const PLAIN = { stream: false, choices: 1, includeUsage: false, tools: 0, media: 0 } as const;
+
+/** An envelope of an operation that makes no tokens unless `more` says so. */
+export function envelopeOf(model: string, more: Partial<Envelope> = {}): Envelope {
+  return { ...PLAIN, model, maxOutputTokens: 0, ...more };
+}
+
+function streams(body: JsonObject): boolean {
+  // A multipart field is text.
+  return body['stream'] === true || body['stream'] === 'true';
+}
+
+const FORWARDED = {
+  forwards: (client: string, upstream: string) => client === upstream,
+  translate: untranslated,
+} as const;
+
+export const moderations: Operation = {
+  ...FORWARDED,
+  name: 'moderations',
+  envelope(body) {
+    const { input } = body;
+    if (typeof input !== 'string' && !(Array.isArray(input) && input.length > 0)) {
+      throw badRequest('input', '`input` is required and must be a text or an array.');
+    }
+    return envelopeOf(optionalString(body, 'model') ?? DEFAULT_MODERATION);
+  },
+  usage: ({ body, bytes }, answer) => {
+    const reported = answer === undefined ? undefined : reportedUsage(answer);
+    if (reported !== undefined) return reported;
+    const { input } = body;
+    return typeof input === 'string'
+      ? estimatedInput([input])
+      : { ...UNKNOWN_USAGE, input: estimateTokens(bytes), source: 'estimated' };
+  },
+};
+
+export const images: Operation = {
+  ...FORWARDED,
+  name: 'images',
+  envelope(body) {
+    const model = modelOf(body);
+    if (requiredString(body, 'prompt') === '') throw badRequest('prompt', '`prompt` must not be empty.');
+    const count = optionalNumber(body, 'n', { min: 1, max: MAX_IMAGES, integer: true }) ?? 1;
+    const size = { images: count, choices: count, maxOutputTokens: MAX_IMAGE_TOKENS };
+    return envelopeOf(model, { ...size, stream: streams(body) });
+  },
+  usage: ({ body }, answer) => {
+    const made = answer?.['data'];
+    const count = Array.isArray(made) ? made.length : ((toNumber(body['n']) as number | undefined) ?? 1);
+    const reported = answer === undefined ? undefined : reportedUsage(answer);
+    if (reported !== undefined) return { ...reported, images: count };
+    const prompt = body['prompt'];
+    return { ...estimatedInput([typeof prompt === 'string' ? prompt : '']), images: count };
+  },
+};
+
+export const speech: Operation = {
+  ...FORWARDED,
+  name: 'speech',
+  envelope(body) {
+    const model = modelOf(body);
+    const text = requiredString(body, 'input');
+    if (text === '') throw badRequest('input', '`input` must not be empty.');
+    const maxOutputTokens = Math.ceil(text.length * MAX_SPEECH_TOKENS_PER_CHARACTER);
+    return envelopeOf(model, { audio: true, maxOutputTokens, stream: body['stream_format'] === 'sse' });
+  },
+  usage: ({ body }, answer) => {
+    const reported = answer === undefined ? undefined : reportedUsage(answer);
+    // What it makes is audio, whatever OpenAI calls the class.
+    if (reported !== undefined) return { ...reported, output: 0, audioOutput: reported.output };
+    const text = typeof body['input'] === 'string' ? body['input'] : '';
+    const audioOutput = Math.ceil(text.length * SPEECH_TOKENS_PER_CHARACTER);
+    return { ...estimatedInput([text]), audioOutput };
+  },
+};
+
+export const transcriptions: Operation = {
+  ...FORWARDED,
+  name: 'transcriptions',
+  envelope(body, _shape, bytes) {
+    const promptTokens = Math.ceil(bytes / LEAST_BYTES_PER_TOKEN) + 1000;
+    // Speech has fewer tokens as text than as audio.
+    const limits = { promptTokens, maxOutputTokens: promptTokens };
+    return envelopeOf(modelOf(body), { ...limits, audio: true, stream: streams(body) });
+  },
+  usage: ({ bytes }, answer) => {
+    const reported = answer === undefined ? undefined : reportedUsage(answer);
+    if (reported !== undefined) return reported;
+    const text = answer?.['text'];
+    const output = typeof text === 'string' ? estimateTokens(text) : 0;
+    const audioInput = Math.ceil(bytes / USUAL_BYTES_PER_TOKEN);
+    return { ...UNKNOWN_USAGE, audioInput, output, source: 'estimated' };
+  },
+};

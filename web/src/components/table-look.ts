@@ -1,0 +1,12 @@
+/** How every table of the portal looks; `width` is the least one at which its columns are readable. */
+export function tableLook(width: number) {
+  return {
+    minHeight: 0,
+    verticalSpacing: 6,
+    horizontalSpacing: 'sm',
+    fz: 'sm',
+    rowBorderColor: 'var(--sluice-line)',
+    backgroundColor: 'var(--mantine-color-body)',
+    styles: { table: { minWidth: width } },
+  } as const;
+}

@@ -1,0 +1,92 @@
+import { Button, Code, Loader, PasswordInput, Stack, Text, Title } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import { useLocation, useRouter } from '@tanstack/react-router';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { api } from '../api.ts';
+import { Wordmark } from '../components/brand.tsx';
+import { ErrorPanel } from '../components/feedback.tsx';
+
+declare module '@tanstack/react-router' {
+  interface HistoryState {
+    /** Where the reader was when the session ended. */
+    from?: string;
+    ended?: boolean;
+  }
+}
+
+/** The one-time token of `/sign-in#TOKEN`; it leaves address bar and history before anything else happens. */
+function takeToken(): string {
+  const token = decodeURIComponent(window.location.hash.slice(1));
+  if (token !== '') window.history.replaceState(window.history.state, '', '/sign-in');
+  return token;
+}
+
+/** A page of this portal only; never another site, nor the sign-in itself. */
+function safeReturn(from: string | undefined): string {
+  return from !== undefined && /^\/(?![/\\])/.test(from) && !from.startsWith('/sign-in') ? from : '/';
+}
+
+/** Signs in with a one-time link or the admin key. */
+export function SignInPage(): ReactNode {
+  const { state } = useLocation();
+  const router = useRouter();
+  const [key, setKey] = useState('');
+  const used = useRef<string>(undefined);
+  const signIn = useMutation({
+    mutationKey: ['openSession'],
+    mutationFn: (token: string) => api.call('openSession', { token }),
+    onSuccess: () => router.history.push(safeReturn(state.from)),
+  });
+  const { mutate } = signIn;
+  useEffect(() => {
+    document.title = 'Sign in · Sluice';
+    const spendToken = () => {
+      const token = takeToken();
+      // A token works once; asking twice would show its second, failing answer.
+      if (token === '' || token === used.current) return;
+      used.current = token;
+      mutate(token);
+    };
+    spendToken();
+    window.addEventListener('hashchange', spendToken);
+    return () => window.removeEventListener('hashchange', spendToken);
+  }, [mutate]);
+  return (
+    <main className="sign-in">
+      <Stack gap="md" w="100%" maw={380}>
+        <Wordmark size={32} />
+        <section className="panel" style={{ padding: 22 }}>
+          <Title order={1} mb={4}>
+            Sign in
+          </Title>
+          <Text size="sm" c="dimmed" mb="md">
+            {state.ended === true && 'Your session has ended or there was none yet. '}
+            Run <Code>sluice status --link</Code> on the gateway’s machine: it prints a new link that signs
+            you in. Or give the admin key.
+          </Text>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              mutate(key.trim());
+            }}
+          >
+            <Stack gap="sm">
+              <PasswordInput
+                label="Admin key"
+                autoComplete="current-password"
+                value={key}
+                onChange={(event) => setKey(event.currentTarget.value)}
+                visibilityToggleButtonProps={{ 'aria-label': 'Show or hide the key' }}
+              />
+              {signIn.isError && <ErrorPanel error={signIn.error} />}
+              <Button type="submit" size="sm" loading={signIn.isPending} disabled={key.trim() === ''}>
+                Sign in
+              </Button>
+            </Stack>
+          </form>
+          {signIn.isPending && key === '' && <Loader size="sm" mt="sm" aria-label="Signing in" />}
+        </section>
+      </Stack>
+    </main>
+  );
+}

@@ -40,7 +40,8 @@ const PLANS = {
     rounds: 5,
     ms: 2000,
     warmMs: 400,
-    firstWarmMs: 2500,
+    warmUpRequests: 20_000,
+    warmUpLimitMs: 10_000,
     pacedMs: 2500,
     pacedWarmMs: 600,
     starts: 5,
@@ -50,7 +51,8 @@ const PLANS = {
     rounds: 3,
     ms: 700,
     warmMs: 200,
-    firstWarmMs: 800,
+    warmUpRequests: 4000,
+    warmUpLimitMs: 2000,
     pacedMs: 600,
     pacedWarmMs: 400,
     starts: 3,
@@ -103,10 +105,7 @@ async function measureLoad(peer, targets, { plan, wants }) {
 
 async function measure(chosen) {
   const { plan, wants, profile } = chosen;
-  const nodeArguments =
-    profile === undefined
-      ? []
-      : ['--cpu-prof', '--cpu-prof-dir', resolve(profile), '--cpu-prof-interval', '200'];
+  const nodeArguments = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', resolve(profile)];
   const peer = startModule(1, fileURLToPath(new URL('./bench/peer.mjs', import.meta.url)));
   const { port } = await message(peer);
   const program = { program: resolve(chosen.program), nodeArguments };

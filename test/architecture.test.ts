@@ -23,7 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Folders that do no I/O (DESIGN §1.4), and what they must not touch. */
 const PURE = ['core', 'formats', 'providers'];
 const IMPURE =
-  /\b(?:process\.|Date\.now\(|Math\.random\(|performance\.now\(|setTimeout\(|setInterval\(|fetch\()|from '(?:node:(?!buffer|util)[a-z/_]+|undici|pino|fastify)'/;
+  /\b(?:process\.(?:env|argv|exit|hrtime|nextTick|cwd|pid|memoryUsage|std)|Date\.now\(|Math\.random\(|performance\.now\(|setTimeout\(|setInterval\(|fetch\()|from '(?:node:(?!buffer|util)[a-z/_]+|undici|pino|fastify)'/;
 
 /** Longest file, in lines; wire types and tables of data may be longer. */
 const MAX_LINES = 400;

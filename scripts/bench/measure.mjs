@@ -66,6 +66,7 @@ async function saturationRound(peer, target, what) {
     perSecond: result.perSecond,
     p99: result.p99,
     share: result.share,
+    crowded: result.crowded,
     rss,
     cpu: (after.total - before.total) / result.total,
     mainCpu: (after.main - before.main) / result.total,
@@ -80,9 +81,22 @@ function summary(rounds) {
     mainCpu: of('mainCpu'),
     rss: of('rss'),
     share: of('share'),
+    crowded: of('crowded'),
     p99: of('p99'),
     rounds,
   };
+}
+
+/**
+ * Runs until the compiler has seen enough. Counted in requests, because on a crowded machine a time says little; the time
+ * only ends it.
+ */
+async function warmUp(peer, target, { what, plan }) {
+  const deadline = Date.now() + plan.warmUpLimitMs;
+  let requests = 0;
+  while (requests < plan.warmUpRequests && Date.now() < deadline) {
+    requests += (await run(peer, target, { ...what, warmMs: 0, ms: 500 })).total;
+  }
 }
 
 /** Interleaved rounds at saturation; ratios are medians of the rounds' own ratios. */
@@ -95,7 +109,7 @@ export async function measureSaturation(peer, targets, { scenario, plan, say }) 
     ms: plan.ms,
   };
   const { direct, bare, sluice } = targets;
-  for (const target of [bare, sluice]) await saturationRound(peer, target, { ...what, ms: plan.firstWarmMs });
+  for (const target of [bare, sluice]) await warmUp(peer, target, { what, plan });
   const rounds = { direct: [], bare: [], sluice: [] };
   for (let index = 0; index < plan.rounds; index++) {
     say(`${scenario.title}: round ${index + 1} of ${plan.rounds}`);

@@ -83,7 +83,11 @@ async function saturate(run) {
       const resolveWindow = (now) => {
         const after = cpuOf(run.pid);
         const ms = now - cpu.at;
-        window = { perSecond: (measured / ms) * 1000, share: (after.total - cpu.total) / 1000 / ms };
+        window = {
+          perSecond: (measured / ms) * 1000,
+          share: (after.total - cpu.total) / 1000 / ms,
+          crowded: (after.waited - cpu.waited) / 1000 / ms,
+        };
       };
       for (const connection of connections) connection.send(bytes);
     }),

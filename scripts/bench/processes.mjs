@@ -76,20 +76,27 @@ export function stopAllNow() {
   for (const child of children) child.kill('SIGKILL');
 }
 
-/** CPU time a process has used, in µs: in all, and by its main thread. Zero where it cannot be read. */
+const NO_CPU = { total: 0, main: 0, waited: 0 };
+
+/**
+ * CPU time a process has used, in µs: in all, and by its main thread; `waited`: how long its main thread was ready to run
+ * and had no core, because other threads or other processes had it. Zero where it cannot be read.
+ */
 export function cpuOf(pid) {
-  if (pid === undefined) return { total: 0, main: 0 };
+  if (pid === undefined) return NO_CPU;
   try {
-    let total = 0;
-    let main = 0;
+    const sum = { ...NO_CPU };
     for (const task of readdirSync(`/proc/${pid}/task`)) {
-      const ns = Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ', 1)[0]);
-      total += ns / 1000;
-      if (task === String(pid)) main = ns / 1000;
+      const [ran, waited] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ');
+      sum.total += Number(ran) / 1000;
+      if (task === String(pid)) {
+        sum.main = Number(ran) / 1000;
+        sum.waited = Number(waited) / 1000;
+      }
     }
-    return { total, main };
+    return sum;
   } catch {
-    return { total: 0, main: 0 };
+    return NO_CPU;
   }
 }
 

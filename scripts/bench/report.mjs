@@ -118,7 +118,11 @@ function warnings({ saturation, pinned }) {
       ['bare', bare],
       ['sluice', sluice],
     ]) {
-      if (pinned && side.share < 0.95) {
+      if (pinned && name === 'bare' && side.crowded > 0.1) {
+        lines.push(
+          `${title}: other processes kept bare off its core ${Math.round(side.crowded * 100)} % of the time; repeat this on a quiet machine.`,
+        );
+      } else if (pinned && side.share < 0.95) {
         lines.push(
           `${title}: ${name} kept its core busy only ${Math.round(side.share * 100)} % of the time; the load generator was the limit, so CPU per request is the figure to compare.`,
         );

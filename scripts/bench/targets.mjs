@@ -21,7 +21,8 @@ async function freePort() {
 async function until(child, probe) {
   const deadline = Date.now() + 30_000;
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`the gateway did not start:\n${child.errors}`);
+    if (child.exitCode !== null)
+      throw new Error(`the gateway did not start:\n${child.output}${child.errors}`);
     const value = await probe();
     if (value !== undefined) return value;
     if (Date.now() > deadline) throw new Error(`the gateway was not ready after 30 s:\n${child.errors}`);

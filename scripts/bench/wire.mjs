@@ -51,7 +51,7 @@ const USAGE = { prompt_tokens: 120, completion_tokens: 200, total_tokens: 320 };
 export function wholeAnswer() {
   const body = (content) =>
     JSON.stringify({
-      id: 'chatcmpl-bench00000000000000000000',
+      id: 'chatcmpl-BqT4Yp7ZkWm2VhXc9LrDfGsN8aJu',
       object: 'chat.completion',
       created: 1_760_000_000,
       model: MODEL,
@@ -64,7 +64,7 @@ export function wholeAnswer() {
         },
       ],
       usage: USAGE,
-      system_fingerprint: 'fp_bench',
+      system_fingerprint: 'fp_4c7b91d2a0',
     });
   const text = body(fill(1200 - body('').length));
   const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\nx-request-id: req_bench\r\n\r\n`;
@@ -78,11 +78,11 @@ function chunk(data) {
 
 function delta(fields, rest = {}) {
   return JSON.stringify({
-    id: 'chatcmpl-bench00000000000000000000',
+    id: 'chatcmpl-BqT4Yp7ZkWm2VhXc9LrDfGsN8aJu',
     object: 'chat.completion.chunk',
     created: 1_760_000_000,
     model: MODEL,
-    system_fingerprint: 'fp_bench',
+    system_fingerprint: 'fp_4c7b91d2a0',
     choices: [{ index: 0, delta: fields, logprobs: null, finish_reason: null, ...rest }],
   });
 }
@@ -98,7 +98,7 @@ export function streamAnswer(events) {
   chunks.push(
     chunk(
       JSON.stringify({
-        id: 'chatcmpl-bench00000000000000000000',
+        id: 'chatcmpl-BqT4Yp7ZkWm2VhXc9LrDfGsN8aJu',
         object: 'chat.completion.chunk',
         created: 1_760_000_000,
         model: MODEL,

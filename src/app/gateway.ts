@@ -22,11 +22,17 @@ import { RateLimiter } from '../core/policy/rate.ts';
 import { ReasoningMemory } from '../core/translation/reasoning-memory.ts';
 import type { DataPlanePorts } from '../http/call.ts';
 import { listen, type RunningServer } from '../http/server.ts';
+import type { Called, Direct } from '../pipeline/call.ts';
+import { directCarrier } from '../pipeline/carry-direct.ts';
+import { operationCarrier } from '../pipeline/carry-operation.ts';
 import { createChatPipeline } from '../pipeline/chat.ts';
+import { createOperationPipeline } from '../pipeline/operation.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
-import { createAttempt } from '../pipeline/stages/attempt.ts';
+import { createAttempt, createAttemptWith } from '../pipeline/stages/attempt.ts';
 import { admit, createAuthenticate } from '../pipeline/stages/authenticate.ts';
 import { createAuthorize } from '../pipeline/stages/authorize.ts';
+import { createAuthorizeDirect } from '../pipeline/stages/authorize-direct.ts';
+import { createAuthorizeOperation } from '../pipeline/stages/authorize-operation.ts';
 import { createChooseRoute } from '../pipeline/stages/choose-route.ts';
 import { createGuardInput } from '../pipeline/stages/guard-input.ts';
 import { createGuardOutput } from '../pipeline/stages/guard-output.ts';
@@ -163,6 +169,34 @@ function createChat(adapters: Adapters, directory: KeyDirectory): DataPlanePorts
   });
 }
 
+/** The same stages around everything that is no chat. */
+function createOperations(
+  adapters: Adapters,
+  directory: KeyDirectory,
+): Pick<DataPlanePorts, 'operation' | 'direct'> {
+  const { clock, random } = adapters;
+  const shared = {
+    authenticate: createAuthenticate({ keys: () => directory.snapshot(), secrets: adapters.secrets, clock }),
+    limitRate: createLimitRate(adapters),
+    reserveBudget: createReserveBudget(adapters),
+    chooseRoute: createChooseRoute({ random }),
+    settleCost: createSettleCost(adapters),
+    writeLog: createWriteLog(adapters),
+  };
+  return {
+    operation: createOperationPipeline<Called>({
+      ...shared,
+      authorize: createAuthorizeOperation(),
+      attempt: createAttemptWith(adapters, operationCarrier),
+    }),
+    direct: createOperationPipeline<Direct>({
+      ...shared,
+      authorize: createAuthorizeDirect(),
+      attempt: createAttemptWith(adapters, directCarrier),
+    }),
+  };
+}
+
 /** Counts what is running, so that a drain knows when the last answer is out. */
 class Traffic {
   #running = 0;
@@ -200,9 +234,9 @@ function dataPlanePorts(parts: {
   return {
     runtime,
     chat: createChat(adapters, directory),
-    admit: (client, current) => {
-      admit(ports, client, current);
-    },
+    ...createOperations(adapters, directory),
+    admit: (client, current) => admit(ports, client, current),
+    sign: (text) => adapters.secrets.sign(text, 'object-owner'),
     bodyLimits: () => {
       const { server } = config();
       return {

@@ -103,18 +103,33 @@ function checkDepth(root: JsonObject, limit: number): void {
   }
 }
 
+/** Reads a body of any type, expanded if it was compressed. Throws in the 4xx range; an absent body is empty. */
+export async function readBytes(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+  const raw = await collect(request, limits);
+  const coding = request.headers['content-encoding'];
+  return coding !== undefined && coding !== 'identity' && raw.length > 0 ? expand(raw, coding, limits) : raw;
+}
+
+/** Whether a content type says JSON. */
+export function isJsonType(type: string): boolean {
+  return /^application\/([a-z0-9.+-]*\+)?json\b/i.test(type);
+}
+
 /** Reads and parses a JSON body once. Throws in the 4xx range naming what is wrong. */
 export async function readJsonBody(
   request: IncomingMessage,
   limits: BodyLimits,
 ): Promise<{ readonly raw: Buffer; readonly body: JsonObject }> {
   const type = request.headers['content-type'];
-  if (type !== undefined && !/^application\/([a-z0-9.+-]*\+)?json\b/i.test(type)) {
+  if (type !== undefined && !isJsonType(type)) {
     throw new SluiceError('unsupported_media_type', 'Send the body as `content-type: application/json`.');
   }
-  let raw = await collect(request, limits);
-  const coding = request.headers['content-encoding'];
-  if (coding !== undefined && coding !== 'identity') raw = await expand(raw, coding, limits);
+  const raw = await readBytes(request, limits);
+  return { raw, body: parseBody(raw, limits) };
+}
+
+/** Parses the bytes of a JSON body. Throws in the 4xx range naming what is wrong. */
+export function parseBody(raw: Buffer, limits: Pick<BodyLimits, 'maxDepth'>): JsonObject {
   if (raw.length === 0) throw badRequest('body', 'The request has no body; send a JSON object.');
   if (!isUtf8(raw)) throw new SluiceError('invalid_json', 'The request body is not valid UTF-8.');
   let body: unknown;
@@ -129,5 +144,5 @@ export async function readJsonBody(
   if (mentions(raw, 'model') > 1 && topLevelValues(raw, 'model').length > 1) {
     throw badRequest('model', '`model` is given more than once.');
   }
-  return { raw, body };
+  return body;
 }

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ClientDialect } from '../formats/codec.ts';
 import type { Stage } from '../pipeline/compose.ts';
-import type { Answered, ClientFacts, Received } from '../pipeline/exchange.ts';
+import type { Called, Direct } from '../pipeline/call.ts';
+import type { Answered, ClientFacts, Principal, Received } from '../pipeline/exchange.ts';
+import type { Done } from '../pipeline/operation.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
@@ -12,8 +14,14 @@ import type { BodyLimits } from './body.ts';
 export interface DataPlanePorts {
   readonly runtime: () => Runtime;
   readonly chat: Stage<Received, Answered>;
+  /** Operations besides chat, of models. */
+  readonly operation: Stage<Called, Done<Called>>;
+  /** Calls that go to one provider as they are. */
+  readonly direct: Stage<Direct, Done<Direct>>;
   /** Checks a credential for endpoints without a pipeline. Throws as `authenticate` does. */
-  readonly admit: (client: ClientFacts, runtime: Runtime) => void;
+  readonly admit: (client: ClientFacts, runtime: Runtime) => Principal;
+  /** A keyed hash of a text, base64url: marks whose an id is. */
+  readonly sign: (text: string) => string;
   readonly bodyLimits: () => BodyLimits;
   readonly writeStallMs: number;
   readonly clock: Clock;

@@ -7,7 +7,8 @@ import type { Action, Call, DataPlanePorts } from './call.ts';
 import { readClientFacts } from './client-facts.ts';
 import { sendAnswer, sendError, toFailure } from './respond.ts';
 
-function newFacts(): Facts {
+/** Facts of an exchange about which nothing is known yet. */
+export function newFacts(): Facts {
   return {
     attempts: [],
     deployment: undefined,
@@ -28,7 +29,7 @@ function newFacts(): Facts {
 }
 
 /** Aborts when the client's connection closes before the answer is complete. */
-function hangUp(response: ServerResponse): AbortSignal {
+export function hangUp(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   response.once('close', () => {
     if (!response.writableFinished) controller.abort();

@@ -32,7 +32,7 @@ export interface Direct extends Exchange {
     readonly headers: Readonly<Record<string, string>>;
     /** It may cause model calls that cannot be seen in it, so a key with a list of models may not send it. */
     readonly opaque: boolean;
-    /** Changes a whole JSON answer, for ids that have to lead back here. */
+    /** Changes a whole JSON answer, for ids that have to lead back here; such calls make no tokens. */
     readonly rewrite?: (body: JsonObject) => JsonObject;
   };
 }

@@ -4,14 +4,14 @@ import { classifyFailure } from '../formats/classify.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
 import { authHeaders, directUrl } from '../providers/address.ts';
 import type { Direct } from './call.ts';
-import type { Principal } from './exchange.ts';
+import type { Principal, Route } from './exchange.ts';
 import { accountFor, credentialFor, type Sendable, timeoutsFor } from './prepare.ts';
 import { malformed, readFailure } from './receive.ts';
 import { type Relayed, relayBody } from './relay.ts';
 import type { Deployment } from './runtime.ts';
 import type { Carrier } from './stages/attempt.ts';
 
-type Asked = Direct & { readonly principal: Principal };
+type Asked = Direct & Route & { readonly principal: Principal };
 
 /** Headers of an upstream's answer that a client needs. Others stay: cookies, limits of our account, redirects. */
 const ANSWER_HEADERS = [
@@ -101,6 +101,7 @@ async function receive(
   if (status >= 400) facts.free = true;
   const headers = headersOf(answer);
   const isJson = /^application\/json\b/i.test(headers['content-type'] ?? '');
+  if (target.rewrite !== undefined) facts.free = true;
   if (status < 300 && isJson && target.rewrite !== undefined) {
     return { status, headers, body: await rewritten(exchange, answer, provider) };
   }

@@ -9,7 +9,7 @@ import type { UpstreamAnswer } from '../ports/upstream.ts';
 import { adaptBody, authHeaders, changesBody, endpointUrl } from '../providers/address.ts';
 import type { Endpoint } from '../providers/provider.ts';
 import type { Called } from './call.ts';
-import type { Principal } from './exchange.ts';
+import type { Principal, Route } from './exchange.ts';
 import { accountFor, credentialFor, type Sendable, timeoutsFor } from './prepare.ts';
 import { failureError, malformed, readFailure } from './receive.ts';
 import { type Relayed, relayBody } from './relay.ts';
@@ -21,7 +21,7 @@ interface PreparedOperation extends Sendable {
   readonly translated: Translated | undefined;
 }
 
-type Asked = Called & { readonly principal: Principal };
+type Asked = Called & Route & { readonly principal: Principal };
 
 /** The endpoint of a deployment for an operation, if its provider has one for this model. */
 export function operationEndpoint(exchange: Called, deployment: Deployment): Endpoint | undefined {

@@ -5,6 +5,8 @@ import type { Endpoint, Operation, Provider } from './provider.ts';
 const OPENAI_PATHS = {
   completions: '/completions',
   embeddings: '/embeddings',
+  files: '/files',
+  batches: '/batches',
   images: '/images/generations',
   moderations: '/moderations',
   speech: '/audio/speech',

@@ -11,7 +11,9 @@ export type Operation =
   | 'speech'
   | 'transcriptions'
   | 'rerank'
-  | 'completions';
+  | 'completions'
+  | 'files'
+  | 'batches';
 
 /** How a credential is sent. Adapters that need more than a header (SigV4, OAuth) have a name of their own. */
 export type AuthScheme =

@@ -200,7 +200,7 @@ const UNFIT: readonly (readonly [text: string, path: string])[] = [
   ['providers: { mine: { type: opnai } }', 'providers.mine.type'],
   ['providers: { openai: { base_url: "ftp://x.example" } }', 'providers.openai.base_url'],
   ['providers: { openai: { base_url: "https://u:p@x.example" } }', 'providers.openai.base_url'],
-  ['providers: { openai: { base_url: "http://[::1]:1" } }', 'providers.openai.base_url'],
+  ['providers: { openai: { base_url: "http://[fd00::1]:1" } }', 'providers.openai.base_url'],
   ['providers: { openai: { api_key: a, api_keys: [b] } }', 'providers.openai.api_keys'],
   ['providers: { openai: { timeouts: { connect_ms: 700000 } } }', 'providers.openai.timeouts.connect_ms'],
   [

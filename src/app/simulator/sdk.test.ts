@@ -19,15 +19,15 @@ beforeAll(async () => {
 });
 afterAll(() => sim.close());
 
-describe('the OpenAI SDK, chat', () => {
-  const client = () => new OpenAI({ baseURL: `${sim.url}/v1`, apiKey: 'sk-test', maxRetries: 0 });
-  const tools = [
-    {
-      type: 'function' as const,
-      function: { name: 'get_weather', description: DESCRIPTION, parameters: SCHEMA },
-    },
-  ];
+const client = () => new OpenAI({ baseURL: `${sim.url}/v1`, apiKey: 'sk-test', maxRetries: 0 });
+const tools = [
+  {
+    type: 'function' as const,
+    function: { name: 'get_weather', description: DESCRIPTION, parameters: SCHEMA },
+  },
+];
 
+describe('the OpenAI SDK, chat', () => {
   it('gives the same words whole and streamed, with usage that adds up', async () => {
     const messages = [{ role: 'user' as const, content: BRIDGES }];
     const whole = await client().chat.completions.create({ model: 'gpt', messages });
@@ -68,7 +68,9 @@ describe('the OpenAI SDK, chat', () => {
     expect(second.choices[0]?.message.content).toContain('17 degrees');
     expect(second.choices[0]?.message.content).toContain('18 degrees');
   });
+});
 
+describe('the OpenAI SDK, chat settings', () => {
   it('makes one call where parallel calls are off, and the forced one where the prompt asks for none', async () => {
     const one = await client().chat.completions.create({
       model: 'gpt',
@@ -119,7 +121,9 @@ describe('the OpenAI SDK, chat', () => {
       unit: expect.stringMatching(/celsius|fahrenheit/),
     });
   });
+});
 
+describe('the OpenAI SDK, Responses and embeddings', () => {
   it('speaks Responses, whole and streamed', async () => {
     const whole = await client().responses.create({ model: 'responses', input: BRIDGES });
     const stream = client().responses.stream({ model: 'responses', input: BRIDGES });

@@ -14,6 +14,7 @@ import { translator } from './translate.ts';
 import { reportedUsage } from './usage.ts';
 
 export type { Operation, OperationName, OperationReply, Translated } from './operation.ts';
+export { envelopeOf } from './forwarded.ts';
 export { reportedUsage, UsageWatcher } from './usage.ts';
 
 const EMBEDDING_SHAPES = {

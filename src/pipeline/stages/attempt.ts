@@ -176,7 +176,7 @@ function explain(failure: SluiceError, exchange: Tried, tried: number): SluiceEr
 export function createAttemptWith<In extends Tried, Prepared extends Sendable, Out>(
   ports: AttemptPorts,
   carrier: Carrier<In, Prepared, Out>,
-): (exchange: In) => Promise<In & { answer: Out }> {
+): <E extends In>(exchange: E) => Promise<E & { answer: Out }> {
   return async (exchange) => {
     const queue = [...exchange.candidates];
     const causesUsed = new Set<string>();

@@ -7,7 +7,16 @@ export const openaiCompatible: Provider = openaiLike({
   name: 'OpenAI-compatible server',
   env: [],
   baseUrl: undefined,
-  serves: ['completions', 'embeddings', 'images', 'moderations', 'speech', 'transcriptions'],
+  serves: [
+    'completions',
+    'embeddings',
+    'files',
+    'batches',
+    'images',
+    'moderations',
+    'speech',
+    'transcriptions',
+  ],
   endpoints: { rerank: { format: 'jina', path: '/rerank' } },
   quirks: { doneMarker: 'optional' },
 });

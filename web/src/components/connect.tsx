@@ -5,7 +5,7 @@ import { Icon } from '../icons.tsx';
 import { SNIPPETS } from '../snippets.ts';
 import { CodeBlock } from './copy.tsx';
 import { ErrorPanel } from './feedback.tsx';
-import { SecretOnce, useCreateKey } from './new-key.tsx';
+import { SecretOnce, useCreateKey } from './key-secret.tsx';
 import { Panel } from './panel.tsx';
 
 /** How to point an SDK here: real address, real model, real key. */

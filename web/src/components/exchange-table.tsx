@@ -79,7 +79,7 @@ const COLUMNS = {
     accessor: 'outcome',
     title: 'Result',
     noWrap: true,
-    width: 122,
+    width: 112,
     render: (row) => <Outcome row={row} />,
   },
   tokens: {

@@ -1,55 +1,9 @@
-import {
-  Alert,
-  Button,
-  Group,
-  Modal,
-  NumberInput,
-  Select,
-  Stack,
-  TagsInput,
-  Text,
-  TextInput,
-} from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Button, Group, Modal, Select, Stack, TagsInput, Text, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { api, cached, type KeyInput, type NewKey } from '../api.ts';
-import { Icon } from '../icons.tsx';
-import { CopyButton } from './copy.tsx';
 import { ErrorPanel } from './feedback.tsx';
-
-/** Creates a key; keys and status are asked for again afterwards, since the first key ends open access. */
-export function useCreateKey(onMade: (key: NewKey) => void) {
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: (input: KeyInput) => api.call('createKey', input),
-    onSuccess: async (key) => {
-      onMade(key);
-      await Promise.all([
-        queries.invalidateQueries({ queryKey: cached.keys }),
-        queries.invalidateQueries({ queryKey: cached.status }),
-      ]);
-    },
-  });
-}
-
-/** The secret, for the only time it is ever seen. */
-export function SecretOnce({ secret }: { readonly secret: string }): ReactNode {
-  return (
-    <Alert
-      color="teal"
-      variant="light"
-      icon={<Icon name="keys" />}
-      title="Copy this key now; it is not shown again"
-    >
-      <Group gap={6} wrap="nowrap" align="center">
-        <Text ff="monospace" size="xs" data-secret style={{ overflowWrap: 'anywhere' }}>
-          {secret}
-        </Text>
-        <CopyButton text={secret} label="Copy the key" />
-      </Group>
-    </Alert>
-  );
-}
+import { SecretOnce, useCreateKey } from './key-secret.tsx';
 
 interface Draft {
   readonly name: string;
@@ -57,9 +11,9 @@ interface Draft {
   readonly limitUsd: string;
   readonly window: string;
   readonly action: string;
-  readonly rpm: string | number;
-  readonly tpm: string | number;
-  readonly concurrency: string | number;
+  readonly rpm: string;
+  readonly tpm: string;
+  readonly concurrency: string;
   readonly expires: string;
 }
 
@@ -224,18 +178,27 @@ function BudgetFields({ draft, put }: FieldsProps): ReactNode {
   );
 }
 
+const LIMITS = [
+  ['rpm', 'Requests / min'],
+  ['tpm', 'Tokens / min'],
+  ['concurrency', 'At once'],
+] as const;
+
 function LimitFields({ draft, put }: FieldsProps): ReactNode {
-  const shared = { placeholder: 'no limit', min: 1, allowDecimal: false, hideControls: true };
   return (
     <Group grow gap="xs">
-      <NumberInput label="Requests / min" {...shared} value={draft.rpm} onChange={(rpm) => put({ rpm })} />
-      <NumberInput label="Tokens / min" {...shared} value={draft.tpm} onChange={(tpm) => put({ tpm })} />
-      <NumberInput
-        label="At once"
-        {...shared}
-        value={draft.concurrency}
-        onChange={(concurrency) => put({ concurrency })}
-      />
+      {LIMITS.map(([name, label]) => (
+        <TextInput
+          key={name}
+          label={label}
+          placeholder="no limit"
+          inputMode="numeric"
+          pattern="[1-9][0-9]*"
+          title="A whole number from 1"
+          value={draft[name]}
+          onChange={(event) => put({ [name]: event.currentTarget.value.trim() })}
+        />
+      ))}
     </Group>
   );
 }

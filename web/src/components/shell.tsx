@@ -13,12 +13,15 @@ import {
 import { useDisclosure } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
-import { type ReactNode, useEffect } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect } from 'react';
 import { api, cached } from '../api.ts';
 import { formatUptime } from '../format.ts';
 import { Icon, type IconName } from '../icons.tsx';
 import { Wordmark } from './brand.tsx';
-import { ExchangeDrawer } from './exchange-drawer.tsx';
+
+const ExchangeDrawer = lazy(async () => ({
+  default: (await import('./exchange-drawer.tsx')).ExchangeDrawer,
+}));
 
 const PAGES = [
   { to: '/', label: 'Overview', icon: 'overview' },
@@ -75,7 +78,9 @@ function Shell(): ReactNode {
           <Outlet />
         </div>
       </AppShell.Main>
-      <ExchangeDrawer />
+      <Suspense fallback={null}>
+        <ExchangeDrawer />
+      </Suspense>
     </AppShell>
   );
 }

@@ -3,10 +3,10 @@ export function tableLook(width: number) {
   return {
     minHeight: 0,
     verticalSpacing: 6,
-    horizontalSpacing: 'sm',
+    horizontalSpacing: 'xs',
     fz: 'sm',
     rowBorderColor: 'var(--sluice-line)',
     backgroundColor: 'var(--mantine-color-body)',
-    styles: { table: { minWidth: width } },
+    styles: { table: { minWidth: width, tableLayout: 'fixed' } },
   } as const;
 }

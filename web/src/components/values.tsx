@@ -33,7 +33,7 @@ export function Outcome({ row }: { readonly row: Pick<Exchange, 'outcome' | 'sta
   const { color, means } = OUTCOMES[row.outcome];
   return (
     <Badge color={color} title={`HTTP ${row.status}. ${means}`}>
-      {row.outcome === 'answered' && row.status === 200 ? 'answered' : `${row.outcome} ${row.status}`}
+      {row.outcome === 'failed' || row.outcome === 'refused' ? `${row.outcome} ${row.status}` : row.outcome}
     </Badge>
   );
 }

@@ -12,14 +12,16 @@ import {
   VisuallyHidden,
 } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { notifications } from '@mantine/notifications';
+import '@mantine/notifications/styles.css';
+import { Notifications, notifications } from '@mantine/notifications';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { DataTable } from 'mantine-datatable';
 import { type ReactNode, useState } from 'react';
 import { api, cached, type Key } from '../api.ts';
 import { Empty, ErrorPanel, RowSkeletons } from '../components/feedback.tsx';
-import { NewKeyDialog, SecretOnce } from '../components/new-key.tsx';
+import { SecretOnce } from '../components/key-secret.tsx';
+import { NewKeyDialog } from '../components/new-key.tsx';
 import { PageHead, Panel } from '../components/panel.tsx';
 import { tableLook } from '../components/table-look.ts';
 import { Moment } from '../components/values.tsx';
@@ -86,6 +88,7 @@ export function KeysPage(): ReactNode {
           </Group>
         )}
       </Panel>
+      <Notifications position="bottom-right" />
       <NewKeyDialog opened={making} onClose={close} />
       <ActDialog pending={pending} onClose={() => setPending(undefined)} />
     </>

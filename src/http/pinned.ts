@@ -1,0 +1,92 @@
+import { badRequest, SluiceError } from '../core/errors/error.ts';
+import { patchTopLevel } from '../formats/patch-json.ts';
+import { pinnedProvider } from '../pipeline/reach-provider.ts';
+import type { ConfiguredProvider } from '../pipeline/runtime.ts';
+import type { Action, Call } from './call.ts';
+import { type Arrived, arrive, runDirect, searchOf } from './direct.ts';
+import { ObjectIds } from './object-id.ts';
+
+type Kind = 'files' | 'batches';
+
+/** Where a pinned call goes, and what it says there. */
+interface Pinned {
+  readonly provider: ConfiguredProvider;
+  /** Below the endpoint's own path, for example `/file-1/content`. */
+  readonly below: string;
+  readonly search: string;
+  readonly raw: Buffer;
+}
+
+function namedProvider(call: Call): string | undefined {
+  const value = call.request.headers['x-sluice-provider'];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** The query with a cursor turned into the provider's own id. */
+function pageQuery(search: string, ids: ObjectIds, provider: string): string {
+  const query = new URLSearchParams(search);
+  const after = query.get('after');
+  if (after === null) return search;
+  query.set('after', ids.unwrap(after, [provider]).id);
+  return `?${query}`;
+}
+
+function pin(call: Call, arrived: Arrived, given: { kind: Kind; ids: ObjectIds; path: string }): Pinned {
+  const { kind, ids, path } = given;
+  const { runtime, body, raw } = arrived;
+  const named = namedProvider(call);
+  const search = searchOf(call.request.url ?? '');
+  const [, wrapped, verb = ''] = /^\/v1\/(?:files|batches)(?:\/([^/]+)(\/\w+)?)?$/.exec(path) ?? [];
+  const input = kind === 'batches' && wrapped === undefined ? body?.['input_file_id'] : undefined;
+  if (wrapped === undefined && input === undefined) {
+    const provider = pinnedProvider(runtime, kind, named);
+    return { provider, below: '', search: pageQuery(search, ids, provider.name), raw };
+  }
+  if (wrapped === undefined && typeof input !== 'string') {
+    throw badRequest('input_file_id', '`input_file_id` must be the id of an uploaded file.');
+  }
+  const found = ids.unwrap(decodeURIComponent(wrapped ?? String(input)), runtime.providers.keys());
+  if (named !== undefined && named !== found.provider) {
+    throw badRequest('x-sluice-provider', `This id belongs to \`${found.provider}\`; leave the header out.`);
+  }
+  const provider = pinnedProvider(runtime, kind, found.provider);
+  if (wrapped !== undefined) return { provider, below: `/${found.id}${verb}`, search, raw };
+  return { provider, below: '', search, raw: patchTopLevel(raw, { input_file_id: JSON.stringify(found.id) }) };
+}
+
+/** One list at the provider holds everybody's objects, so a key may not read it. */
+function refuseList(path: string, method: string): void {
+  if (method !== 'GET' || /^\/v1\/(?:files|batches)\//.test(path)) return;
+  throw new SluiceError(
+    'forbidden',
+    'All keys of this gateway share one list at the provider, so it is not shown; ask for objects by their ids.',
+  );
+}
+
+/** `/v1/files` and `/v1/batches`: objects of one provider, told apart by their ids (see {@link ObjectIds}). */
+export const pinned: Action = async (ports, call) => {
+  const path = (call.request.url ?? '').split('?', 1)[0]?.replace(/^\/openai(?:\/v1)?\//, '/v1/') ?? '';
+  const kind: Kind = path.startsWith('/v1/files') ? 'files' : 'batches';
+  const method = call.request.method ?? '';
+  const arrived = await arrive(ports, call);
+  const { key } = ports.admit(arrived.client, arrived.runtime);
+  if (key !== undefined) refuseList(path, method);
+  const ids = new ObjectIds(ports.sign, key?.id ?? '');
+  const { provider, below, search, raw } = pin(call, arrived, { kind, ids, path });
+  const creates = kind === 'batches' && method === 'POST' && below === '';
+  await runDirect(ports, call, {
+    arrived: { ...arrived, raw },
+    format: `openai-${kind}`,
+    operation: kind,
+    free: !creates,
+    target: {
+      provider,
+      method,
+      path: `${provider.vendor.endpoints[kind]?.path ?? `/${kind}`}${below}`,
+      search,
+      model: undefined,
+      opaque: creates,
+      rewrite: (body) => ids.wrapAll(body, provider.name),
+    },
+  });
+};

@@ -16,6 +16,7 @@ const checks = [
   ['catalog fresh', node, ['scripts/generate-catalog.ts', '--check']],
   ['configuration reference fresh', node, ['scripts/generate-config-docs.ts', '--check']],
   ['provider table fresh', node, ['scripts/generate-provider-docs.ts', '--check']],
+  ['command reference fresh', node, ['scripts/generate-cli-docs.ts', '--check']],
 ];
 
 const started = Date.now();

@@ -101,6 +101,13 @@ function configPrice(given: PriceConfig, base: PriceSnapshot | undefined, now: n
   return { price, source: 'config', asOf: new Date(now).toISOString() };
 }
 
+/** What simulated answers pretend to cost, so that budgets and reports can be tried in demo mode. Nobody is billed. */
+const SIMULATED_PRICE: PriceSnapshot = {
+  price: completePrice({ input: picoPerToken(0.15), output: picoPerToken(0.6) }),
+  source: 'catalog',
+  asOf: 'simulated',
+};
+
 interface DeploymentWish {
   readonly provider: ConfiguredProvider;
   readonly model: string;
@@ -116,6 +123,7 @@ function priceOf(
   const { provider, model } = wish;
   const override = input.overrides.get(`${provider.name}/${model}`) ?? input.overrides.get(model);
   if (override !== undefined) return override;
+  if (provider.vendor.id === input.demo?.vendor.id) return SIMULATED_PRICE;
   const listed = input.catalog.price(provider.vendor.catalogId ?? provider.vendor.id, model, input.now);
   const catalog: PriceSnapshot | undefined =
     listed === undefined ? undefined : { price: listed.price, source: 'catalog', asOf: listed.asOf };

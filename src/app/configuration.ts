@@ -1,13 +1,11 @@
 import type { Catalog } from '../core/catalog/index.ts';
 import { PROVIDERS } from '../providers/index.ts';
 import {
-  type Config,
   type ConfigFlags,
   type ConfigWatch,
   environmentConfig,
   type LoadResult,
   loadConfig,
-  type Problem,
   watchConfig,
 } from './config/index.ts';
 
@@ -18,14 +16,6 @@ export interface ConfigurationSource {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Local providers known to answer on their usual port. */
   readonly reachable: ReadonlySet<string>;
-}
-
-/** The live configuration and what became of newer ones. */
-export interface LiveConfiguration {
-  readonly config: Config;
-  readonly loadedAt: number;
-  /** Problems of a newer file that was not accepted. */
-  readonly problems: readonly Problem[];
 }
 
 /** Loads every layer and checks the result. */

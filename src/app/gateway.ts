@@ -292,42 +292,49 @@ function serverConfig(config: Config) {
   };
 }
 
-/** Opens everything in order and listens. Throws `SluiceError` with a sentence for the operator. */
-export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, log } = options;
-  const dataDir = expandPath(config.storage.data_dir);
-  const adapters = await openAdapters(config, dataDir, log);
-  const { clock, store } = adapters;
-  const directory = new KeyDirectory(adapters);
-  await syncFileKeys(config, adapters, clock.now());
-  await directory.load();
-  const live = await LiveRuntime.open({ ...options, adapters, directory });
-  const traffic = new Traffic();
-  const admin = ensureAdminKey(
-    config.access.admin_key ?? options.source.environment['SLUICE_ADMIN_KEY'],
-    dataDir,
-    adapters.random,
-  );
-  let running: RunningServer | undefined;
-  const url = () => urlOf(live.config, running?.port ?? config.server.port);
-  const sessions = openSessions(adapters, config, { adminKey: admin.key, url });
+async function closeAdapters(adapters: Adapters): Promise<void> {
+  await adapters.upstream.close();
+  // The ledger first: it flushes into the store.
+  await adapters.ledger.close();
+  await adapters.store.close();
+}
+
+interface Opened {
+  readonly options: GatewayOptions;
+  readonly dataDir: string;
+  readonly adapters: Adapters;
+  readonly directory: KeyDirectory;
+  readonly live: LiveRuntime;
+}
+
+/** The admin side: sessions, audit and the handler of every endpoint of the contract. */
+function openControl(opened: Opened, address: { url: () => string; ready: () => boolean }) {
+  const { options, dataDir, adapters, directory, live } = opened;
+  const { config, source, version } = options;
+  const configured = config.access.admin_key ?? source.environment['SLUICE_ADMIN_KEY'];
+  const admin = ensureAdminKey(configured, dataDir, adapters.random);
+  const sessions = openSessions(adapters, config, { adminKey: admin.key, url: address.url });
   const audit = new AuditLog(adapters);
   const handlers: Handlers = {
     ...createKeyHandlers({ ...adapters, directory }),
     ...createExchangeHandlers(adapters),
     ...createUsageHandlers(adapters),
-    ...createAuditHandlers({ store, audit }),
+    ...createAuditHandlers({ store: adapters.store, audit }),
     ...createSessionHandlers(sessions),
-    ...createOperatorHandlers({
-      ...adapters,
-      directory,
-      live,
-      url,
-      version: options.version,
-      ready: () => !traffic.draining,
-    }),
+    ...createOperatorHandlers({ ...adapters, directory, live, version, ...address }),
   };
-  running = await listen(serverConfig(config), {
+  return { sessions, audit, handlers };
+}
+
+async function serve(opened: Opened): Promise<Gateway> {
+  const { adapters, directory, live } = opened;
+  const { config, log } = opened.options;
+  const traffic = new Traffic();
+  const ready = () => !traffic.draining;
+  let running: RunningServer | undefined;
+  const url = () => urlOf(live.config, running?.port ?? config.server.port);
+  const control = openControl(opened, { url, ready });
+  const server = await listen(serverConfig(config), {
     data: dataPlanePorts({
       adapters,
       directory,
@@ -336,37 +343,51 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       config: () => live.config,
     }),
     admin: {
-      handlers,
-      sessions,
-      audit,
+      ...control,
       events: adapters.events,
       log,
-      secureCookies:
-        config.server.public_url?.startsWith('https://') === true || !isLoopbackHost(config.server.host),
+      // Browsers keep a `Secure` cookie only when the page came over TLS.
+      secureCookies: config.server.public_url?.startsWith('https://') === true,
     },
     metrics: adapters.metrics,
-    ready: () => !traffic.draining,
+    ready,
     portalFolder: shippedFile('./portal', '../../dist/portal'),
   });
-  const server = running;
-  const expiry = setInterval(() => adapters.book.expire(clock.now()), 60_000);
+  running = server;
+  const expiry = setInterval(() => adapters.book.expire(adapters.clock.now()), 60_000);
   expiry.unref();
   return {
     url: url(),
     demo: live.runtime.demo,
-    status: () => handlers.getStatus({}, SYSTEM_CALLER),
-    signInLink: () => sessions.createLink().url,
+    status: () => control.handlers.getStatus({}, SYSTEM_CALLER),
+    signInLink: () => control.sessions.createLink().url,
     reload: () => live.reload(),
     async close() {
       traffic.draining = true;
       clearInterval(expiry);
-      live.close();
-      await traffic.idle(clock, live.config.server.drain_timeout_ms);
+      await traffic.idle(adapters.clock, live.config.server.drain_timeout_ms);
       await server.close();
-      await adapters.upstream.close();
-      await live.closeDemo();
-      await adapters.ledger.close();
-      await store.close();
+      await live.close();
+      await closeAdapters(adapters);
     },
   };
+}
+
+/** Opens everything in order and listens; closes it again when a later step fails. Throws `SluiceError`. */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, log } = options;
+  const dataDir = expandPath(config.storage.data_dir);
+  const adapters = await openAdapters(config, dataDir, log);
+  let live: LiveRuntime | undefined;
+  try {
+    const directory = new KeyDirectory(adapters);
+    await syncFileKeys(config, adapters, adapters.clock.now());
+    await directory.load();
+    live = await LiveRuntime.open({ ...options, adapters, directory });
+    return await serve({ options, dataDir, adapters, directory, live });
+  } catch (error) {
+    await live?.close();
+    await closeAdapters(adapters);
+    throw error;
+  }
 }

@@ -11,6 +11,8 @@ import type { Config, ConfigWatch, LoadResult, Problem } from './config/index.ts
 import { type ConfigurationSource, loadConfiguration, watchConfiguration } from './configuration.ts';
 import { syncFileKeys } from './file-keys.ts';
 
+const HOUR_MS = 3_600_000;
+
 /** The built-in simulator, running. */
 interface Demo {
   readonly compiled: NonNullable<CompileInput['demo']>;
@@ -53,6 +55,7 @@ export class LiveRuntime {
   #overrides: ReadonlyMap<string, PriceSnapshot>;
   #demo: Demo | undefined;
   #watch: ConfigWatch<LoadResult> | undefined;
+  readonly #hourly: NodeJS.Timeout;
 
   private constructor(
     options: LiveRuntimeOptions,
@@ -64,6 +67,11 @@ export class LiveRuntime {
     this.#demo = start.demo;
     this.#loadedAt = options.adapters.clock.now();
     this.#runtime = this.#compile();
+    // Catalog prices have dates and hours: what was compiled yesterday may be wrong today.
+    this.#hourly = setInterval(() => {
+      this.#runtime = this.#compile();
+    }, HOUR_MS);
+    this.#hourly.unref();
     this.#watch = watchConfiguration(
       options.source,
       () => this.#load(),
@@ -109,16 +117,10 @@ export class LiveRuntime {
     this.#runtime = this.#compile();
   }
 
-  /** Checks a configuration text against everything a file is checked against. */
-  check(result: LoadResult): readonly Problem[] {
-    return result.problems;
-  }
-
-  close(): void {
+  /** Stops watching and ends the simulator. */
+  async close(): Promise<void> {
+    clearInterval(this.#hourly);
     this.#watch?.close();
-  }
-
-  async closeDemo(): Promise<void> {
     await this.#demo?.close();
   }
 
@@ -127,7 +129,7 @@ export class LiveRuntime {
   }
 
   #take(result: LoadResult): void {
-    const { log, adapters, directory } = this.#options;
+    const { log, adapters } = this.#options;
     this.#problems = result.problems;
     if (result.config === undefined) {
       const [first] = result.problems;
@@ -144,7 +146,6 @@ export class LiveRuntime {
       log.error('config.adopt_failed', { error: String(error) });
     });
     log.info('config.loaded', { hash: this.#runtime.hash });
-    void directory;
   }
 
   async #adopt(config: Config): Promise<void> {

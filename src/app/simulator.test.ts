@@ -82,6 +82,41 @@ describe('the paths of every vendor', () => {
   });
 });
 
+describe('what it refuses, as the vendors do', () => {
+  const call = { id: 'call_1', type: 'function', function: { name: 'f', arguments: '{}' } };
+  const [user] = MESSAGES;
+
+  it.each([
+    ['/v1/messages', { model: 'claude', messages: MESSAGES }, 'max_tokens'],
+    ['/v1/responses', { model: 'responses', input: 'hi', max_output_tokens: 3 }, 'max_output_tokens'],
+    [
+      '/v1/chat/completions',
+      { model: 'gpt', messages: [user, { role: 'assistant', tool_calls: [call] }, user] },
+      'call_1',
+    ],
+    [
+      '/v1/chat/completions',
+      { model: 'gpt', messages: [user, { role: 'tool', tool_call_id: 'x9', content: 'r' }] },
+      'x9',
+    ],
+    ['/v1/chat/completions', { model: 'gpt', messages: 'none' }, 'messages'],
+    [
+      '/v1/messages',
+      {
+        model: 'claude',
+        max_tokens: 900,
+        thinking: { type: 'enabled', budget_tokens: 1024 },
+        messages: MESSAGES,
+      },
+      'budget_tokens',
+    ],
+  ])('%s', async (path, body, word) => {
+    const { status, text } = await post(path, body);
+    expect(status).toBe(400);
+    expect(text).toContain(word);
+  });
+});
+
 describe('what it remembers', () => {
   it('bills in its totals exactly what it reported', async () => {
     const reported = { input: 0, output: 0 };

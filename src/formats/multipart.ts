@@ -63,7 +63,8 @@ export function formFields(bytes: Buffer, parts: readonly FormPart[]): JsonObjec
   const fields: JsonObject = Object.create(null) as JsonObject;
   for (const { name, filename, from, to } of parts) {
     if (filename !== undefined || to - from > MAX_FIELD_BYTES) continue;
-    if (name in fields && !name.endsWith('[]')) throw badRequest(name, `\`${name}\` is given more than once.`);
+    if (name in fields && !name.endsWith('[]'))
+      throw badRequest(name, `\`${name}\` is given more than once.`);
     fields[name] = bytes.toString('utf8', from, to);
   }
   return fields;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ClientDialect } from '../formats/codec.ts';
-import type { Stage } from '../pipeline/compose.ts';
 import type { Called, Direct } from '../pipeline/call.ts';
+import type { Stage } from '../pipeline/compose.ts';
 import type { Answered, ClientFacts, Principal, Received } from '../pipeline/exchange.ts';
 import type { Done } from '../pipeline/operation.ts';
 import type { Runtime } from '../pipeline/runtime.ts';

@@ -65,7 +65,8 @@ export async function serveDataPlane(
       throw new SluiceError('draining', 'The gateway is shutting down; try again in a moment.');
     const found = findRoute(request.method ?? '', path);
     if (found === undefined) throw unknownRoute(request.method ?? '', path);
-    const codec = found.route.method === 'GET' ? dialect : found.route.codec;
+    const { method, codec: own } = found.route;
+    const codec = method === 'GET' || method === 'ANY' ? dialect : own;
     await found.route.action(ports, { request, response, codec, requestId, query, params: found.params });
   } catch (error) {
     const failure = toFailure(error);

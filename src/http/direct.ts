@@ -30,7 +30,8 @@ export interface Arrived {
 function fieldsOf(request: IncomingMessage, raw: Buffer, maxDepth: number): JsonObject | undefined {
   const type = request.headers['content-type'];
   if (raw.length === 0 || type === undefined) return undefined;
-  if (isJsonType(type)) return /^\s*\{/.test(raw.toString('latin1', 0, 64)) ? parseBody(raw, { maxDepth }) : undefined;
+  if (isJsonType(type))
+    return /^\s*\{/.test(raw.toString('latin1', 0, 64)) ? parseBody(raw, { maxDepth }) : undefined;
   const boundary = boundaryOf(type);
   return boundary === undefined ? undefined : formFields(raw, readForm(raw, boundary));
 }
@@ -80,7 +81,9 @@ function count(body: JsonObject | undefined, ...names: readonly string[]): numbe
 /** What limits and money can tell of a call whose format is not known. */
 function envelopeFor(target: Direct['target'], body: JsonObject | undefined): Envelope {
   const { provider, model, path } = target;
-  const { maxOutputTokens: _, ...plain } = envelopeOf(model === undefined ? provider.name : `${provider.name}/${model}`);
+  const { maxOutputTokens: _, ...plain } = envelopeOf(
+    model === undefined ? provider.name : `${provider.name}/${model}`,
+  );
   const limit = count(body, 'max_completion_tokens', 'max_tokens', 'max_output_tokens');
   return {
     ...plain,

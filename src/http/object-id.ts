@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto';
 import { SluiceError } from '../core/errors/error.ts';
 import { isObject, type Json, type JsonObject } from '../core/model/index.ts';
 
@@ -31,7 +32,7 @@ export class ObjectIds {
     for (const provider of providers) {
       if (!rest.endsWith(`.${provider}`)) continue;
       const id = rest.slice(0, -provider.length - 1);
-      if (/^[A-Za-z0-9_-]{1,256}$/.test(id) && this.#mark(id, provider) === mark) return { id, provider };
+      if (/^[A-Za-z0-9_-]{1,256}$/.test(id) && same(this.#mark(id, provider), mark)) return { id, provider };
     }
     throw new SluiceError(
       'not_found',
@@ -54,6 +55,11 @@ export class ObjectIds {
     }
     return told;
   }
+}
+
+function same(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
 }
 
 const ID_FIELDS = ['id', 'input_file_id', 'output_file_id', 'error_file_id', 'first_id', 'last_id'] as const;

@@ -51,7 +51,12 @@ function pin(call: Call, arrived: Arrived, given: { kind: Kind; ids: ObjectIds; 
   }
   const provider = pinnedProvider(runtime, kind, found.provider);
   if (wrapped !== undefined) return { provider, below: `/${found.id}${verb}`, search, raw };
-  return { provider, below: '', search, raw: patchTopLevel(raw, { input_file_id: JSON.stringify(found.id) }) };
+  return {
+    provider,
+    below: '',
+    search,
+    raw: patchTopLevel(raw, { input_file_id: JSON.stringify(found.id) }),
+  };
 }
 
 /** One list at the provider holds everybody's objects, so a key may not read it. */
@@ -86,7 +91,8 @@ export const pinned: Action = async (ports, call) => {
       search,
       model: undefined,
       opaque: creates,
-      rewrite: (body) => ids.wrapAll(body, provider.name),
+      // What a file holds is its owner's, also where it looks like an object.
+      ...(path.endsWith('/content') ? {} : { rewrite: (body) => ids.wrapAll(body, provider.name) }),
     },
   });
 };

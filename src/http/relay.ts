@@ -4,8 +4,8 @@ import { SluiceError } from '../core/errors/error.ts';
 import { chargeExchange } from '../pipeline/charge.ts';
 import type { Exchange } from '../pipeline/exchange.ts';
 import type { Done } from '../pipeline/operation.ts';
-import { logInternal } from './chat.ts';
 import type { Call, DataPlanePorts } from './call.ts';
+import { logInternal } from './chat.ts';
 import { baseHeaders, drained, type RespondPorts, sendError, toFailure } from './respond.ts';
 
 async function writeChunks(

@@ -30,10 +30,13 @@ export interface ServerPorts {
   readonly portalFolder: string | undefined;
 }
 
+/** What is still open this long after the drain is closed. */
+const CLOSE_GRACE_MS = 250;
+
 /** A listening server. */
 export interface RunningServer {
   readonly port: number;
-  /** Stops accepting, closes idle connections now and again, resolves when the last one is gone. */
+  /** Stops accepting and closes what is open; drain before. */
   close(): Promise<void>;
 }
 
@@ -141,11 +144,11 @@ export async function listen(config: ServerConfig, ports: ServerPorts): Promise<
     port: typeof address === 'object' && address !== null ? address.port : config.port,
     async close() {
       const closed = new Promise<void>((resolve) => listening.close(() => resolve()));
-      // `close` waits for idle keep-alive sockets; they are let go on every turn of the drain.
-      const sweep = setInterval(() => listening.closeIdleConnections(), 50);
+      // `close` waits for idle keep-alive sockets and for pages that watch; the answers themselves are out by now.
       listening.closeIdleConnections();
+      const rest = setTimeout(() => listening.closeAllConnections(), CLOSE_GRACE_MS);
       await closed;
-      clearInterval(sweep);
+      clearTimeout(rest);
       await app.close();
     },
   };

@@ -94,9 +94,13 @@ async function receive(
   if (OUR_FAULT.has(status)) throw await readFailure(answer, classifyFailure, provider);
   if (status >= 300 && status < 400 && status !== 304) {
     answer.cancel();
-    throw new SluiceError('upstream_malformed', `\`${provider}\` answered with a redirect, which is not followed.`, {
-      provider,
-    });
+    throw new SluiceError(
+      'upstream_malformed',
+      `\`${provider}\` answered with a redirect, which is not followed.`,
+      {
+        provider,
+      },
+    );
   }
   if (status >= 400) facts.free = true;
   const headers = headersOf(answer);

@@ -131,7 +131,9 @@ function isJson(type: string): boolean {
 
 /** Whether an answer of this operation can be anything but JSON. */
 function mayStream(exchange: Called): boolean {
-  return exchange.operation === 'speech' || exchange.operation === 'transcriptions' || exchange.envelope.stream;
+  return (
+    exchange.operation === 'speech' || exchange.operation === 'transcriptions' || exchange.envelope.stream
+  );
 }
 
 async function receive(

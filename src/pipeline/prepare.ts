@@ -36,9 +36,54 @@ export interface Prepared extends Sendable {
 /** Output limit sent where a format demands one and neither client nor catalog says: Claude's smallest common limit. */
 const FALLBACK_MAX_OUTPUT_TOKENS = 4096;
 
+/** Where the calls of a deployment go; all of it is configuration, so it is worked out once. */
+interface Destinations {
+  readonly chat: readonly Endpoint[];
+  readonly whole: Map<Endpoint, Destination>;
+  readonly stream: Map<Endpoint, Destination>;
+}
+
+interface Destination {
+  readonly origin: string;
+  readonly path: string;
+}
+
+/** Goes with the deployment when a new configuration replaces it. */
+const DESTINATIONS = new WeakMap<Deployment, Destinations>();
+
+function destinationsOf(deployment: Deployment): Destinations {
+  let known = DESTINATIONS.get(deployment);
+  if (known === undefined) {
+    const chat = chatEndpoints(deployment.provider.vendor, deployment.model);
+    known = { chat, whole: new Map(), stream: new Map() };
+    DESTINATIONS.set(deployment, known);
+  }
+  return known;
+}
+
+function destinationOf(deployment: Deployment, endpoint: Endpoint, stream: boolean): Destination {
+  const known = destinationsOf(deployment)[stream ? 'stream' : 'whole'];
+  let destination = known.get(endpoint);
+  if (destination === undefined) {
+    const { provider, model } = deployment;
+    const url = new URL(
+      endpointUrl(provider.vendor, endpoint, {
+        model,
+        region: provider.region,
+        baseUrl: provider.baseUrl,
+        project: provider.settings['project'],
+        stream,
+      }),
+    );
+    destination = { origin: url.origin, path: url.pathname + url.search };
+    known.set(endpoint, destination);
+  }
+  return destination;
+}
+
 /** The endpoint that speaks the client's format if the vendor has one for this model, else its preferred one. */
 function chooseEndpoint(exchange: Routed, deployment: Deployment): { endpoint: Endpoint; codec: ChatCodec } {
-  const chat = chatEndpoints(deployment.provider.vendor, deployment.model);
+  const { chat } = destinationsOf(deployment);
   const needsResponses = deployment.profile.toolsNeedResponses === true && exchange.envelope.tools > 0;
   const wanted =
     needsResponses && exchange.codec.id === 'openai-chat' ? 'openai-responses' : exchange.codec.id;
@@ -153,15 +198,7 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
   }
   const { stream } = exchange.envelope;
   const credential = credentialFor(exchange, deployment);
-  const url = new URL(
-    endpointUrl(provider.vendor, endpoint, {
-      model: deployment.model,
-      region: provider.region,
-      baseUrl: provider.baseUrl,
-      project: provider.settings['project'],
-      stream,
-    }),
-  );
+  const { origin, path } = destinationOf(deployment, endpoint, stream);
   return {
     plan,
     codec,
@@ -171,8 +208,8 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
     account: accountFor(deployment, credential),
     request: {
       method: 'POST',
-      origin: url.origin,
-      path: url.pathname + url.search,
+      origin,
+      path,
       headers: {
         'content-type': 'application/json',
         accept: stream ? 'text/event-stream' : 'application/json',

@@ -27,8 +27,14 @@ function quoted(names: readonly string[]): string {
  * The provider for a call that is pinned to one: the one named, or the only configured one that serves the operation.
  * Throws `unsupported_feature` or `bad_request` with what to send.
  */
-export function pinnedProvider(runtime: Runtime, operation: Operation, named: string | undefined): ConfiguredProvider {
-  const able = [...runtime.providers.values()].filter(({ vendor }) => vendor.endpoints[operation as 'files'] !== undefined);
+export function pinnedProvider(
+  runtime: Runtime,
+  operation: Operation,
+  named: string | undefined,
+): ConfiguredProvider {
+  const able = [...runtime.providers.values()].filter(
+    ({ vendor }) => vendor.endpoints[operation as 'files'] !== undefined,
+  );
   if (named !== undefined) {
     const found = able.find(({ name }) => name === named);
     if (found !== undefined) return found;

@@ -12,6 +12,8 @@ import type { Deployment } from './runtime.ts';
 
 /** An error body beyond this many bytes is not read (F4). */
 const MAX_ERROR_BYTES = 64 * 1024;
+/** Keeps nothing between answers: each is decoded whole. */
+const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Our sentence for a failed upstream; its own text may hold a key, so it never goes further than classification. */
 function sentence(failure: UpstreamFailure, provider: string, status: number): string {
@@ -94,7 +96,7 @@ function readWhole(
   const { provider, source } = from;
   let body: unknown;
   try {
-    body = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    body = parseJson(STRICT_UTF8.decode(bytes));
   } catch {
     throw malformed(provider);
   }

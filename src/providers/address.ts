@@ -98,14 +98,16 @@ export function adaptBody(endpoint: Endpoint, body: JsonObject): JsonObject {
 }
 
 /** What may not stand in a path that is passed on: it would be read differently further on. */
-const UNSAFE = /[\\\u0000-\u0020\u007f#?]/;
+const UNSAFE = /[^\x21-\x7e]|[\\#?]/;
 
 /** Whether some reading of a path, percent-decoded again and again, holds a `.` or `..` segment. */
 function hasDotSegment(path: string): boolean {
   let text = path;
   for (let round = 0; round < 4; round++) {
     if (text.split(/[/\\]/).some((segment) => /^\.{1,2}(?:;|$)/.test(segment))) return true;
-    const next = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+    const next = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
     if (next === text) return false;
     text = next;
   }

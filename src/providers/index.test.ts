@@ -81,7 +81,9 @@ describe.each(all.filter(({ id }) => folders.includes(id)))('$id', (provider) =>
     const endpoints = endpointsOf(provider);
     expect(endpoints.length).toBeGreaterThan(0);
     for (const endpoint of endpoints) {
-      expect([...FORMATS, 'openai', 'cohere', 'jina', 'voyage', 'gemini-embeddings']).toContain(endpoint.format);
+      expect([...FORMATS, 'openai', 'cohere', 'jina', 'voyage', 'gemini-embeddings']).toContain(
+        endpoint.format,
+      );
       for (const path of [endpoint.path, endpoint.streamPath ?? endpoint.path]) {
         expect(path).toMatch(/^\/[^\s]*[^/\s]$/);
         expect([...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1])).toSatisfy((names: string[]) =>

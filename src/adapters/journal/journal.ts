@@ -1,7 +1,7 @@
 import type { ExchangeRecord, HoldRecord } from '../../core/cost/exchange.ts';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { encodeLine, type LineKind } from './line.ts';
+import { LineBuffer } from './line.ts';
 import { lockDirectory, makePrivateDirectory } from './lock.ts';
 import { type JournalPosition, listSegments } from './segment.ts';
 import { type SegmentFiles, SegmentWriter, systemFiles } from './writer.ts';
@@ -72,25 +72,17 @@ export function openJournal(options: JournalOptions): Journal {
   }
 }
 
-/** Appends of one turn of the event loop: they share a write and a promise. */
+/** Appends of one turn of the event loop: they share a buffer, a write and a promise. */
 class Group {
-  readonly lines: string[] = [];
-  readonly settles: string[] = [];
-  bytes = 0;
+  readonly lines: LineBuffer;
+  readonly promise: Promise<void>;
   readonly #deferred = Promise.withResolvers<void>();
 
-  constructor() {
+  constructor(lines: LineBuffer) {
+    this.lines = lines;
+    this.promise = this.#deferred.promise;
     // A caller may choose not to wait; that must not become an unhandled rejection.
-    this.#deferred.promise.catch(() => undefined);
-  }
-
-  get promise(): Promise<void> {
-    return this.#deferred.promise;
-  }
-
-  add(kind: LineKind, line: string): void {
-    (kind === 'settle' ? this.settles : this.lines).push(line);
-    this.bytes += line.length;
+    this.promise.catch(() => undefined);
   }
 
   end(error?: SluiceError): void {
@@ -108,10 +100,12 @@ class GroupedJournal implements Journal {
   readonly #writer: SegmentWriter;
   readonly #unlock: () => void;
   readonly #options: JournalOptions;
-  #group = new Group();
+  #group = new Group(new LineBuffer());
+  /** The buffer of a group that is done with, to be used again. */
+  #spare: LineBuffer | undefined;
   #scheduled = false;
   #syncing: Promise<void> | undefined;
-  #backlog: string[] = [];
+  #backlog: Buffer[] = [];
   #backlogBytes = 0;
   #cancelRetry: (() => void) | undefined;
   #listener: (() => void) | undefined;
@@ -126,11 +120,11 @@ class GroupedJournal implements Journal {
   }
 
   hold(record: HoldRecord): Promise<void> {
-    return this.#append('hold', record);
+    return this.#append((lines) => lines.hold(record));
   }
 
   settle(record: ExchangeRecord): Promise<void> {
-    return this.#append('settle', record);
+    return this.#append((lines) => lines.settle(record));
   }
 
   position(): JournalPosition {
@@ -142,10 +136,10 @@ class GroupedJournal implements Journal {
   }
 
   async drain(): Promise<void> {
-    while (this.#group.bytes > 0 || this.#syncing !== undefined) {
+    while (this.#group.lines.length > 0 || this.#syncing !== undefined) {
       const group = this.#group;
       this.#flush();
-      await (group.bytes > 0 ? group.promise : this.#syncing)?.catch(() => undefined);
+      await (group.lines.length > 0 ? group.promise : this.#syncing)?.catch(() => undefined);
     }
   }
 
@@ -156,7 +150,7 @@ class GroupedJournal implements Journal {
     await this.drain();
     this.#closed = true;
     this.#cancelRetry?.();
-    const failure = this.#write([]);
+    const failure = this.#write(undefined);
     this.#writer.close();
     this.#unlock();
     if (failure !== undefined && this.#backlog.length > 0) {
@@ -165,19 +159,19 @@ class GroupedJournal implements Journal {
   }
 
   /** Not async: a request should not pay for more promises than the group's shared one. */
-  #append(kind: LineKind, record: HoldRecord | ExchangeRecord): Promise<void> {
+  #append(write: (lines: LineBuffer) => void): Promise<void> {
     if (this.#closed) {
       return Promise.reject(
         new SluiceError('ledger_unavailable', 'The ledger is closed; try again in a moment.'),
       );
     }
     const group = this.#group;
-    if (group.bytes > (this.#options.maxPendingBytes ?? 64 * 1024 * 1024)) {
+    if (group.lines.length > (this.#options.maxPendingBytes ?? 64 * 1024 * 1024)) {
       const sentence = 'The ledger cannot keep up; try again in a moment.';
       return Promise.reject(new SluiceError('overloaded', sentence, { retryAfterS: 1 }));
     }
     try {
-      group.add(kind, encodeLine(kind, record));
+      write(group.lines);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -190,42 +184,51 @@ class GroupedJournal implements Journal {
 
   #flush(): void {
     this.#scheduled = false;
-    if (this.#syncing !== undefined || this.#group.bytes === 0) {
+    if (this.#syncing !== undefined || this.#group.lines.length === 0) {
       return;
     }
     const group = this.#group;
-    this.#group = new Group();
-    // Holds first: a settle in the same turn belongs to an older hold, or to one of these.
-    const failure = this.#write([...group.lines, ...group.settles]);
+    this.#group = new Group(this.#spare ?? new LineBuffer());
+    this.#spare = undefined;
+    // In the order of the calls: a settle stands behind its hold, which was waited for before.
+    const failure = this.#write(group.lines.bytes());
     if (failure !== undefined) {
-      this.#keep(group.settles);
-      group.end(failure);
+      this.#keep(group.lines.settles());
+      this.#end(group, failure);
     } else if (this.#options.durability === 'disk') {
       this.#syncing = this.#sync(group);
     } else {
-      group.end();
+      this.#end(group);
     }
   }
 
   async #sync(group: Group): Promise<void> {
     try {
       await this.#writer.sync();
-      group.end();
+      this.#end(group);
     } catch (error) {
-      this.#keep(group.settles);
-      group.end(unavailable(error));
+      this.#keep(group.lines.settles());
+      this.#end(group, unavailable(error));
     }
     this.#syncing = undefined;
     this.#flush();
   }
 
+  #end(group: Group, failure?: SluiceError): void {
+    group.lines.clear();
+    this.#spare = group.lines;
+    group.end(failure);
+  }
+
   /** Writes the backlog and these lines, all or nothing. */
-  #write(lines: readonly string[]): SluiceError | undefined {
-    if (lines.length === 0 && this.#backlog.length === 0) {
+  #write(lines: Buffer | undefined): SluiceError | undefined {
+    const all = lines === undefined ? this.#backlog : [...this.#backlog, lines];
+    const [first] = all;
+    if (first === undefined) {
       return undefined;
     }
     try {
-      this.#writer.append([...this.#backlog, ...lines].join(''));
+      this.#writer.append(all.length === 1 ? first : Buffer.concat(all));
     } catch (error) {
       this.#retryLater();
       return unavailable(error);
@@ -236,7 +239,7 @@ class GroupedJournal implements Journal {
     return undefined;
   }
 
-  #keep(settles: readonly string[]): void {
+  #keep(settles: readonly Buffer[]): void {
     for (const line of settles) {
       if (this.#backlogBytes + line.length > (this.#options.maxBacklogBytes ?? 16 * 1024 * 1024)) {
         // The hold is on disk: without its settle it is charged in full after a restart.
@@ -253,7 +256,7 @@ class GroupedJournal implements Journal {
       this.#cancelRetry = this.#options.clock.after(RETRY_MS, () => {
         this.#cancelRetry = undefined;
         if (this.#syncing === undefined) {
-          this.#write([]);
+          this.#write(undefined);
         } else {
           this.#retryLater();
         }

@@ -46,12 +46,11 @@ export class SegmentWriter {
     return { segment: this.#segment, offset: this.#length };
   }
 
-  /** Writes the whole text, or throws and takes back what was written of it. */
-  append(text: string): void {
+  /** Writes all of the bytes, or throws and takes back what was written of them. */
+  append(bytes: Buffer): void {
     if (this.#damaged || this.#length >= this.#maxBytes) {
       this.#rotate();
     }
-    const bytes = Buffer.from(text);
     let written = 0;
     try {
       while (written < bytes.length) {

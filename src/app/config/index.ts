@@ -1,11 +1,7 @@
-export { crossCheck } from './cross-check.ts';
 export * from './defaults.ts';
-export { type Discovered, ENVIRONMENT_VARIABLES, environmentConfig } from './environment.ts';
-export type { Environment } from './interpolate.ts';
-export { type KnownNames, matchesPattern } from './known.ts';
-export { type ConfigFlags, type LoadInput, type LoadResult, loadConfig } from './load.ts';
+export { environmentConfig } from './environment.ts';
+export { type ConfigFlags, type LoadResult, loadConfig } from './load.ts';
 export { configHash, maskSecrets } from './mask.ts';
-export { formatProblem, MASK, type Problem } from './paths.ts';
+export { formatProblem, type Problem } from './paths.ts';
 export type * from './schema.ts';
-export { configJsonSchema } from './schema-tree.ts';
-export { type ConfigWatch, type WatchInput, watchConfig } from './watch.ts';
+export { type ConfigWatch, watchConfig } from './watch.ts';

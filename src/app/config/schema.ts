@@ -41,14 +41,6 @@ export type Config = Immutable<z.output<typeof configSchema>>;
 /** What may stand in the file, before defaults. */
 export type ConfigInput = z.input<typeof configSchema>;
 
-/** Listening address and limits towards clients. */
-export type ServerConfig = Config['server'];
-/** Who may call. */
-export type AccessConfig = Config['access'];
-/** Where data is kept; `url` is always filled. */
-export type StorageConfig = Config['storage'];
-/** Redis, when several nodes share state. */
-export type SharedStateConfig = NonNullable<Config['shared_state']>;
 /** Limits and timers towards every provider. */
 export type UpstreamConfig = Config['upstream'];
 /** One upstream account. */
@@ -59,29 +51,13 @@ export type ModelConfig = Config['models'][string];
 export type DeploymentConfig = ModelConfig['deployments'][number];
 /** A price in US dollars per million tokens, as written. */
 export type PriceConfig = NonNullable<ProviderConfig['price']>;
-/** Timer overrides, milliseconds. */
-export type TimeoutsConfig = ProviderConfig['timeouts'];
 /** Requests and tokens per minute, requests at once. */
 export type RateLimitsConfig = NonNullable<ProviderConfig['limits']>;
 /** Where requests wait for an upstream's limits. */
 export type QueueConfig = ProviderConfig['queue'];
-/** Tries of one deployment. */
-export type RetriesConfig = ModelConfig['retries'];
-/** When a failing deployment is left alone. */
-export type CircuitConfig = ModelConfig['circuit'];
 /** A name that stands for a choice of models. */
 export type RouterConfig = Config['routers'][string];
-/** Exact and semantic cache. */
-export type CacheConfig = Config['cache'];
-/** A check on prompts and answers; a union by `type`. */
-export type GuardrailConfig = Config['guardrails'][number];
 /** A virtual key kept in the file. */
 export type KeyConfig = Config['keys'][number];
-/** A team kept in the file. */
-export type TeamConfig = Config['teams'][number];
 /** A budget kept in the file. */
 export type BudgetConfig = Config['budgets'][number];
-/** What is logged. */
-export type LogConfig = Config['log'];
-/** Metrics and traces. */
-export type TelemetryConfig = Config['telemetry'];

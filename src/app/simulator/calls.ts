@@ -8,6 +8,7 @@ import { geminiJsonArray } from '../../formats/gemini/index.ts';
 import { openaiCompletions } from '../../formats/openai-completions/index.ts';
 import { CODECS } from '../../formats/registry.ts';
 import {
+  checkRules,
   collectOptions,
   createDice,
   hashHex,
@@ -117,6 +118,7 @@ export function answerCall(route: ChatRoute, body: JsonObject, place: CallPlace)
   const codec = route.isArray === true ? geminiJsonArray : DIALECTS[route.format];
   const pathFields = route.model === undefined ? {} : { model: head.model, stream: head.stream };
   const request = codec.decodeRequest({ ...body, ...pathFields });
+  checkRules(route.format, body, request);
   const options = collectOptions(head.model, request, [place.defaults, ...head.options]);
   const simulated = think({ request, format: route.format, options, known: place.known });
   const reply: Reply = {

@@ -1,9 +1,2 @@
-export {
-  type Catalog,
-  type CatalogEntry,
-  type CatalogPrice,
-  createCatalog,
-  parseCatalog,
-} from './catalog.ts';
-export type { CatalogData } from './data.ts';
-export { OVERLAY, type Overlay } from './overlay.ts';
+export { type Catalog, createCatalog, parseCatalog } from './catalog.ts';
+export { OVERLAY } from './overlay.ts';

@@ -42,11 +42,6 @@ export function listOf(value: Json | undefined): readonly Json[] {
   return Array.isArray(value) ? value : [value];
 }
 
-/** `base` with `extra`'s unknown fields added; a field of `base` always wins. */
-export function withExtras(base: JsonObject, extra: JsonObject | undefined): JsonObject {
-  return extra === undefined ? base : { ...extra, ...base };
-}
-
 /** The value if it is an object, else `undefined`. */
 export function asObject(value: Json | undefined): JsonObject | undefined {
   return isObject(value) ? value : undefined;

@@ -117,7 +117,10 @@ function readBatch(body: JsonObject): EmbeddingRequest {
   return toRequest(reads, false);
 }
 
-function encodeRequest(request: EmbeddingRequest, model: string): ReturnType<EmbeddingShape['encodeRequest']> {
+function encodeRequest(
+  request: EmbeddingRequest,
+  model: string,
+): ReturnType<EmbeddingShape['encodeRequest']> {
   const texts = textsOf(request);
   return {
     body: {
@@ -137,7 +140,8 @@ function encodeRequest(request: EmbeddingRequest, model: string): ReturnType<Emb
 
 /** Gemini's `:batchEmbedContents` and, for clients, `:embedContent` (API reference v1beta, "Embeddings"). */
 export const geminiEmbeddings: EmbeddingShape = {
-  decodeRequest: (body) => (body['requests'] === undefined ? toRequest([readOne(body, '')], true) : readBatch(body)),
+  decodeRequest: (body) =>
+    body['requests'] === undefined ? toRequest([readOne(body, '')], true) : readBatch(body),
   encodeRequest,
   decodeResponse: (body, request) => ({
     vectors: complete(indexed(body['embeddings'], 'values'), request),

@@ -146,7 +146,8 @@ export const openaiEmbeddings: EmbeddingShape = {
 
 function refuseMixed(request: EmbeddingRequest): EmbeddingTask | undefined {
   const task = commonTask(request);
-  if (task === 'mixed') throw unsupported('taskType', 'This model takes one task for all texts of a request.');
+  if (task === 'mixed')
+    throw unsupported('taskType', 'This model takes one task for all texts of a request.');
   return task;
 }
 

@@ -13,8 +13,8 @@ import { cohereRerank, jinaRerank, voyageRerank } from './rerank.ts';
 import { translator } from './translate.ts';
 import { reportedUsage } from './usage.ts';
 
-export type { Operation, OperationName, OperationReply, Translated } from './operation.ts';
 export { envelopeOf } from './forwarded.ts';
+export type { Operation, OperationName, OperationReply, Translated } from './operation.ts';
 export { reportedUsage, UsageWatcher } from './usage.ts';
 
 const EMBEDDING_SHAPES = {
@@ -58,7 +58,12 @@ const rerank: Operation = {
     return envelopeOf(model, { promptTokens: Math.ceil((size + query * documents) / 2) });
   },
   forwards: () => false,
-  translate: translator({ rerank: cohereRerank, cohere: cohereRerank, jina: jinaRerank, voyage: voyageRerank }),
+  translate: translator({
+    rerank: cohereRerank,
+    cohere: cohereRerank,
+    jina: jinaRerank,
+    voyage: voyageRerank,
+  }),
   usage: (_call, answer) => reportedUsage(answer ?? {}) ?? UNKNOWN_USAGE,
 };
 

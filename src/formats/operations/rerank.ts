@@ -1,11 +1,5 @@
 import { badRequest, SluiceError, unsupported } from '../../core/errors/error.ts';
-import {
-  isObject,
-  type Json,
-  type JsonObject,
-  promptTokens,
-  type Usage,
-} from '../../core/model/index.ts';
+import { isObject, type Json, type JsonObject, promptTokens, type Usage } from '../../core/model/index.ts';
 import { toNumber } from '../../core/model/parse-json.ts';
 import { compact, optionalBoolean, optionalNumber, requiredString, unknownFields } from '../fields.ts';
 import type { Shape } from './operation.ts';
@@ -87,7 +81,10 @@ function usageOf(body: JsonObject, request: RerankRequest): Usage {
     const text = isObject(document) ? document['text'] : document;
     return typeof text === 'string' ? text : '';
   });
-  return { ...estimatedInput([request.query, ...texts]), ...(body['meta'] === undefined ? {} : { raw: body['meta'] }) };
+  return {
+    ...estimatedInput([request.query, ...texts]),
+    ...(body['meta'] === undefined ? {} : { raw: body['meta'] }),
+  };
 }
 
 function searchUnits(body: JsonObject): { searchUnits?: number } {

@@ -1,11 +1,5 @@
 import { estimateTokens } from '../../core/cost/estimate.ts';
-import {
-  isObject,
-  type Json,
-  type JsonObject,
-  UNKNOWN_USAGE,
-  type Usage,
-} from '../../core/model/index.ts';
+import { isObject, type Json, type JsonObject, UNKNOWN_USAGE, type Usage } from '../../core/model/index.ts';
 import { toNumber } from '../../core/model/parse-json.ts';
 import { decodeUsage as anthropicUsage, mergeUsage } from '../anthropic-messages/usage.ts';
 import { decodeUsage as cohereUsage } from '../cohere/usage.ts';

@@ -4,7 +4,14 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from '../../ports/upstream.ts';
 import type { Stage } from '../compose.ts';
-import { type Answered, type Candidate, type Exchange, extend, type Route, type Routed } from '../exchange.ts';
+import {
+  type Answered,
+  type Candidate,
+  type Exchange,
+  extend,
+  type Route,
+  type Routed,
+} from '../exchange.ts';
 import { prepare, type Sendable } from '../prepare.ts';
 import { receive } from '../receive.ts';
 import type { Deployment, RetryPolicy } from '../runtime.ts';
@@ -180,7 +187,8 @@ export function createAttemptWith<In extends Tried, Prepared extends Sendable, O
   return async (exchange) => {
     const queue = [...exchange.candidates];
     const causesUsed = new Set<string>();
-    let failure = new SluiceError('no_provider', 'No provider serves this model right now.');
+    // Made only when it is thrown: an error's stack costs more than the rest of this stage.
+    let failure: SluiceError | undefined;
     let tried = 0;
     for (let candidate = queue.shift(); candidate !== undefined; candidate = queue.shift()) {
       try {
@@ -202,6 +210,7 @@ export function createAttemptWith<In extends Tried, Prepared extends Sendable, O
         if (latest.retry === 'never' && !ONLY_HERE.has(latest.code)) break;
       }
     }
+    failure ??= new SluiceError('no_provider', 'No provider serves this model right now.');
     throw explain(failure, exchange, tried);
   };
 }

@@ -44,6 +44,8 @@ export function createAuthorizeOperation(): <E extends Called & { principal: Pri
       throw notServed(exchange, route.deployments[0]?.provider.name ?? route.name);
     }
     const fallbacksOn = exchange.operation === 'embeddings' ? {} : route.fallbacksOn;
-    return extend(exchange, { grant: { ...grant, route: { ...route, deployments, fallbacks, fallbacksOn } } });
+    return extend(exchange, {
+      grant: { ...grant, route: { ...route, deployments, fallbacks, fallbacksOn } },
+    });
   };
 }

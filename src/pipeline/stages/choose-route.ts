@@ -1,6 +1,13 @@
 import { isModelAllowed } from '../../core/policy/key.ts';
 import type { Random } from '../../ports/random.ts';
-import { type Candidate, type Exchange, extend, type Grant, type Principal, type Route } from '../exchange.ts';
+import {
+  type Candidate,
+  type Exchange,
+  extend,
+  type Grant,
+  type Principal,
+  type Route,
+} from '../exchange.ts';
 import type { Deployment, ModelRoute } from '../runtime.ts';
 
 /** Deployments in a random order in which the first is `d` with probability weight(d) ÷ sum, and so on without it. */

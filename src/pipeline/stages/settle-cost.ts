@@ -2,7 +2,7 @@ import { completionTokens, promptTokens } from '../../core/model/index.ts';
 import type { BudgetBook } from '../../core/policy/budget.ts';
 import { chargeExchange } from '../charge.ts';
 import type { Ender } from '../compose.ts';
-import type { Hold, Exchange, Slot } from '../exchange.ts';
+import type { Exchange, Hold, Slot } from '../exchange.ts';
 
 /** Charges what was really used, gives the rest of the hold back and frees the slot. Runs at every kind of ending. */
 export function createSettleCost(ports: { readonly book: BudgetBook }): Ender<Exchange> {

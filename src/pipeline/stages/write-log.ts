@@ -7,7 +7,7 @@ import type { Log } from '../../ports/log-sink.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { chargeExchange } from '../charge.ts';
 import type { Ender, Ending } from '../compose.ts';
-import type { Principal, Exchange } from '../exchange.ts';
+import type { Exchange, Principal } from '../exchange.ts';
 
 export interface WriteLogPorts {
   readonly ledger: Ledger;

@@ -11,7 +11,7 @@ export const azure: Provider = openaiLike({
   auth: { type: 'header', header: 'api-key' },
   prefix: '/openai/v1',
   chat: [{ format: 'openai-responses', path: '/openai/v1/responses' }],
-  serves: ['embeddings', 'images', 'speech', 'transcriptions'],
+  serves: ['embeddings', 'images', 'speech', 'transcriptions', 'files', 'batches'],
   // Streams open with an empty `choices` and change their id between chunks.
   quirks: { maxTokensField: 'max_completion_tokens', repairStream: true },
   console: 'https://ai.azure.com',

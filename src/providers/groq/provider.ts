@@ -7,7 +7,7 @@ export const groq: Provider = openaiLike({
   env: ['GROQ_API_KEY'],
   baseUrl: 'https://api.groq.com/openai/v1',
   chat: [{ format: 'openai-responses', path: '/responses' }],
-  serves: ['speech', 'transcriptions'],
+  serves: ['speech', 'transcriptions', 'files', 'batches'],
   quirks: {
     maxTokensField: 'max_completion_tokens',
     reasoningReplay: 'reasoning',

@@ -162,7 +162,9 @@ function resultSentences(request: ChatRequest, subject: Subject, dice: Dice): st
 /** A sum or product in the prompt is worked out; anything else is left to prose. */
 function arithmetic(prompt: string): string | undefined {
   const match = /(-?\d+(?:\.\d+)?)\s*([-+*×/x])\s*(-?\d+(?:\.\d+)?)/.exec(prompt);
-  if (match === null || prompt.length > 120) return undefined;
+  const isAsked =
+    /what(?:'s| is)|how much|calculate|compute|was ist|wie viel|combien|cuánto|=|[?？]\s*$/i.test(prompt);
+  if (match === null || !isAsked || prompt.length > 120 || /\d{4}-\d{2}/.test(prompt)) return undefined;
   const [, left, sign_, right] = match;
   const [a, b] = [Number(left), Number(right)];
   const results: Readonly<Record<string, number>> = {

@@ -6,6 +6,7 @@ export { parseModelName, SIMULATED_MODELS } from './models.ts';
 export { collectOptions, headerOptions, type Options, parseOptions } from './options.ts';
 export { simulator } from './provider.ts';
 export { findRoute, type Route } from './routes.ts';
+export { checkRules } from './rules.ts';
 export { type Pace, type Script, type Step, type Telling, vendorHeaders } from './script.ts';
 export { createDice, hashHex } from './seed.ts';
 export { answerSide } from './side.ts';

@@ -21,7 +21,7 @@ const en: Phrases = {
   openings: [
     'Here is how I would look at {topic}.',
     'The short answer on {topic} is that it depends on what you want to get out of it.',
-    '{topic} is easier to follow once the moving parts are named.',
+    'With {topic}, everything is easier to follow once the moving parts are named.',
     'Let us take {topic} step by step.',
   ],
   body: [

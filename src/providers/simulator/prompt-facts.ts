@@ -51,7 +51,9 @@ export function readFacts(text: string): PromptFacts {
   const sample = text.slice(-4000);
   const all = (pattern: RegExp): string[] =>
     [...sample.matchAll(pattern)].map((match) => match[1] ?? match[0]);
-  const expression = /\d[\d.]*(?:\s*[-+*/×^%]\s*\(?\d[\d.]*\)?)+/.exec(sample)?.[0];
+  const expression = /\d[\d.]*(?:\s*[-+*/×^%]\s*\(?\d[\d.]*\)?)+/.exec(
+    sample.replaceAll(/\d{4}-\d{2}-\d{2}/g, ''),
+  )?.[0];
   return {
     text: sample,
     names: namesIn(sample),

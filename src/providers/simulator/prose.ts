@@ -24,7 +24,8 @@ const FILLER = new Set(
 
 function topicsOf(prompt: string, language: Language): string[] {
   if (language === 'ja' || language === 'zh') {
-    const runs = prompt.match(/[\u4e00-\u9fff]{2,8}|[\u30a0-\u30ff]{2,12}/g) ?? prompt.match(/[A-Za-z]{3,}/g) ?? [];
+    const runs =
+      prompt.match(/[\u4e00-\u9fff]{2,8}|[\u30a0-\u30ff]{2,12}/g) ?? prompt.match(/[A-Za-z]{3,}/g) ?? [];
     return [...new Set(runs)].slice(0, 6);
   }
   const words = prompt.slice(-2000).match(/\p{L}[\p{L}\p{N}'-]{3,}/gu) ?? [];

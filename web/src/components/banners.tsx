@@ -49,7 +49,7 @@ export function Banners({ status }: { readonly status: Status }): ReactNode {
 
 function DemoBanner({ path }: { readonly path: string | null }): ReactNode {
   return (
-    <Alert color="water" variant="light" icon={<Icon name="info" />} title="Demo mode">
+    <Alert color="water" variant="light" icon={<Icon name="info" />} title="Demo mode" role="note">
       <Text size="sm">
         No provider key was found, so a built-in simulator answers every request: nothing leaves this machine
         and nothing is billed. To leave it, set <Code>OPENAI_API_KEY</Code>, <Code>ANTHROPIC_API_KEY</Code> or{' '}

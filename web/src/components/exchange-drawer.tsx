@@ -83,12 +83,12 @@ function Detail({ of }: { readonly of: ExchangeDetail }): ReactNode {
       <Attempts of={of} />
       {of.decision !== null && of.decision !== undefined && (
         <Section title="Routing decision">
-          <CodeBlock label="Routing decision" code={JSON.stringify(of.decision, null, 2)} />
+          <CodeBlock label="The decision as JSON" code={JSON.stringify(of.decision, null, 2)} />
         </Section>
       )}
       {of.metadata !== null && (
         <Section title="Metadata">
-          <CodeBlock label="Metadata" code={of.metadata} />
+          <CodeBlock label="The client’s metadata" code={of.metadata} />
         </Section>
       )}
     </Stack>

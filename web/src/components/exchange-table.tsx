@@ -141,7 +141,6 @@ export function ExchangeTable(props: {
       rowClassName={(row) => (props.fresh?.has(row.id) === true ? 'fresh' : undefined)}
       highlightOnHover
       {...tableLook(wide ? 1010 : 0)}
-      scrollAreaProps={{ type: 'auto' }}
     />
   );
 }

@@ -7,6 +7,8 @@ export function tableLook(width: number) {
     fz: 'sm',
     rowBorderColor: 'var(--sluice-line)',
     backgroundColor: 'var(--mantine-color-body)',
+    // What scrolls must be reachable by keyboard.
+    scrollAreaProps: { viewportProps: { tabIndex: 0 } },
     styles: { table: { minWidth: width, tableLayout: 'fixed' } },
   } as const;
 }

@@ -96,7 +96,7 @@ function Configuration(): ReactNode {
       {config.isError && <ErrorPanel error={config.error} onRetry={() => void config.refetch()} />}
       {config.isPending && <Skeleton height={300} />}
       {config.data !== undefined && (
-        <CodeBlock label="Configuration in use" code={JSON.stringify(config.data.config, null, 2)} />
+        <CodeBlock label="The configuration as JSON" code={JSON.stringify(config.data.config, null, 2)} />
       )}
     </Panel>
   );

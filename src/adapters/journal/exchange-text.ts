@@ -1,0 +1,331 @@
+import type { AttemptRecord, Cost, ExchangeRecord, HoldRecord } from '../../core/cost/exchange.ts';
+import type { Price, PriceSnapshot } from '../../core/cost/price.ts';
+import type { Json } from '../../core/model/json.ts';
+
+// Exchanges as text, for the journal and the database alike: `HEAD tab REST tab PRICE`, each a JSON array by position
+// (PRICE may be empty). JSON has no raw tab, so the parts are found without parsing. The head is all that ingest and
+// the log's filters need; only who reads an exchange parses the rest. Positions instead of names make the text a third
+// as long, and every byte is written and checked four times (journal, WAL, database, checkpoint).
+
+/** The part of an exchange that is counted and filtered by; its id stands outside. Absent strings are null. */
+export type ExchangeHead = readonly [
+  startedAt: number,
+  status: number,
+  outcome: ExchangeRecord['outcome'],
+  error: string | null,
+  clientRequestId: string | null,
+  keyId: string | null,
+  model: string,
+  provider: string | null,
+  user: string | null,
+  costNano: number | null,
+  input: number,
+  cacheRead: number,
+  cacheWrite5m: number,
+  cacheWrite1h: number,
+  output: number,
+  audioInput: number,
+  audioOutput: number,
+  latencyMs: number,
+  tags: Readonly<Record<string, string>> | null,
+];
+
+type Rest = readonly [
+  operation: string,
+  upstreamModel: string | null,
+  format: string,
+  upstreamFormat: string | null,
+  stream: boolean,
+  finishReason: string | null,
+  firstByteMs: number | null,
+  cache: ExchangeRecord['cache'],
+  plan: ExchangeRecord['plan'] | null,
+  reasoning: number,
+  images: number,
+  source: ExchangeRecord['usage']['source'],
+  raw: readonly [Json] | null,
+  cost: CostParts | null,
+  /** Attempts one behind the other, six values each. */
+  attempts: readonly (string | number | null)[],
+  dropped: readonly string[] | null,
+  session: string | null,
+  metadata: string | null,
+  receipt: string | null,
+];
+
+type CostParts = readonly [
+  input: number,
+  cacheRead: number,
+  cacheWrite5m: number,
+  cacheWrite1h: number,
+  output: number,
+  audioInput: number,
+  audioOutput: number,
+  images: number,
+  requests: number,
+];
+
+const ATTEMPT_VALUES = 6;
+
+/** The text of an exchange, without its id. */
+export function encodeExchange(record: ExchangeRecord): string {
+  return `${encodeHead(record)}\t${encodeRest(record)}\t${record.price === undefined ? '' : priceText(record.price)}`;
+}
+
+/** The exchange again. Throws `SyntaxError` for text that is not ours. */
+export function decodeExchange(id: string, text: string): ExchangeRecord {
+  const [headText = '', restText = '', price = ''] = text.split('\t');
+  const head = JSON.parse(headText) as ExchangeHead;
+  const rest = JSON.parse(restText) as Rest;
+  return {
+    id,
+    clientRequestId: head[4] ?? undefined,
+    startedAt: head[0],
+    keyId: head[5] ?? undefined,
+    operation: rest[0],
+    model: head[6],
+    provider: head[7] ?? undefined,
+    upstreamModel: rest[1] ?? undefined,
+    format: rest[2],
+    upstreamFormat: rest[3] ?? undefined,
+    stream: rest[4],
+    status: head[1],
+    outcome: head[2],
+    error: head[3] ?? undefined,
+    finishReason: rest[5] ?? undefined,
+    usage: decodeUsage(head, rest),
+    cost: decodeCost(head[9], rest[13]),
+    price: price === '' ? undefined : decodePrice(price),
+    latencyMs: head[17],
+    firstByteMs: rest[6] ?? undefined,
+    attempts: decodeAttempts(rest[14]),
+    cache: rest[7],
+    plan: rest[8] ?? undefined,
+    dropped: rest[15] ?? [],
+    tags: head[18] ?? {},
+    user: head[8] ?? undefined,
+    session: rest[16] ?? undefined,
+    metadata: rest[17] ?? undefined,
+    receipt: rest[18] ?? undefined,
+  };
+}
+
+/** The head alone. Throws `SyntaxError` for text that is not ours. */
+export function decodeHead(text: string): ExchangeHead {
+  return JSON.parse(text.slice(0, text.indexOf('\t'))) as ExchangeHead;
+}
+
+/** The text of a hold, without its id. */
+export function encodeHold(record: HoldRecord): string {
+  return JSON.stringify([
+    record.startedAt,
+    record.keyId,
+    record.model,
+    record.format,
+    record.stream,
+    record.clientRequestId,
+    record.heldNano,
+    orNull(record.tags),
+    record.operation,
+    record.user,
+  ]);
+}
+
+/** The hold again. Throws `SyntaxError` for text that is not ours. */
+export function decodeHold(id: string, text: string): HoldRecord {
+  const [startedAt, keyId, model, format, stream, clientRequestId, heldNano, tags, operation, user] =
+    JSON.parse(text);
+  return {
+    id,
+    startedAt,
+    keyId: keyId ?? undefined,
+    model,
+    format,
+    stream,
+    clientRequestId: clientRequestId ?? undefined,
+    heldNano,
+    tags: tags ?? {},
+    operation: operation ?? undefined,
+    user: user ?? undefined,
+  };
+}
+
+// JSON writes `undefined` in an array as null, so absent values are passed as they are.
+function encodeHead({ usage, ...record }: ExchangeRecord): string {
+  return JSON.stringify([
+    record.startedAt,
+    record.status,
+    record.outcome,
+    record.error,
+    record.clientRequestId,
+    record.keyId,
+    record.model,
+    record.provider,
+    record.user,
+    record.cost?.total,
+    usage.input,
+    usage.cacheRead,
+    usage.cacheWrite5m,
+    usage.cacheWrite1h,
+    usage.output,
+    usage.audioInput,
+    usage.audioOutput,
+    record.latencyMs,
+    orNull(record.tags),
+  ]);
+}
+
+function encodeRest(record: ExchangeRecord): string {
+  const { usage, cost } = record;
+  return JSON.stringify([
+    record.operation,
+    record.upstreamModel,
+    record.format,
+    record.upstreamFormat,
+    record.stream,
+    record.finishReason,
+    record.firstByteMs,
+    record.cache,
+    record.plan,
+    usage.reasoning,
+    usage.images,
+    usage.source,
+    usage.raw === undefined ? null : [usage.raw],
+    cost === undefined ? null : costParts(cost),
+    attemptValues(record.attempts),
+    record.dropped.length === 0 ? null : record.dropped,
+    record.session,
+    record.metadata,
+    record.receipt,
+  ]);
+}
+
+function costParts(cost: Cost): CostParts {
+  return [
+    cost.input,
+    cost.cacheRead,
+    cost.cacheWrite5m,
+    cost.cacheWrite1h,
+    cost.output,
+    cost.audioInput,
+    cost.audioOutput,
+    cost.images,
+    cost.requests,
+  ];
+}
+
+function attemptValues(attempts: readonly AttemptRecord[]): unknown[] {
+  const values: unknown[] = [];
+  for (const attempt of attempts) {
+    values.push(attempt.provider, attempt.upstreamModel, attempt.startedAt, attempt.latencyMs);
+    values.push(attempt.status, attempt.error);
+  }
+  return values;
+}
+
+function orNull(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null {
+  for (const _ in tags) {
+    return tags;
+  }
+  return null;
+}
+
+function decodeUsage(head: ExchangeHead, rest: Rest): ExchangeRecord['usage'] {
+  return {
+    input: head[10],
+    cacheRead: head[11],
+    cacheWrite5m: head[12],
+    cacheWrite1h: head[13],
+    output: head[14],
+    reasoning: rest[9],
+    audioInput: head[15],
+    audioOutput: head[16],
+    images: rest[10],
+    source: rest[11],
+    ...(rest[12] === null ? {} : { raw: rest[12][0] }),
+  };
+}
+
+function decodeCost(total: number | null, parts: CostParts | null): Cost | undefined {
+  if (total === null || parts === null) {
+    return undefined;
+  }
+  const [input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, images, requests] = parts;
+  return {
+    input,
+    cacheRead,
+    cacheWrite5m,
+    cacheWrite1h,
+    output,
+    audioInput,
+    audioOutput,
+    images,
+    requests,
+    total,
+  };
+}
+
+function decodeAttempts(values: Rest[14]): AttemptRecord[] {
+  const attempts: AttemptRecord[] = [];
+  for (let at = 0; at < values.length; at += ATTEMPT_VALUES) {
+    const [provider, upstreamModel, startedAt, latencyMs, status, error] = values.slice(at, at + ATTEMPT_VALUES);
+    attempts.push({
+      provider: String(provider),
+      upstreamModel: String(upstreamModel),
+      startedAt: Number(startedAt),
+      latencyMs: Number(latencyMs),
+      ...(typeof status === 'number' ? { status } : {}),
+      ...(typeof error === 'string' ? { error } : {}),
+    });
+  }
+  return attempts;
+}
+
+/** Deployments share a snapshot of their price, so its text is made once per object. */
+const priceTexts = new WeakMap<PriceSnapshot, string>();
+
+function priceText(snapshot: PriceSnapshot): string {
+  let text = priceTexts.get(snapshot);
+  if (text === undefined) {
+    const { price, source, asOf } = snapshot;
+    text = JSON.stringify([source, asOf, rateValues(price), price.tiers?.map(tierValues)]);
+    priceTexts.set(snapshot, text);
+  }
+  return text;
+}
+
+type Rates = Omit<Price, 'tiers'>;
+
+function tierValues({ above, rates }: { readonly above: number; readonly rates: Rates }) {
+  return [above, rateValues(rates)];
+}
+
+function rateValues(rates: Rates): number[] {
+  const { input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request } = rates;
+  return [input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request];
+}
+
+function ratesOf(values: readonly number[]): Rates {
+  const [
+    input = 0,
+    cacheRead = 0,
+    cacheWrite5m = 0,
+    cacheWrite1h = 0,
+    output = 0,
+    audioInput = 0,
+    audioOutput = 0,
+  ] = values;
+  const [image = 0, request = 0] = values.slice(7);
+  return { input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request };
+}
+
+function decodePrice(text: string): PriceSnapshot {
+  const [source, asOf, values, tiers] = JSON.parse(text) as [
+    PriceSnapshot['source'],
+    string,
+    number[],
+    [number, number[]][] | null,
+  ];
+  const decoded = tiers?.map(([above, rates]) => ({ above, rates: ratesOf(rates) }));
+  return { price: { ...ratesOf(values), ...(decoded === undefined ? {} : { tiers: decoded }) }, source, asOf };
+}

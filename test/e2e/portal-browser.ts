@@ -1,0 +1,73 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { AxeBuilder } from '@axe-core/playwright';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+
+const CHROMIUM = '/usr/bin/chromium';
+const PORTAL = fileURLToPath(new URL('../../dist/portal/index.html', import.meta.url));
+const ARTEFACTS = fileURLToPath(new URL('../artefacts/', import.meta.url));
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** What went wrong in the page without anyone asking. */
+export interface Trouble {
+  /** Console errors, uncaught errors and dialogs. */
+  readonly errors: string[];
+  /** Requests to anywhere but the gateway. */
+  readonly strangers: string[];
+}
+
+/** Starts the browser. Throws a sentence that says what is missing. */
+export async function openBrowser(): Promise<Browser> {
+  if (!existsSync(CHROMIUM)) {
+    throw new Error(
+      'These tests drive a real Chromium, and /usr/bin/chromium is not there: apt-get update && apt-get install -y chromium',
+    );
+  }
+  if (!existsSync(PORTAL)) throw new Error('The portal is not built: run `npm run build` first.');
+  mkdirSync(ARTEFACTS, { recursive: true });
+  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+}
+
+/** Notes everything in a context that should not happen. */
+export function watchTrouble(context: BrowserContext, origin: string): Trouble {
+  const trouble: Trouble = { errors: [], strangers: [] };
+  context.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${origin}/`) && !/^(?:data|blob|about):/.test(url)) trouble.strangers.push(url);
+  });
+  context.on('page', (page) => {
+    page.on('console', (message) => {
+      if (message.type() === 'error') trouble.errors.push(message.text());
+    });
+    page.on('pageerror', (error) => trouble.errors.push(String(error.stack)));
+    page.on('dialog', (dialog) => {
+      trouble.errors.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+  });
+  return trouble;
+}
+
+/** Violations of WCAG A and AA and of axe's best practices, one line each. */
+export async function violations(page: Page): Promise<string[]> {
+  const { violations: found } = await new AxeBuilder({ page }).analyze();
+  return found.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id} at ${target.join(' ')}: ${failureSummary ?? ''}`),
+  );
+}
+
+/** Writes `test/artefacts/portal-NAME.png`. */
+export async function picture(page: Page, name: string): Promise<void> {
+  await page.evaluate('window.scrollTo(0, 0)');
+  await page.screenshot({ path: `${ARTEFACTS}portal-${name}.png`, fullPage: true });
+}

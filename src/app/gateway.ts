@@ -53,7 +53,7 @@ import type { Store } from '../ports/store.ts';
 import type { Upstream } from '../ports/upstream.ts';
 import { ensureAdminKey } from './admin-key.ts';
 import { createAuthorizers } from './authorization.ts';
-import { type Config, isLoopbackHost } from './config/index.ts';
+import type { Config } from './config/index.ts';
 import type { ConfigurationSource } from './configuration.ts';
 import { syncFileKeys } from './file-keys.ts';
 import { LiveRuntime } from './live-runtime.ts';

@@ -31,6 +31,11 @@ function statusOf(exchange: Exchange, ending: Ending): number {
   return exchange.facts.status ?? 200;
 }
 
+/** Milliseconds with three decimals: the further digits of a double say nothing and are slow to print. */
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
 function toRecord(
   exchange: Exchange & { principal?: Principal },
   ending: Ending,
@@ -58,8 +63,9 @@ function toRecord(
     usage,
     cost,
     price: facts.deployment?.price,
-    latencyMs: clock.monotonic() - exchange.startedMono,
-    firstByteMs: facts.firstByteAt === undefined ? undefined : facts.firstByteAt - exchange.startedMono,
+    latencyMs: toMicroseconds(clock.monotonic() - exchange.startedMono),
+    firstByteMs:
+      facts.firstByteAt === undefined ? undefined : toMicroseconds(facts.firstByteAt - exchange.startedMono),
     attempts: facts.attempts,
     cache: facts.cache,
     plan: facts.plan,

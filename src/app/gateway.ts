@@ -19,6 +19,7 @@ import { type Catalog, createCatalog, parseCatalog } from '../core/catalog/index
 import { SluiceError } from '../core/errors/error.ts';
 import { BudgetBook } from '../core/policy/budget.ts';
 import { RateLimiter } from '../core/policy/rate.ts';
+import { ResponsePins } from '../core/routing/pins.ts';
 import { ReasoningMemory } from '../core/translation/reasoning-memory.ts';
 import type { DataPlanePorts } from '../http/call.ts';
 import { listen, type RunningServer } from '../http/server.ts';
@@ -159,7 +160,11 @@ function createChat(adapters: Adapters, directory: KeyDirectory): DataPlanePorts
     authorize: createAuthorize(),
     limitRate: createLimitRate(adapters),
     reserveBudget: createReserveBudget(adapters),
-    guardInput: createGuardInput({ memory: new ReasoningMemory(REASONING_MEMORY), clock }),
+    guardInput: createGuardInput({
+      memory: new ReasoningMemory(REASONING_MEMORY),
+      pins: new ResponsePins(),
+      clock,
+    }),
     lookupCache: createLookupCache(),
     chooseRoute: createChooseRoute({ random }),
     attempt: createAttempt(adapters),

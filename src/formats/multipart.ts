@@ -42,7 +42,7 @@ export function readForm(bytes: Buffer, boundary: string): readonly FormPart[] {
   const opening = Buffer.from(`--${boundary}`);
   const between = Buffer.from(`\r\n--${boundary}`);
   const parts: FormPart[] = [];
-  if (bytes.compare(opening, 0, opening.length, 0, opening.length) !== 0) throw malformed();
+  if (!bytes.subarray(0, opening.length).equals(opening)) throw malformed();
   let at = opening.length;
   for (;;) {
     const mark = bytes.toString('latin1', at, at + 2);

@@ -5,6 +5,8 @@ import type { Quirks } from './quirks.ts';
 
 /** What one event of a forwarded stream says, as far as money and endings need to know. */
 export interface Observation {
+  /** The upstream's id of the answer, where later requests can name it. */
+  readonly id?: string;
   readonly usage?: Usage;
   readonly finish?: Finish;
   readonly error?: SluiceError;
@@ -46,6 +48,7 @@ export interface ByteTap {
 
 /** What a {@link ByteTap} has seen so far. */
 export interface TapState {
+  id: string | undefined;
   committed: boolean;
   done: boolean;
   usage: Usage | undefined;
@@ -96,6 +99,7 @@ function toFrame(text: string): Frame {
 
 class SseTap implements ByteTap {
   readonly state: TapState = {
+    id: undefined,
     committed: false,
     done: false,
     usage: undefined,
@@ -192,6 +196,7 @@ class SseTap implements ByteTap {
     const { state } = this;
     try {
       const seen = this.#rules.read(frame, { quirks: this.#quirks, usage: state.usage });
+      if (seen.id !== undefined) state.id = seen.id;
       if (seen.usage !== undefined) state.usage = seen.usage;
       if (seen.finish !== undefined) state.finish = seen.finish;
       if (seen.done === true) state.done = true;

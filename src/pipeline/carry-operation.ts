@@ -151,7 +151,7 @@ async function receive(
     try {
       refuseForeign(exchange, type, provider);
       facts.usage = spec.usage(asked, undefined);
-      const chunks = await relayBody(answer, facts);
+      const chunks = await relayBody(answer, facts, (event) => spec.usage(asked, event));
       return { status: 200, headers: { 'content-type': type || 'application/octet-stream' }, body: chunks };
     } catch (error) {
       answer.cancel();

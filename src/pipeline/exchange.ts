@@ -134,6 +134,10 @@ export interface Guarded extends Reserved {
   decoded: () => ChatRequest;
   /** Keeps an answer's reasoning for the next turn, in case the client drops it. */
   remember: (parts: readonly OutputPart[]) => void;
+  /** Which deployment stored the answer with this id; ids of stored answers mean nothing elsewhere. */
+  issuerOf: (id: string) => string | undefined;
+  /** Notes that a deployment stored an answer under this id. */
+  issued: (id: string, deployment: string) => void;
   /** A guardrail, policy or cascade reads or edits content, so the plan must be canonical. */
   needsContent: boolean;
 }

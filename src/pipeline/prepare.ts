@@ -1,5 +1,5 @@
 import type { PlanName } from '../core/cost/exchange.ts';
-import { SluiceError } from '../core/errors/error.ts';
+import { SluiceError, unsupported } from '../core/errors/error.ts';
 import { choosePlan } from '../core/translation/plan.ts';
 import type { ChatCodec } from '../formats/codec.ts';
 import type { Framing } from '../formats/frame.ts';
@@ -101,10 +101,48 @@ function chooseEndpoint(exchange: Routed, deployment: Deployment): { endpoint: E
   return { endpoint, codec };
 }
 
+interface Way {
+  readonly endpoint: Endpoint;
+  readonly codec: ChatCodec;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** Whether the model is named in the body; else it stands in the path (Gemini, Converse). */
+function modelInBody(endpoint: Endpoint): boolean {
+  return !endpoint.path.includes('{model}');
+}
+
+/** Fields of a Responses request that continue state which a vendor keeps. */
+const STATE_FIELDS = ['previous_response_id', 'conversation'] as const;
+
+/** State can only be continued where it is kept. Throws `unsupported_feature` for any other deployment. */
+function refuseForeignState(exchange: Routed, deployment: Deployment, codec: ChatCodec): void {
+  for (const field of STATE_FIELDS) {
+    const value = exchange.body[field];
+    const id = typeof value === 'object' && value !== null && 'id' in value ? value['id'] : value;
+    if (typeof id !== 'string') continue;
+    const issuer = exchange.issuerOf(id);
+    const only = exchange.grant.route.deployments.length === 1;
+    const fits =
+      codec.id === exchange.codec.id && (issuer === deployment.id || (issuer === undefined && only));
+    if (fits) continue;
+    throw unsupported(
+      field,
+      `\`${field}\` names state that \`${deployment.provider.name}\` does not keep. Send the whole conversation in \`input\` instead.`,
+    );
+  }
+}
+
 /** Top-level fields to change in the client's own bytes, as JSON text. */
-function patches(exchange: Routed, deployment: Deployment, codec: ChatCodec): Record<string, string> {
+function patches(
+  exchange: Routed,
+  deployment: Deployment,
+  { codec, endpoint }: Omit<Way, 'fields'>,
+): Record<string, string> {
   const fields: Record<string, string> = {};
-  if (deployment.model !== exchange.envelope.model) fields['model'] = JSON.stringify(deployment.model);
+  if (modelInBody(endpoint) && deployment.model !== exchange.envelope.model) {
+    fields['model'] = JSON.stringify(deployment.model);
+  }
   const asksUsage =
     codec.id === 'openai-chat' && (deployment.provider.quirks.streamUsage ?? 'option') === 'option';
   if (exchange.envelope.stream && asksUsage && !exchange.envelope.includeUsage) {
@@ -117,18 +155,12 @@ function patches(exchange: Routed, deployment: Deployment, codec: ChatCodec): Re
   return fields;
 }
 
-interface Way {
-  readonly endpoint: Endpoint;
-  readonly codec: ChatCodec;
-  readonly fields: Readonly<Record<string, string>>;
-}
-
 function choosePlanFor(exchange: Routed, deployment: Deployment, way: Way): PlanName {
   const { endpoint, codec, fields } = way;
   const { quirks } = deployment.provider;
   return choosePlan({
-    sameFormat: codec.id === exchange.codec.id && codec.framing === 'sse',
-    sameModel: deployment.model === exchange.envelope.model,
+    sameFormat: codec.id === exchange.codec.id && codec.framing === exchange.codec.framing,
+    sameModel: !modelInBody(endpoint) || deployment.model === exchange.envelope.model,
     needsPatch: Object.keys(fields).length > 0,
     needsContent: exchange.needsContent,
     needsRepair:
@@ -178,7 +210,8 @@ export function accountFor(deployment: Deployment, credential: string | undefine
 /** Encodes an exchange for one deployment. Throws `unsupported_feature` or `bad_request`. */
 export function prepare(exchange: Routed, deployment: Deployment): Prepared {
   const { endpoint, codec } = chooseEndpoint(exchange, deployment);
-  const fields = codec.id === exchange.codec.id ? patches(exchange, deployment, codec) : {};
+  refuseForeignState(exchange, deployment, codec);
+  const fields = codec.id === exchange.codec.id ? patches(exchange, deployment, { codec, endpoint }) : {};
   const plan = choosePlanFor(exchange, deployment, { endpoint, codec, fields });
   const { provider } = deployment;
   let body: Uint8Array | string = exchange.raw;

@@ -14,6 +14,8 @@ export interface Incoming {
   readonly prepared: Prepared;
   readonly source: Source;
   readonly provider: string;
+  /** Id of the deployment that answers. */
+  readonly deployment: string;
 }
 
 /** Lifecycle frames held back before the first content may not grow beyond this. */
@@ -96,7 +98,8 @@ function observe(facts: Facts, tap: ByteTap): void {
   if (tap.state.finish !== undefined) facts.finish = tap.state.finish;
 }
 
-async function receiveBytes(facts: Facts, incoming: Incoming, tap: ByteTap): Promise<Answer> {
+async function receiveBytes(exchange: Routed, incoming: Incoming, tap: ByteTap): Promise<Answer> {
+  const { facts } = exchange;
   const chunks = incoming.answer[Symbol.asyncIterator]();
   const held: Uint8Array[] = [];
   let heldBytes = 0;
@@ -113,6 +116,7 @@ async function receiveBytes(facts: Facts, incoming: Incoming, tap: ByteTap): Pro
   async function* deliver(): AsyncGenerator<Uint8Array> {
     try {
       observe(facts, tap);
+      if (tap.state.id !== undefined) exchange.issued(tap.state.id, incoming.deployment);
       if (held.length > 0) yield held.length === 1 && held[0] !== undefined ? held[0] : Buffer.concat(held);
       while (!ended && tap.state.error === undefined) {
         const { done, value } = await chunks.next();
@@ -138,11 +142,7 @@ export async function receiveStream(exchange: Routed, incoming: Incoming): Promi
   const rules = prepared.codec.tap;
   try {
     if (prepared.plan === 'canonical' || rules === undefined) return await receiveEvents(exchange, incoming);
-    return await receiveBytes(
-      exchange.facts,
-      incoming,
-      createByteTap(rules, source.quirks, prepared.hideUsage),
-    );
+    return await receiveBytes(exchange, incoming, createByteTap(rules, source.quirks, prepared.hideUsage));
   } catch (error) {
     incoming.answer.cancel();
     throw error;

@@ -140,7 +140,7 @@ export async function receive(
       answer.cancel();
       throw malformed(provider);
     }
-    return receiveStream(exchange, { answer, prepared, source, provider });
+    return receiveStream(exchange, { answer, prepared, source, provider, deployment: deployment.id });
   }
   const bytes = await answer.bytes(exchange.runtime.maxAnswerBytes);
   const response = readWhole(bytes, prepared, { provider, source });
@@ -148,6 +148,9 @@ export async function receive(
   facts.usage = response.usage;
   facts.finish = response.choices[0]?.finish;
   facts.deliveredBytes = outputBytes(response);
+  if (response.id !== undefined && prepared.codec.id === exchange.codec.id) {
+    exchange.issued(response.id, deployment.id);
+  }
   if (prepared.plan === 'canonical') exchange.remember(response.choices[0]?.parts ?? []);
   // The client asked for a stream and the provider answered whole: lawful to convert.
   if (exchange.envelope.stream) return { kind: 'event-stream', events: once(replayResponse(response)) };

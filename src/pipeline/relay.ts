@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from '../core/model/index.ts';
+import { isObject, type Json, type JsonObject, type Usage } from '../core/model/index.ts';
 import { UsageWatcher } from '../formats/operations/index.ts';
 import { createSseReader } from '../formats/sse.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
@@ -75,16 +75,19 @@ function watchFor(contentType: string, observe: (body: JsonObject) => void): Wat
 
 /**
  * An upstream's body as it comes, untouched, with the usage it reports noted in `facts` on the way. Waits for the first
- * chunk, so that an upstream that dies at once can still be failed over.
+ * chunk, so that an upstream that dies at once can still be failed over. `read` puts the usage of an event into the classes
+ * of the operation; without it they are as reported.
  */
 export async function relayBody(
   answer: UpstreamAnswer,
   facts: Pick<Facts, 'usage' | 'deliveredBytes'>,
+  read?: (event: JsonObject) => Usage,
 ): Promise<AsyncIterable<Uint8Array>> {
   const watcher = new UsageWatcher();
   const watch = watchFor(answer.headers['content-type'] ?? '', (body) => {
+    const before = watcher.usage;
     watcher.observe(body);
-    if (watcher.usage !== undefined) facts.usage = watcher.usage;
+    if (watcher.usage !== before && watcher.usage !== undefined) facts.usage = read?.(body) ?? watcher.usage;
   });
   const chunks = answer[Symbol.asyncIterator]();
   let step = await chunks.next();

@@ -206,6 +206,24 @@ describe('other operations', () => {
     });
   });
 
+  it('reads the usage of streamed speech as audio', async () => {
+    const events = 'data: {"type":"speech.audio.delta","audio":"AA=="}\n\n';
+    const done =
+      'data: {"type":"speech.audio.done","usage":{"input_tokens":3,"output_tokens":40,"total_tokens":43}}\n\n';
+    upstream.behave((_got, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.end(events + done);
+    });
+    const asked = { model: 'up/gpt-4o-mini-tts', voice: 'alloy', input: 'Hi', stream_format: 'sse' };
+    const answer = await post('/v1/audio/speech', asked);
+    expect(await answer.text()).toBe(events + done);
+    expect(await rowOf(answer.headers.get('x-sluice-request-id'))).toMatchObject({
+      stream: true,
+      usage: { input: 3, output: 0, audio_output: 40, source: 'reported' },
+      cost_usd: '0.000323',
+    });
+  });
+
   it('breaks the connection when speech is cut, and logs it so', async () => {
     upstream.behave((_got, response) => {
       response.writeHead(200, { 'content-type': 'audio/mpeg' });

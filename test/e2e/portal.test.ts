@@ -9,6 +9,9 @@ import { type RunningSluice, spawnSluice } from './sluice-process.ts';
 const ADMIN_KEY = 'portal-test-admin-key-0123456789';
 const PAGES = ['Overview', 'Exchanges', 'Usage', 'Keys', 'Models', 'Settings'] as const;
 
+/** The log is written in batches, and pages ask again every few seconds. */
+const SOON = { timeout: 10_000, interval: 150 };
+
 const folder = mkdtempSync(join(tmpdir(), 'sluice-portal-'));
 const configFile = join(folder, 'sluice.yaml');
 
@@ -60,7 +63,11 @@ async function call(body: object, headers: Record<string, string> = {}): Promise
   return answer;
 }
 
-const hello = (model: string, content = 'Say hello.') => ({ model, messages: [{ role: 'user', content }] });
+const hello = (model: string, content = 'Say hello.') => ({
+  model,
+  max_tokens: 8,
+  messages: [{ role: 'user', content }],
+});
 
 describe('the portal in a real browser', () => {
   it('signs in with the printed link and forgets the token at once', async () => {
@@ -80,7 +87,7 @@ describe('the portal in a real browser', () => {
     await page.getByText('OPENAI_API_KEY').first().waitFor();
     await page.getByText('Nothing was called yet').waitFor();
     await page.locator('[data-feed=live]').waitFor();
-    await expect.poll(() => page.locator('[data-figure=requests]').textContent()).toBe('0');
+    await expect.poll(() => page.locator('[data-figure=requests]').textContent(), SOON).toBe('0');
     await picture(page, 'first-visit');
   });
 
@@ -132,7 +139,7 @@ describe('the portal in a real browser', () => {
     const before = await page.locator('tbody tr').count();
     await page.getByRole('button', { name: 'Send', exact: true }).click();
     await page.locator('[data-result]').waitFor();
-    await expect.poll(() => page.locator('tbody tr').count()).toBe(before + 1);
+    await expect.poll(() => page.locator('tbody tr').count(), SOON).toBe(before + 1);
     await goTo('Keys');
     await page.getByText(`…${secret.slice(-4)}`).waitFor();
     await goTo('Overview');
@@ -157,7 +164,11 @@ describe('the portal in a real browser', () => {
     const act = async (name: string, confirm: string) => {
       await row.getByRole('button', { name: /^Actions for/ }).click();
       await page.getByRole('menuitem', { name: `${name}…` }).click();
-      await page.getByRole('dialog').getByRole('button', { name: confirm, exact: true }).click();
+      const button = dialog.getByRole('button', { name: confirm, exact: true });
+      await button.waitFor();
+      await page.waitForTimeout(300);
+      expect(await violations(page), name).toEqual([]);
+      await button.click();
     };
     await act('Block', 'Block');
     await row.getByText('blocked').waitFor();
@@ -218,10 +229,10 @@ describe('the portal in a real browser', () => {
     await page.getByLabel('Model', { exact: true }).fill('sim/gpt-mini');
     await page.getByLabel('Tag').fill('feature');
     await page.getByRole('button', { name: 'Filter', exact: true }).click();
-    await expect.poll(() => page.locator('tbody tr').count()).toBe(8);
+    await expect.poll(() => page.locator('tbody tr').count(), SOON).toBe(8);
     expect(new URL(page.url()).searchParams.get('model')).toBe('sim/gpt-mini');
     await page.reload();
-    await expect.poll(() => page.locator('tbody tr').count()).toBe(8);
+    await expect.poll(() => page.locator('tbody tr').count(), SOON).toBe(8);
     expect(await page.getByLabel('Model', { exact: true }).inputValue()).toBe('sim/gpt-mini');
     await page.getByRole('button', { name: 'Clear' }).click();
     // Refused at once, so quick: enough of them for a second page.
@@ -230,11 +241,11 @@ describe('the portal in a real browser', () => {
       .poll(async () => {
         await page.getByRole('button', { name: 'Refresh' }).click();
         return page.getByRole('button', { name: 'Show older ones' }).count();
-      })
+      }, SOON)
       .toBe(1);
     const rows = await page.locator('tbody tr').count();
     await page.getByRole('button', { name: 'Show older ones' }).click();
-    await expect.poll(() => page.locator('tbody tr').count()).toBeGreaterThan(rows);
+    await expect.poll(() => page.locator('tbody tr').count(), SOON).toBeGreaterThan(rows);
   });
 
   it('hands out usage as CSV that a spreadsheet does not run', async () => {
@@ -281,7 +292,9 @@ describe('how the portal looks', () => {
       ['Dark', 'dark'],
     ] as const) {
       await page.getByTitle(label, { exact: true }).click();
-      await expect.poll(() => page.locator('html').getAttribute('data-mantine-color-scheme')).toBe(scheme);
+      await expect
+        .poll(() => page.locator('html').getAttribute('data-mantine-color-scheme'), SOON)
+        .toBe(scheme);
       for (const name of PAGES) {
         await goTo(name);
         await page.waitForTimeout(400);
@@ -296,7 +309,9 @@ describe('how the portal looks', () => {
     await page.locator('[data-status=running]').waitFor();
     expect(await page.locator('html').getAttribute('data-mantine-color-scheme')).toBe('dark');
     await page.getByTitle('As the system').click();
-    await expect.poll(() => page.locator('html').getAttribute('data-mantine-color-scheme')).toBe('light');
+    await expect
+      .poll(() => page.locator('html').getAttribute('data-mantine-color-scheme'), SOON)
+      .toBe('light');
   });
 
   it('fits a phone', async ({ onTestFinished }) => {
@@ -322,7 +337,7 @@ describe('signing in again', () => {
   it('leads to the sign-in when the session is gone, and back with the admin key', async () => {
     await goTo('Models');
     await context.clearCookies();
-    await goTo('Keys').catch(() => undefined);
+    await page.getByRole('link', { name: 'Keys', exact: true }).click();
     await page.waitForURL(`${origin}/sign-in`, { timeout: 20_000 });
     await page.getByText('sluice status --link').waitFor();
     await page.getByText('Your session has ended').waitFor();

@@ -13,7 +13,7 @@ const water: MantineColorsTuple = [
   '#75c4c8',
   '#4fb3b8',
   '#2f9ea5',
-  '#14858d',
+  '#117a82',
   '#0b6b74',
   '#07575f',
   '#04434a',
@@ -39,7 +39,8 @@ const FONT =
 /** Dense, quiet, one accent. */
 export const theme: MantineThemeOverride = createTheme({
   primaryColor: 'water',
-  primaryShade: { light: 7, dark: 4 },
+  // White text reads on both.
+  primaryShade: { light: 7, dark: 6 },
   colors: { water, dark },
   autoContrast: true,
   luminanceThreshold: 0.32,

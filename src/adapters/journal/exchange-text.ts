@@ -250,7 +250,8 @@ function decodeCost(total: number | null, parts: CostParts | null): Cost | undef
   if (total === null || parts === null) {
     return undefined;
   }
-  const [input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, images, requests] = parts;
+  const [input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, images, requests] =
+    parts;
   return {
     input,
     cacheRead,
@@ -268,7 +269,10 @@ function decodeCost(total: number | null, parts: CostParts | null): Cost | undef
 function decodeAttempts(values: Rest[14]): AttemptRecord[] {
   const attempts: AttemptRecord[] = [];
   for (let at = 0; at < values.length; at += ATTEMPT_VALUES) {
-    const [provider, upstreamModel, startedAt, latencyMs, status, error] = values.slice(at, at + ATTEMPT_VALUES);
+    const [provider, upstreamModel, startedAt, latencyMs, status, error] = values.slice(
+      at,
+      at + ATTEMPT_VALUES,
+    );
     attempts.push({
       provider: String(provider),
       upstreamModel: String(upstreamModel),
@@ -301,7 +305,8 @@ function tierValues({ above, rates }: { readonly above: number; readonly rates: 
 }
 
 function rateValues(rates: Rates): number[] {
-  const { input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request } = rates;
+  const { input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request } =
+    rates;
   return [input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request];
 }
 
@@ -327,5 +332,9 @@ function decodePrice(text: string): PriceSnapshot {
     [number, number[]][] | null,
   ];
   const decoded = tiers?.map(([above, rates]) => ({ above, rates: ratesOf(rates) }));
-  return { price: { ...ratesOf(values), ...(decoded === undefined ? {} : { tiers: decoded }) }, source, asOf };
+  return {
+    price: { ...ratesOf(values), ...(decoded === undefined ? {} : { tiers: decoded }) },
+    source,
+    asOf,
+  };
 }

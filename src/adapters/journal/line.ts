@@ -128,7 +128,8 @@ function readHex(bytes: Buffer): number {
   let value = 0;
   for (let at = 0; at < 8; at += 1) {
     const code = bytes[at] ?? 0;
-    const digit = code >= 0x30 && code <= 0x39 ? code - 0x30 : code >= 0x61 && code <= 0x66 ? code - 0x57 : Number.NaN;
+    const digit =
+      code >= 0x30 && code <= 0x39 ? code - 0x30 : code >= 0x61 && code <= 0x66 ? code - 0x57 : Number.NaN;
     value = value * 16 + digit;
   }
   return value;

@@ -25,8 +25,13 @@ export async function openDatabase(path: string, migrations = MIGRATIONS): Promi
   makePrivateFile(path);
   const raw = new DatabaseSync(path, { timeout: 5000 });
   try {
-    // Only takes effect before the first table; lets retention give pages back.
-    raw.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    // These two only take effect before the first table. Pages of twice the usual size: half as many to log and copy.
+    // Vacuum lets retention give pages back.
+    raw.exec(
+      'PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL',
+    );
+    // A page that is written again and again is copied from the log into the database once per checkpoint (16 MiB).
+    raw.exec('PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -16384');
     raw.exec('PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF');
     const typed = typedOver(raw);
     await migrate({ raw, typed }, migrations, existed ? path : undefined);

@@ -1,45 +1,59 @@
-import { type Kysely, sql } from 'kysely';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ExchangeFilter, Page, PageRequest } from '../../ports/store.ts';
-import { indexedTags, ROW_OVERHEAD_BYTES } from './exchange-writer.ts';
+import { decodeHead, type ExchangeHead } from '../journal/exchange-text.ts';
+import { cut, facetsOf, ROW_OVERHEAD_BYTES } from './exchange-writer.ts';
 import { limitOf, pageOf, placeOf } from './paging.ts';
-import type { Schema } from './schema.ts';
+import { firstPlace, PER_MS } from './places.ts';
+import { facetOf, PostingReader } from './postings.ts';
 
-/** The log in the worker: records leave it as the JSON text they are stored as and are parsed where they are used. */
+/** An exchange as it is stored; `decodeExchange` reads it. */
+export interface ExchangeText {
+  readonly id: string;
+  readonly text: string;
+}
+
+/** The log in the worker: records leave it as the text they are stored as and are parsed where they are used. */
 export interface ExchangeTexts {
-  list(filter: ExchangeFilter, page: PageRequest): Promise<Page<string>>;
-  get(id: string): Promise<string | undefined>;
-  prune(limits: { readonly before?: number; readonly maxBytes?: number }): Promise<number>;
+  list(filter: ExchangeFilter, page: PageRequest): Promise<Page<ExchangeText>>;
+  get(id: string): Promise<ExchangeText | undefined>;
+  prune(limits: PruneLimits): Promise<number>;
+}
+
+interface PruneLimits {
+  readonly before?: number;
+  readonly maxBytes?: number;
+}
+
+interface Row extends ExchangeText {
+  readonly seq: number;
 }
 
 /** Rows deleted per transaction, so that ingest never waits long. */
 const PRUNE_ROWS = 500;
-const VACUUM_PAGES = 512;
+const VACUUM_PAGES = 256;
 
 /** The log in the database. */
-export function createExchangeTexts(typed: Kysely<Schema>): ExchangeTexts {
+export function createExchangeTexts(raw: DatabaseSync): ExchangeTexts {
+  const reader = new LogReader(raw);
+  const pruner = new Pruner(raw);
+  const byId = raw.prepare('SELECT id, record AS text FROM exchanges WHERE id = ?');
   return {
     async list(filter, page) {
       const limit = limitOf(page);
-      const rows = await select(typed, filter, placeOf(page))
-        .limit(limit + 1)
-        .execute();
+      const rows = reader.read(filter, placeOf(page), limit + 1);
       return pageOf(rows, limit, {
-        place: (row) => ({ at: row.started_at, id: String(row.seq) }),
-        item: (row) => row.record,
+        place: ({ seq }) => ({ at: Math.floor(seq / PER_MS), id: String(seq % PER_MS) }),
+        item: ({ id, text }) => ({ id, text }),
       });
     },
     async get(id) {
-      const row = await typed
-        .selectFrom('exchanges')
-        .select('record')
-        .where('id', '=', id)
-        .executeTakeFirst();
-      return row?.record;
+      const row = byId.get(id) as unknown as ExchangeText | undefined;
+      return row && { id: row.id, text: row.text };
     },
     async prune(limits) {
       let deleted = 0;
       for (;;) {
-        const batch = await pruneBatch(typed, limits);
+        const batch = pruner.batch(limits);
         deleted += batch;
         if (batch < PRUNE_ROWS) {
           break;
@@ -47,110 +61,148 @@ export function createExchangeTexts(typed: Kysely<Schema>): ExchangeTexts {
         await new Promise((resolve) => setImmediate(resolve));
       }
       if (deleted > 0) {
-        await sql`PRAGMA incremental_vacuum(${sql.lit(VACUUM_PAGES)})`.execute(typed);
+        raw.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
       }
       return deleted;
     },
   };
 }
 
-type Place = ReturnType<typeof placeOf>;
+class LogReader {
+  readonly #postings: PostingReader;
+  readonly #row: StatementSync;
+  readonly #rows: StatementSync;
 
-/** A tag with a value is looked up first, in an index that has the order; every other filter starts from the log. */
-function select(typed: Kysely<Schema>, filter: ExchangeFilter, place: Place) {
-  const { tag } = filter;
-  if (tag?.value !== undefined) {
-    const { name, value } = tag;
-    const query = typed
-      .selectFrom('exchange_tags as place')
-      .innerJoin('exchanges', 'exchanges.seq', 'place.seq')
-      .select(['place.started_at', 'place.seq', 'record'])
-      .where('place.name', '=', name)
-      .where('place.value', '=', value)
-      .$if(filter.from !== undefined, (rest) => rest.where('place.started_at', '>=', filter.from ?? 0))
-      .$if(filter.to !== undefined, (rest) => rest.where('place.started_at', '<', filter.to ?? 0))
-      .$if(place !== undefined, (rest) =>
-        rest.where(sql<boolean>`(place.started_at, place.seq) < ${row(place)}`),
-      )
-      .orderBy('place.started_at', 'desc')
-      .orderBy('place.seq', 'desc');
-    return query.where((eb) => eb.and(columnFilters(filter)));
+  constructor(raw: DatabaseSync) {
+    this.#postings = new PostingReader(raw);
+    this.#row = raw.prepare('SELECT seq, id, record AS text FROM exchanges WHERE seq = CAST(? AS INTEGER)');
+    this.#rows = raw.prepare(
+      `SELECT seq, id, record AS text FROM exchanges
+       WHERE seq >= CAST(? AS INTEGER) AND seq < CAST(? AS INTEGER) ORDER BY seq DESC`,
+    );
   }
-  return typed
-    .selectFrom('exchanges')
-    .select(['started_at', 'seq', 'record'])
-    .$if(filter.from !== undefined, (rest) => rest.where('started_at', '>=', filter.from ?? 0))
-    .$if(filter.to !== undefined, (rest) => rest.where('started_at', '<', filter.to ?? 0))
-    .$if(place !== undefined, (rest) => rest.where(sql<boolean>`(started_at, seq) < ${row(place)}`))
-    .$if(tag !== undefined, (rest) => rest.where(hasTag(tag?.name ?? '')))
-    .where((eb) => eb.and(columnFilters(filter)))
-    .orderBy('started_at', 'desc')
-    .orderBy('seq', 'desc');
-}
 
-function row(place: Place) {
-  return sql`(${place?.at}, ${Number(place?.id)})`;
-}
+  /** The newest rows behind a place that the filter lets through, at most `most`. */
+  read(filter: ExchangeFilter, behind: { at: number; id: string } | undefined, most: number): Row[] {
+    const from = firstPlace(filter.from ?? 0);
+    const to = filter.to === undefined ? Number.MAX_SAFE_INTEGER : firstPlace(filter.to);
+    const below = behind === undefined ? to : Math.min(to, behind.at * PER_MS + Number(behind.id));
+    const facets = wantedFacets(filter);
+    const rows = facets.length === 0 ? this.#between(from, below) : this.#having(facets, from, below);
+    const found: Row[] = [];
+    for (const row of rows) {
+      if (passes(decodeHead(row.text), filter)) {
+        found.push(row);
+        if (found.length === most) {
+          break;
+        }
+      }
+    }
+    return found;
+  }
 
-function hasTag(name: string) {
-  return sql<boolean>`EXISTS (SELECT 1 FROM json_each(record, '$.tags') AS tag WHERE tag.key = ${name})`;
-}
+  #between(from: number, below: number): Iterable<Row> {
+    return this.#rows.iterate(from, below) as unknown as Iterable<Row>;
+  }
 
-function columnFilters(filter: ExchangeFilter) {
-  const wanted = {
-    key_id: filter.keyId,
-    model: filter.model,
-    provider: filter.provider,
-    client_request_id: filter.clientRequestId,
-  };
-  const conditions = Object.entries(wanted)
-    .filter(([, value]) => value !== undefined)
-    .map(([column, value]) => sql<boolean>`${sql.ref(column)} = ${value}`);
-  if (filter.status !== undefined) {
-    conditions.push(sql<boolean>`status = ${filter.status}`);
-    if (filter.status >= 300) {
-      // Lets SQLite use the partial index.
-      conditions.push(sql<boolean>`status >= 300`);
+  *#having(facets: readonly string[], from: number, below: number): Generator<Row> {
+    for (const places of this.#postings.find(facets, from, below)) {
+      for (const place of places) {
+        const row = this.#row.get(place) as unknown as Row | undefined;
+        if (row !== undefined) {
+          yield row;
+        }
+      }
     }
   }
-  return conditions;
 }
 
-/** Deletes up to PRUNE_ROWS of the oldest rows that are too old, or too many. */
-async function pruneBatch(typed: Kysely<Schema>, limits: { before?: number; maxBytes?: number }) {
-  return typed.transaction().execute(async (transaction) => {
-    const state = await transaction.selectFrom('ingest_state').select('raw_bytes').executeTakeFirst();
-    let excess = (state?.raw_bytes ?? 0) - (limits.maxBytes ?? Number.POSITIVE_INFINITY);
-    const oldest = await transaction
-      .selectFrom('exchanges')
-      .select(['seq', 'started_at', 'record'])
-      .orderBy('started_at')
-      .limit(PRUNE_ROWS)
-      .execute();
+/** What the postings can answer of a filter; most rows have a status below 300, so that is not among it. */
+function wantedFacets({ keyId, model, provider, status, clientRequestId, tag }: ExchangeFilter): string[] {
+  const facets: string[] = [];
+  if (clientRequestId !== undefined) facets.push(facetOf.request(cut(clientRequestId)));
+  if (keyId !== undefined) facets.push(facetOf.key(keyId));
+  if (model !== undefined) facets.push(facetOf.model(cut(model)));
+  if (provider !== undefined) facets.push(facetOf.provider(provider));
+  if (status !== undefined && status >= 300) facets.push(facetOf.status(status));
+  if (tag?.value !== undefined) facets.push(facetOf.tag(cut(tag.name), cut(tag.value)));
+  else if (tag !== undefined) facets.push(facetOf.tagName(cut(tag.name)));
+  return facets;
+}
+
+function passes(head: ExchangeHead, filter: ExchangeFilter): boolean {
+  const [startedAt, status, , , clientRequestId, keyId, model, provider] = head;
+  const { tag } = filter;
+  const tagged = tag === undefined ? undefined : head[18]?.[tag.name];
+  return (
+    (filter.from === undefined || startedAt >= filter.from) &&
+    (filter.to === undefined || startedAt < filter.to) &&
+    (filter.status === undefined || status === filter.status) &&
+    (filter.clientRequestId === undefined || clientRequestId === filter.clientRequestId) &&
+    (filter.keyId === undefined || keyId === filter.keyId) &&
+    (filter.model === undefined || model === filter.model) &&
+    (filter.provider === undefined || provider === filter.provider) &&
+    (tag === undefined || (tagged !== undefined && (tag.value === undefined || tagged === tag.value)))
+  );
+}
+
+class Pruner {
+  readonly #raw: DatabaseSync;
+  readonly #postings: PostingReader;
+  readonly #size: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #shrink: StatementSync;
+
+  constructor(raw: DatabaseSync) {
+    this.#raw = raw;
+    this.#postings = new PostingReader(raw);
+    this.#size = raw.prepare('SELECT raw_bytes FROM ingest_state');
+    this.#oldest = raw.prepare(`SELECT seq, record AS text FROM exchanges ORDER BY seq LIMIT ${PRUNE_ROWS}`);
+    this.#delete = raw.prepare('DELETE FROM exchanges WHERE seq <= CAST(? AS INTEGER)');
+    this.#shrink = raw.prepare('UPDATE ingest_state SET raw_bytes = raw_bytes - CAST(? AS INTEGER)');
+  }
+
+  /** Deletes up to PRUNE_ROWS of the oldest rows that are too old, or too many. */
+  batch({ before, maxBytes }: PruneLimits): number {
+    const size = Number(this.#size.get()?.['raw_bytes'] ?? 0);
+    const excess = size - (maxBytes ?? Number.POSITIVE_INFINITY);
+    const through = before === undefined ? 0 : firstPlace(before);
+    const facets = new Set<string>();
     let bytes = 0;
+    let last = -1;
     let deleted = 0;
-    for (const found of oldest) {
-      if (excess <= 0 && !(limits.before !== undefined && found.started_at < limits.before)) {
+    for (const { seq, text } of this.#oldest.all() as unknown as Row[]) {
+      if (bytes >= excess && seq >= through) {
         break;
       }
-      for (const [name, value] of indexedTags(JSON.parse(found.record))) {
-        await transaction
-          .deleteFrom('exchange_tags')
-          .where('name', '=', name)
-          .where('value', '=', value)
-          .where('started_at', '=', found.started_at)
-          .where('seq', '=', found.seq)
-          .execute();
+      for (const facet of facetsOf(decodeHead(text))) {
+        facets.add(facet);
       }
-      await transaction.deleteFrom('exchanges').where('seq', '=', found.seq).execute();
-      excess -= found.record.length + ROW_OVERHEAD_BYTES;
-      bytes += found.record.length + ROW_OVERHEAD_BYTES;
+      bytes += text.length + ROW_OVERHEAD_BYTES;
+      last = seq;
       deleted += 1;
     }
-    await transaction
-      .updateTable('ingest_state')
-      .set((eb) => ({ raw_bytes: eb('raw_bytes', '-', bytes) }))
-      .execute();
+    if (deleted > 0) {
+      this.#deleteThrough(last, bytes, facets);
+    }
     return deleted;
-  });
+  }
+
+  #deleteThrough(last: number, bytes: number, facets: ReadonlySet<string>): void {
+    this.#raw.exec('BEGIN IMMEDIATE');
+    try {
+      this.#delete.run(last);
+      for (const facet of facets) {
+        this.#postings.prune(facet, last);
+      }
+      this.#shrink.run(bytes);
+      this.#raw.exec('COMMIT');
+    } catch (error) {
+      if (this.#raw.isTransaction) {
+        this.#raw.exec('ROLLBACK');
+      }
+      throw error;
+    }
+  }
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { crashedExchange } from '../../core/cost/crash.ts';
-import type { ExchangeRecord, HoldRecord } from '../../core/cost/exchange.ts';
+import { decodeHead, decodeHold, encodeExchange } from '../journal/exchange-text.ts';
 import {
   deleteSegment,
   type JournalPosition,
@@ -8,10 +8,10 @@ import {
   scanSegment,
   segmentPath,
 } from '../journal/segment.ts';
-import { ExchangeWriter } from './exchange-writer.ts';
+import { ExchangeWriter, type SettledExchange } from './exchange-writer.ts';
 
 /** Rows per transaction. */
-const BATCH_ROWS = 500;
+const BATCH_ROWS = 4000;
 
 /** What a run found. */
 export interface IngestReport {
@@ -20,11 +20,6 @@ export interface IngestReport {
   readonly damaged: number;
   /** Holds of a dead process, charged in full. */
   readonly crashed: number;
-}
-
-interface Settled {
-  readonly record: ExchangeRecord;
-  readonly json: string;
 }
 
 /**
@@ -38,10 +33,10 @@ export class Ingestor {
   readonly #firstSegment: number;
   readonly #writer: ExchangeWriter;
   readonly #saveState;
-  readonly #openHolds = new Map<string, { readonly segment: number; readonly json: string }>();
+  readonly #openHolds = new Map<string, { readonly segment: number; readonly text: string }>();
   #position: JournalPosition;
   #recoveredThrough: number;
-  #rows: Settled[] = [];
+  #rows: SettledExchange[] = [];
   #damaged = 0;
 
   /** `firstSegment`: where the running process began; what is open in earlier segments will never be settled. */
@@ -131,9 +126,9 @@ export class Ingestor {
       if (scanned.line === undefined) {
         this.#damaged += 1;
       } else if (scanned.line.kind === 'hold') {
-        this.#openHolds.set(scanned.line.id, { segment, json: scanned.line.json });
+        this.#openHolds.set(scanned.line.id, { segment, text: scanned.line.text });
       } else {
-        this.#take(scanned.line.id, scanned.line.json);
+        this.#take(scanned.line.id, scanned.line.text);
         rows += 1;
         if (this.#rows.length >= BATCH_ROWS) {
           this.#commit({ segment, offset: end });
@@ -152,10 +147,10 @@ export class Ingestor {
     return rows;
   }
 
-  #take(id: string, json: string): void {
+  #take(id: string, text: string): void {
     this.#openHolds.delete(id);
     try {
-      this.#rows.push({ record: JSON.parse(json) as ExchangeRecord, json });
+      this.#rows.push({ id, text, head: decodeHead(text) });
     } catch {
       this.#damaged += 1;
     }
@@ -171,6 +166,7 @@ export class Ingestor {
       this.#saveState.run(position.segment, position.offset, this.#recoveredThrough, bytes);
       this.#raw.exec('COMMIT');
     } catch (error) {
+      this.#writer.forget();
       if (this.#raw.isTransaction) {
         this.#raw.exec('ROLLBACK');
       }
@@ -183,7 +179,7 @@ export class Ingestor {
     const to = segment === this.#position.segment ? this.#position.offset : undefined;
     for (const { line } of scanSegment(segmentPath(this.#directory, segment), 0, to)) {
       if (line?.kind === 'hold') {
-        this.#openHolds.set(line.id, { segment, json: line.json });
+        this.#openHolds.set(line.id, { segment, text: line.text });
       } else if (line !== undefined) {
         this.#openHolds.delete(line.id);
       }
@@ -203,8 +199,8 @@ export class Ingestor {
 
   #charge(ids: readonly string[], position: JournalPosition): void {
     for (const id of ids) {
-      const record = crashedExchange(this.#openHold(id));
-      this.#rows.push({ record, json: JSON.stringify(record) });
+      const text = encodeExchange(crashedExchange(this.#openHold(id)));
+      this.#rows.push({ id, text, head: decodeHead(text) });
     }
     this.#commit(position);
     for (const id of ids) {
@@ -212,15 +208,19 @@ export class Ingestor {
     }
   }
 
-  #openHold(id: string): HoldRecord {
-    return JSON.parse(this.#openHolds.get(id)?.json ?? '{}') as HoldRecord;
+  #openHold(id: string) {
+    return decodeHold(id, this.#openHolds.get(id)?.text ?? '[]');
   }
 
   /** Segments that are ingested and have no open hold are not needed any more; the newest stays. */
   #deleteDone(): void {
+    const done = listSegments(this.#directory).filter((segment) => segment < this.#position.segment);
+    if (done.length === 0) {
+      return;
+    }
     const needed = new Set([...this.#openHolds.values()].map((hold) => hold.segment));
-    for (const segment of listSegments(this.#directory)) {
-      if (segment < this.#position.segment && !needed.has(segment)) {
+    for (const segment of done) {
+      if (!needed.has(segment)) {
         deleteSegment(this.#directory, segment);
       }
     }

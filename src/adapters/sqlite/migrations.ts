@@ -17,20 +17,10 @@ const FIRST = [
     models TEXT, limits TEXT NOT NULL, budget TEXT, metadata TEXT NOT NULL
   ) STRICT`,
   'CREATE INDEX virtual_keys_newest ON virtual_keys (created_at, id) WHERE revoked_at IS NULL',
-  `CREATE TABLE exchanges (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, started_at INTEGER NOT NULL, key_id TEXT, model TEXT NOT NULL,
-    provider TEXT, status INTEGER NOT NULL, client_request_id TEXT, record TEXT NOT NULL
-  ) STRICT`,
+  'CREATE TABLE exchanges (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, record TEXT NOT NULL) STRICT',
   'CREATE UNIQUE INDEX exchanges_id ON exchanges (id)',
-  'CREATE INDEX exchanges_started ON exchanges (started_at)',
-  'CREATE INDEX exchanges_key ON exchanges (key_id, started_at) WHERE key_id IS NOT NULL',
-  'CREATE INDEX exchanges_model ON exchanges (model, started_at)',
-  'CREATE INDEX exchanges_provider ON exchanges (provider, started_at) WHERE provider IS NOT NULL',
-  'CREATE INDEX exchanges_failed ON exchanges (status, started_at) WHERE status >= 300',
-  'CREATE INDEX exchanges_request ON exchanges (client_request_id) WHERE client_request_id IS NOT NULL',
-  `CREATE TABLE exchange_tags (
-    name TEXT NOT NULL, value TEXT NOT NULL, started_at INTEGER NOT NULL, seq INTEGER NOT NULL,
-    PRIMARY KEY (name, value, started_at, seq)
+  `CREATE TABLE postings (
+    facet TEXT NOT NULL, last INTEGER NOT NULL, places BLOB, PRIMARY KEY (facet, last)
   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE rollups (
     tag_name TEXT NOT NULL, hour INTEGER NOT NULL, key_id TEXT NOT NULL, model TEXT NOT NULL,
@@ -41,6 +31,7 @@ const FIRST = [
     PRIMARY KEY (tag_name, hour, key_id, model, provider, user_name, tag_value)
   ) STRICT, WITHOUT ROWID`,
   'CREATE INDEX rollups_key ON rollups (tag_name, key_id, hour)',
+  'CREATE INDEX rollups_hour ON rollups (hour)',
   'CREATE TABLE price_overrides (model TEXT PRIMARY KEY, price TEXT NOT NULL, updated_at INTEGER NOT NULL) STRICT',
   `CREATE TABLE settings (
     name TEXT PRIMARY KEY, value TEXT NOT NULL, updated_at INTEGER NOT NULL, expires_at INTEGER

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import type { ExchangeRecord } from '../../core/cost/exchange.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ledger } from '../../ports/ledger.ts';
 import type { Log } from '../../ports/log-sink.ts';
 import type { ExchangeStore, Page, Store } from '../../ports/store.ts';
+import { decodeExchange } from '../journal/exchange-text.ts';
 import type { Journal } from '../journal/journal.ts';
 import { Channel } from './channel.ts';
+import type { ExchangeText } from './exchanges.ts';
 import type { IngestReport } from './ingest.ts';
 
 /** How the database is kept. */
@@ -17,7 +18,7 @@ export interface SqliteOptions {
   readonly log: Log;
   /** Raw rows older than this, or over that many bytes in all, are deleted. Absent: no such limit. */
   readonly retention?: { readonly maxAgeMs?: number; readonly maxBytes?: number };
-  /** How long settled exchanges gather before they are ingested. Default 25 ms. */
+  /** How long settled exchanges gather before they are ingested. Default 100 ms. */
   readonly ingestDelayMs?: number;
   /** Default 10 s. */
   readonly timeoutMs?: number;
@@ -32,7 +33,7 @@ export interface Sqlite {
   readonly ledger: Ledger;
 }
 
-const INGEST_DELAY_MS = 25;
+const INGEST_DELAY_MS = 100;
 const INGEST_RETRY_MS = 1000;
 const FLUSH_TIMEOUT_MS = 60_000;
 const MAINTENANCE_MS = 60_000;
@@ -230,15 +231,15 @@ function storeOver(channel: Channel, close: () => Promise<void>): Store {
 
 /** Records arrive as text. */
 function exchangesOver(channel: Channel): ExchangeStore {
-  const parse = (text: string) => JSON.parse(text) as ExchangeRecord;
+  const parse = ({ id, text }: ExchangeText) => decodeExchange(id, text);
   return {
     async list(filter, page) {
-      const texts = (await channel.call('exchanges', 'list', [filter, page])) as Page<string>;
+      const texts = (await channel.call('exchanges', 'list', [filter, page])) as Page<ExchangeText>;
       return { ...texts, data: texts.data.map(parse) };
     },
     async get(id) {
-      const text = (await channel.call('exchanges', 'get', [id])) as string | undefined;
-      return text === undefined ? undefined : parse(text);
+      const found = (await channel.call('exchanges', 'get', [id])) as ExchangeText | undefined;
+      return found && parse(found);
     },
     prune: (limits) => channel.call('exchanges', 'prune', [limits], FLUSH_TIMEOUT_MS) as Promise<number>,
   };

@@ -1,10 +1,8 @@
-import type { Generated } from 'kysely';
-
 /** The tables as of the newest migration. Times are milliseconds since 1970, money is nano-dollars, `''` stands for none. */
 export interface Schema {
   virtual_keys: KeyTable;
   exchanges: ExchangeTable;
-  exchange_tags: ExchangeTagTable;
+  postings: PostingTable;
   rollups: RollupTable;
   price_overrides: PriceOverrideTable;
   settings: SettingTable;
@@ -33,25 +31,21 @@ export interface KeyTable {
   metadata: string;
 }
 
-/** The raw log: what is filtered by, and the whole record as JSON text. */
+/** The raw log. `seq` is in the order of starts (`places.ts`), `record` the text of `journal/exchange-text.ts`. */
 export interface ExchangeTable {
-  seq: Generated<number>;
+  seq: number;
   id: string;
-  started_at: number;
-  key_id: string | null;
-  model: string;
-  provider: string | null;
-  status: number;
-  client_request_id: string | null;
   record: string;
 }
 
-/** `started_at` is repeated here so that a tag's exchanges can be read newest first from the index alone. */
-export interface ExchangeTagTable {
-  name: string;
-  value: string;
-  started_at: number;
-  seq: number;
+/**
+ * Which exchanges have a facet (`postings.ts`): those of one batch that share ten seconds of start. `last` is the highest
+ * of their `seq`; `places` their offsets within the ten seconds, 32 bits each, or null when `last` is the only one.
+ */
+export interface PostingTable {
+  facet: string;
+  last: number;
+  places: Uint8Array | null;
 }
 
 /**

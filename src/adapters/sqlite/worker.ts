@@ -53,11 +53,11 @@ async function answer(nouns: Nouns, call: Call): Promise<WorkerMessage> {
   }
 }
 
-function nounsOf({ typed }: Database, ingestor: Ingestor): Nouns {
+function nounsOf({ raw, typed }: Database, ingestor: Ingestor): Nouns {
   const methods = (store: object) => store as Readonly<Record<string, Method>>;
   return {
     keys: methods(createKeyStore(typed)),
-    exchanges: methods(createExchangeTexts(typed)),
+    exchanges: methods(createExchangeTexts(raw)),
     usage: methods(createUsageStore(typed)),
     prices: methods(createPriceOverrideStore(typed)),
     settings: methods(createSettingStore(typed)),

@@ -5,6 +5,7 @@ import { encodeRequest } from './request-encode.ts';
 import { decodeResponse, encodeResponse } from './response.ts';
 import { createStreamDecoder } from './stream-decode.ts';
 import { createStreamEncoder } from './stream-encode.ts';
+import { tapRules } from './tap.ts';
 
 /**
  * Gemini `generateContent` and `streamGenerateContent`, of AI Studio and Vertex AI (Gemini API reference
@@ -20,6 +21,7 @@ import { createStreamEncoder } from './stream-encode.ts';
 export const gemini: ChatCodec = {
   id: 'gemini',
   framing: 'sse',
+  tap: tapRules,
   envelope,
   decodeRequest,
   encodeRequest,

@@ -165,7 +165,7 @@ class GeminiStreamEncoder implements StreamEncoder {
 
   #part(index: number, part: JsonObject): string {
     this.#choice(index).wrote = true;
-    return this.#write([{ content: { parts: [part], role: 'model' }, index }], {});
+    return this.#write(inPlace({ content: { parts: [part], role: 'model' }, index }, index), {});
   }
 
   #write(candidates: JsonObject[] | undefined, tail: JsonObject): string {
@@ -201,7 +201,7 @@ class GeminiStreamEncoder implements StreamEncoder {
       index: event.choice,
       ...candidateTail(choice),
     };
-    return this.#write([candidate], tail);
+    return this.#write(inPlace(candidate, event.choice), tail);
   }
 
   #error(event: Extract<StreamEvent, { type: 'error' }>): string {
@@ -209,6 +209,15 @@ class GeminiStreamEncoder implements StreamEncoder {
     const { body } = encodeError(event.error, '');
     return this.#frame(JSON.stringify(body)) + (this.#array?.end() ?? '');
   }
+}
+
+/** Google's clients take candidate 0 by its place in the list, so earlier ones stand before a later one, empty. */
+function inPlace(candidate: JsonObject, index: number): JsonObject[] {
+  const before = Array.from({ length: index }, (_, at) => ({
+    index: at,
+    content: { parts: [], role: 'model' },
+  }));
+  return [...before, candidate];
 }
 
 /** See `ChatCodec.streamEncoder`. `json-array` is what a client gets that did not ask for `alt=sse`. */

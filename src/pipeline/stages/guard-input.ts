@@ -1,4 +1,5 @@
 import type { ChatRequest, OutputPart } from '../../core/model/index.ts';
+import type { ResponsePins } from '../../core/routing/pins.ts';
 import type { ReasoningMemory } from '../../core/translation/reasoning-memory.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Stage } from '../compose.ts';
@@ -11,9 +12,10 @@ import { extend, type Guarded, type Reserved } from '../exchange.ts';
  */
 export function createGuardInput(ports: {
   readonly memory: ReasoningMemory;
+  readonly pins: ResponsePins;
   readonly clock: Clock;
 }): Stage<Reserved, Guarded> {
-  const { memory, clock } = ports;
+  const { memory, pins, clock } = ports;
   return (exchange) => {
     let decoded: ChatRequest | undefined;
     const scope = exchange.principal.key?.id ?? '';
@@ -24,6 +26,8 @@ export function createGuardInput(ports: {
         return decoded;
       },
       remember: (parts: readonly OutputPart[]) => memory.remember(scope, parts, clock.now()),
+      issuerOf: (id: string) => pins.issuerOf(scope, id),
+      issued: (id: string, deployment: string) => pins.remember(scope, id, deployment),
     });
   };
 }

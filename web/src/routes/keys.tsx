@@ -228,14 +228,14 @@ const ACTS: Record<Act, { title: string; text: string; confirm: string; color?: 
     title: 'Block',
     text: 'Requests with this key are refused until you unblock it.',
     confirm: 'Block',
-    color: 'red',
+    color: 'red.9',
   },
   unblock: { title: 'Unblock', text: 'Requests with this key are accepted again.', confirm: 'Unblock' },
   revoke: {
     title: 'Revoke',
     text: 'The key is refused for good and leaves this list. What it spent stays in the log.',
     confirm: 'Revoke for good',
-    color: 'red',
+    color: 'red.9',
   },
 };
 

@@ -1,0 +1,22 @@
+/** Ids kept at most; the oldest are forgotten first. */
+const MAX_PINS = 50_000;
+
+/**
+ * Which deployment issued a stored answer (Responses ids), so that a request that continues it goes back there: stateful ids
+ * mean something only to their issuer (WIRE §2.1, "state"). Kept in memory; `scope` keeps callers apart.
+ */
+export class ResponsePins {
+  readonly #issuers = new Map<string, string>();
+
+  remember(scope: string, id: string, deployment: string): void {
+    const key = `${scope} ${id}`;
+    this.#issuers.delete(key);
+    this.#issuers.set(key, deployment);
+    if (this.#issuers.size > MAX_PINS) this.#issuers.delete(this.#issuers.keys().next().value ?? '');
+  }
+
+  /** The deployment that issued the id, for this caller. */
+  issuerOf(scope: string, id: string): string | undefined {
+    return this.#issuers.get(`${scope} ${id}`);
+  }
+}

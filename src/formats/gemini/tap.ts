@@ -1,0 +1,39 @@
+import { isObject, type Json } from '../../core/model/index.ts';
+import type { Frame } from '../frame.ts';
+import type { Observation, TapRules } from '../tap.ts';
+import { upstreamError } from './errors.ts';
+import { blockedFinish, decodeFinish } from './finish.ts';
+import { decodeUsage, isUsage } from './usage.ts';
+
+function finishOf(chunk: { readonly [key: string]: Json | undefined }): Pick<Observation, 'finish' | 'done'> {
+  const feedback = chunk['promptFeedback'];
+  const blocked = isObject(feedback) ? feedback['blockReason'] : undefined;
+  if (typeof blocked === 'string') return { finish: blockedFinish(blocked), done: true };
+  const candidates = Array.isArray(chunk['candidates']) ? chunk['candidates'] : [];
+  for (const candidate of candidates) {
+    if (!isObject(candidate) || typeof candidate['finishReason'] !== 'string') continue;
+    if ((candidate['index'] ?? 0) !== 0) continue;
+    // Calls went by unread; the upstream's own word is all there is.
+    return { finish: decodeFinish(candidate['finishReason'], false), done: true };
+  }
+  return {};
+}
+
+function read(frame: Frame): Observation {
+  const chunk = JSON.parse(frame.data) as Json;
+  if (!isObject(chunk)) return {};
+  if (chunk['error'] !== undefined) return { error: upstreamError(chunk) };
+  const meta = chunk['usageMetadata'];
+  return { ...finishOf(chunk), ...(isUsage(meta) ? { usage: decodeUsage(meta) } : {}) };
+}
+
+/**
+ * How a Gemini stream that is forwarded as it is can be watched. It has no terminator: a finish reason (or a refused prompt)
+ * ends it. Usage is a snapshot on every event; those of the events that are parsed count.
+ */
+export const tapRules: TapRules = {
+  content: ['"text": "', '"text":"'],
+  begins: /"parts": ?\[|"finishReason": ?"/,
+  watch: ['"finishReason"', '"blockReason"', '"error"'],
+  read,
+};

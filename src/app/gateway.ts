@@ -19,29 +19,10 @@ import { type Catalog, createCatalog, parseCatalog } from '../core/catalog/index
 import { SluiceError } from '../core/errors/error.ts';
 import { BudgetBook } from '../core/policy/budget.ts';
 import { RateLimiter } from '../core/policy/rate.ts';
-import { ResponsePins } from '../core/routing/pins.ts';
-import { ReasoningMemory } from '../core/translation/reasoning-memory.ts';
 import type { DataPlanePorts } from '../http/call.ts';
 import { listen, type RunningServer } from '../http/server.ts';
-import type { Called, Direct } from '../pipeline/call.ts';
-import { directCarrier } from '../pipeline/carry-direct.ts';
-import { operationCarrier } from '../pipeline/carry-operation.ts';
-import { createChatPipeline } from '../pipeline/chat.ts';
-import { createOperationPipeline } from '../pipeline/operation.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
-import { createAttempt, createAttemptWith } from '../pipeline/stages/attempt.ts';
-import { admit, createAuthenticate } from '../pipeline/stages/authenticate.ts';
-import { createAuthorize } from '../pipeline/stages/authorize.ts';
-import { createAuthorizeDirect } from '../pipeline/stages/authorize-direct.ts';
-import { createAuthorizeOperation } from '../pipeline/stages/authorize-operation.ts';
-import { createChooseRoute } from '../pipeline/stages/choose-route.ts';
-import { createGuardInput } from '../pipeline/stages/guard-input.ts';
-import { createGuardOutput } from '../pipeline/stages/guard-output.ts';
-import { createLimitRate } from '../pipeline/stages/limit-rate.ts';
-import { createLookupCache } from '../pipeline/stages/lookup-cache.ts';
-import { createReserveBudget } from '../pipeline/stages/reserve-budget.ts';
-import { createSettleCost } from '../pipeline/stages/settle-cost.ts';
-import { createWriteLog } from '../pipeline/stages/write-log.ts';
+import { admit } from '../pipeline/stages/authenticate.ts';
 import type { Authorizers } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventBus } from '../ports/event-bus.ts';
@@ -60,6 +41,7 @@ import { syncFileKeys } from './file-keys.ts';
 import { LiveRuntime } from './live-runtime.ts';
 import { createOperatorHandlers } from './operator-handlers.ts';
 import { expandPath, shippedFile } from './paths.ts';
+import { createChat, createOperations } from './pipelines.ts';
 
 /** How to open a gateway. */
 export interface GatewayOptions {
@@ -100,9 +82,6 @@ export function loadCatalog(): Catalog {
     throw new SluiceError('internal', 'The model catalog is missing; run `npm run build`.');
   return createCatalog(parseCatalog(readFileSync(path, 'utf8')));
 }
-
-/** Reasoning kept for clients that drop it: a few thousand turns, for as long as an agent may pause. */
-const REASONING_MEMORY = { maxBytes: 64 * 1_048_576, ttlMs: 6 * 3_600_000 };
 
 /** Everything that holds a resource. */
 interface Adapters {
@@ -150,55 +129,6 @@ async function openAdapters(config: Config, dataDir: string, log: Log): Promise<
     book: new BudgetBook(),
     limiter: new RateLimiter(),
     log,
-  };
-}
-
-function createChat(adapters: Adapters, directory: KeyDirectory): DataPlanePorts['chat'] {
-  const { clock, random } = adapters;
-  return createChatPipeline({
-    authenticate: createAuthenticate({ keys: () => directory.snapshot(), secrets: adapters.secrets, clock }),
-    authorize: createAuthorize(),
-    limitRate: createLimitRate(adapters),
-    reserveBudget: createReserveBudget(adapters),
-    guardInput: createGuardInput({
-      memory: new ReasoningMemory(REASONING_MEMORY),
-      pins: new ResponsePins(),
-      clock,
-    }),
-    lookupCache: createLookupCache(),
-    chooseRoute: createChooseRoute({ random }),
-    attempt: createAttempt(adapters),
-    guardOutput: createGuardOutput(),
-    settleCost: createSettleCost(adapters),
-    writeLog: createWriteLog(adapters),
-  });
-}
-
-/** The same stages around everything that is no chat. */
-function createOperations(
-  adapters: Adapters,
-  directory: KeyDirectory,
-): Pick<DataPlanePorts, 'operation' | 'direct'> {
-  const { clock, random } = adapters;
-  const shared = {
-    authenticate: createAuthenticate({ keys: () => directory.snapshot(), secrets: adapters.secrets, clock }),
-    limitRate: createLimitRate(adapters),
-    reserveBudget: createReserveBudget(adapters),
-    chooseRoute: createChooseRoute({ random }),
-    settleCost: createSettleCost(adapters),
-    writeLog: createWriteLog(adapters),
-  };
-  return {
-    operation: createOperationPipeline<Called>({
-      ...shared,
-      authorize: createAuthorizeOperation(),
-      attempt: createAttemptWith(adapters, operationCarrier),
-    }),
-    direct: createOperationPipeline<Direct>({
-      ...shared,
-      authorize: createAuthorizeDirect(),
-      attempt: createAttemptWith(adapters, directCarrier),
-    }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { LineBuffer } from '../../src/adapters/journal/line.ts';
 import { NO_COST } from '../../src/core/cost/cost.ts';
 import type { ExchangeRecord, HoldRecord } from '../../src/core/cost/exchange.ts';
 import type { VirtualKey } from '../../src/core/policy/virtual-key.ts';
@@ -98,6 +99,14 @@ export function exchange(id: string, change: Partial<ExchangeRecord> = {}): Exch
     receipt: undefined,
     ...change,
   };
+}
+
+/** A record as a line of the journal, with its newline. */
+export function lineOf(kind: 'hold' | 'settle', record: HoldRecord | ExchangeRecord): string {
+  const lines = new LineBuffer();
+  if (kind === 'hold') lines.hold(record as HoldRecord);
+  else lines.settle(record as ExchangeRecord);
+  return lines.bytes().toString();
 }
 
 /** A key without limits. */

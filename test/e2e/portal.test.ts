@@ -31,9 +31,11 @@ beforeAll(async () => {
     ['start', '--config', configFile, '--port', '0', '--data-dir', join(folder, 'data'), '--json'],
     { folder, environment: { SLUICE_ADMIN_KEY: ADMIN_KEY } },
   );
-  const facts = JSON.parse(await gateway.line((line) => line.startsWith('{'))) as Record<string, string>;
-  origin = facts['url'] ?? '';
-  signInUrl = facts['sign_in_url'] ?? '';
+  const line = await gateway.line((text) => text.startsWith('{'));
+  const { url, sign_in_url } = JSON.parse(line) as { url?: string; sign_in_url?: string };
+  if (url === undefined || sign_in_url === undefined) throw new Error(`The gateway did not start: ${line}`);
+  origin = url;
+  signInUrl = sign_in_url;
   context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
   trouble = watchTrouble(context, origin);
   page = await context.newPage();

@@ -52,14 +52,14 @@ test('a worker started again takes no running request for a crashed one', async 
 
 test('reads no further than it is told, and in batches', async () => {
   const { ingestor } = started();
-  await Promise.all(Array.from({ length: 1200 }, (_, index) => journal.settle(exchange(`exc_${index}`))));
+  await Promise.all(Array.from({ length: 5000 }, (_, index) => journal.settle(exchange(`exc_${index}`))));
   const position = journal.position();
   await journal.settle(exchange('exc_later'));
-  expect(ingestor.run(position).report.rows).toBe(500);
+  expect(ingestor.run(position).report.rows).toBe(4000);
   while (!ingestor.run(position).done);
-  expect(rows()).toEqual({ n: 1200, ids: 1200 });
+  expect(rows()).toEqual({ n: 5000, ids: 5000 });
   runToEnd(ingestor);
-  expect(rows()).toEqual({ n: 1201, ids: 1201 });
+  expect(rows()).toEqual({ n: 5001, ids: 5001 });
 });
 
 test('a batch the database refuses is taken again, once', async () => {

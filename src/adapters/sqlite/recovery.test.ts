@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { exchange, hold, NOON, recordingLog, systemClock } from '../../../test/contract/ledger-samples.ts';
+import { exchange, hold, lineOf, NOON, recordingLog, systemClock } from '../../../test/contract/ledger-samples.ts';
 import type { Store } from '../../ports/store.ts';
 import { openJournal } from '../journal/journal.ts';
-import { encodeLine } from '../journal/line.ts';
 import { listSegments } from '../journal/segment.ts';
 import { openSqlite, type SqliteOptions } from './open.ts';
 
@@ -130,11 +129,11 @@ test('the end of a torn journal is passed over', async () => {
   const first = await opened();
   await first.ledger.settle(exchange('exc_1'));
   await first.close();
-  const torn = encodeLine('settle', exchange('exc_2')).slice(0, -20);
+  const torn = lineOf('settle', exchange('exc_2')).slice(0, -20);
   const segment = (listSegments(join(directory, 'journal')).at(-1) ?? 0) + 1;
-  const damaged = encodeLine('settle', exchange('exc_3')).replace('gpt', 'gpu');
+  const damaged = lineOf('settle', exchange('exc_3')).replace('gpt', 'gpu');
   const path = join(directory, 'journal', `${String(segment).padStart(16, '0')}.journal`);
-  writeFileSync(path, damaged + encodeLine('settle', exchange('exc_4')) + torn);
+  writeFileSync(path, damaged + lineOf('settle', exchange('exc_4')) + torn);
   const { store, log, close } = await opened();
   expect([...(await outcomes(store)).keys()]).toEqual(['exc_4', 'exc_1']);
   expect(log.events).toContain('ledger_recovered');

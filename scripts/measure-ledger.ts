@@ -1,63 +1,178 @@
 /**
- * What the ledger costs: CPU on the main thread per exchange (hold and settle, 64 in flight) and rows per second of the
- * ingest. Run: node scripts/measure-ledger.ts [exchanges] [kernel|disk]
+ * What the ledger costs: CPU per exchange (hold and settle, 64 in flight) on the main thread, apart from building the
+ * records, and in the rest of the process, which is the storage worker and its garbage collection; then how long the
+ * log and the totals take to answer. `plain` is one key and model; `varied` is 200 keys, 20 models, 4 providers, tags,
+ * prices, receipts and the vendor's usage.
+ * Run: node scripts/measure-ledger.ts [exchanges] [kernel|disk] [plain|varied]
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openJournal } from '../src/adapters/journal/journal.ts';
-import { openSecretBox } from '../src/adapters/secret-box/secret-box.ts';
 import { openSqlite } from '../src/adapters/sqlite/open.ts';
-import { exchange, hold, quietLog, systemClock } from '../test/contract/ledger-samples.ts';
+import type { ExchangeRecord, HoldRecord } from '../src/core/cost/exchange.ts';
+import type { PriceSnapshot } from '../src/core/cost/price.ts';
+import type { Ledger } from '../src/ports/ledger.ts';
+import { exchange, hold, NOON, quietLog, systemClock } from '../test/contract/ledger-samples.ts';
 
 const IN_FLIGHT = 64;
-const total = Number(process.argv[2] ?? 50_000);
+const WARM_UP = 9_984;
+const PER_MS = 16;
+const total = Number(process.argv[2] ?? 50_048);
 const durability = process.argv[3] === 'disk' ? 'disk' : 'kernel';
+const varied = process.argv[4] === 'varied';
 const directory = mkdtempSync(join(tmpdir(), 'sluice-measure-'));
 const journal = openJournal({ directory: join(directory, 'journal'), clock: systemClock, durability });
 const { store, ledger } = await openSqlite({ directory, journal, clock: systemClock, log: quietLog });
 
-async function run(from: number, count: number): Promise<void> {
-  for (let index = from; index < from + count; index += IN_FLIGHT) {
-    const ids = Array.from(
-      { length: IN_FLIGHT },
-      (_, offset) => `exc_${String(index + offset).padStart(10, '0')}`,
-    );
-    await Promise.all(ids.map((id) => ledger.hold(hold(id))));
-    await Promise.all(ids.map((id) => ledger.settle(exchange(id))));
+const RATES = {
+  input: 2_500_000,
+  cacheRead: 1_250_000,
+  cacheWrite5m: 2_500_000,
+  cacheWrite1h: 2_500_000,
+  output: 10_000_000,
+  audioInput: 40_000_000,
+  audioOutput: 80_000_000,
+  image: 0,
+  request: 0,
+};
+const PRICES: PriceSnapshot[] = Array.from({ length: 20 }, () => ({
+  price: RATES,
+  source: 'catalog',
+  asOf: '2026-01-05T00:00:00Z',
+}));
+const RAW = {
+  prompt_tokens: 120,
+  completion_tokens: 50,
+  total_tokens: 170,
+  prompt_tokens_details: { cached_tokens: 20 },
+};
+const RECEIPT = JSON.stringify({
+  strategy: 'weighted',
+  candidates: ['a', 'b', 'c'],
+  chosen: 'a',
+  reason: 'health',
+});
+
+/** Shared, like the strings of a request are between its hold and its settle. */
+function common(index: number) {
+  const suffix = ((index * 7919) >>> 0).toString(32).padStart(16, '0');
+  const startedAt = NOON + Math.floor(index / PER_MS);
+  const plain = { id: `exc_${startedAt.toString(32)}${suffix}`, startedAt };
+  return varied
+    ? {
+        ...plain,
+        keyId: `key_${(index * 31) % 200}`,
+        model: `model-${(index * 7) % 20}`,
+        tags: { feature: `feature-${index % 10}`, env: 'prod' },
+        user: `user-${(index * 13) % 500}`,
+      }
+    : plain;
+}
+
+function held(index: number): HoldRecord {
+  const facts = common(index);
+  return hold(facts.id, facts);
+}
+
+function settled(index: number): ExchangeRecord {
+  const facts = common(index);
+  const sample = exchange(facts.id, facts);
+  if (!varied) {
+    return sample;
+  }
+  const provider = `provider-${index % 4}`;
+  return {
+    ...sample,
+    provider,
+    price: PRICES[index % PRICES.length],
+    usage: { ...sample.usage, raw: RAW },
+    latencyMs: 120 + (index % 1000) / 7,
+    firstByteMs: 80 + (index % 1000) / 11,
+    receipt: RECEIPT,
+  };
+}
+
+async function run(into: Pick<Ledger, 'hold' | 'settle'>, from: number, count: number): Promise<void> {
+  for (let start = from; start < from + count; start += IN_FLIGHT) {
+    const indexes = Array.from({ length: IN_FLIGHT }, (_, offset) => start + offset);
+    await Promise.all(indexes.map((index) => into.hold(held(index))));
+    await Promise.all(indexes.map((index) => into.settle(settled(index))));
   }
 }
 
-await run(-10_000, 9_984);
+/** Main-thread CPU of a run, microseconds per exchange. */
+async function threadMicros(into: Pick<Ledger, 'hold' | 'settle'>, from: number): Promise<number> {
+  const before = process.threadCpuUsage();
+  await run(into, from, total);
+  const used = process.threadCpuUsage(before);
+  return (used.user + used.system) / total;
+}
+
+const nothing = { hold: () => Promise.resolve(), settle: () => Promise.resolve() };
+await run(nothing, 0, WARM_UP);
+await run(ledger, -WARM_UP, WARM_UP);
 await ledger.flush();
-const threadBefore = process.threadCpuUsage();
+const building = await threadMicros(nothing, 0);
 const processBefore = process.cpuUsage();
 const started = performance.now();
-await run(0, total);
+const main = await threadMicros(ledger, 0);
 const appended = performance.now() - started;
-const thread = process.threadCpuUsage(threadBefore);
 await ledger.flush();
 const ingested = performance.now() - started;
 const all = process.cpuUsage(processBefore);
-const threadMicros = (thread.user + thread.system) / total;
 const allMicros = (all.user + all.system) / total;
-console.log(`${total} exchanges, groups of ${IN_FLIGHT}, durability ${durability}`);
-console.log(`main thread, hold + settle: ${threadMicros.toFixed(1)} us CPU per exchange`);
-console.log(`whole process, ingest included: ${allMicros.toFixed(1)} us CPU per exchange`);
+console.log(
+  `${total} ${varied ? 'varied' : 'plain'} exchanges, groups of ${IN_FLIGHT}, durability ${durability}`,
+);
+console.log(`main thread, hold + settle: ${(main - building).toFixed(1)} us CPU per exchange`);
+console.log(`main thread, building the records: ${building.toFixed(1)} us`);
+console.log(`rest of the process, ingest: ${(allMicros - main).toFixed(1)} us`);
 console.log(`appended in ${appended.toFixed(0)} ms, queryable after ${ingested.toFixed(0)} ms`);
 console.log(`ingest: ${((total / (ingested / 1000)) | 0).toLocaleString('en')} rows/s`);
+const bytes = statSync(join(directory, 'sluice.db')).size;
+console.log(`database: ${(bytes / (total + WARM_UP)).toFixed(0)} bytes per exchange`);
 
-const listStarted = performance.now();
-await store.exchanges.list({ status: 200 }, { limit: 100 });
-console.log(`list of 100: ${(performance.now() - listStarted).toFixed(1)} ms`);
+/** The median of five, milliseconds. */
+async function time(name: string, ask: () => Promise<unknown>): Promise<void> {
+  const taken: number[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const asked = performance.now();
+    await ask();
+    taken.push(performance.now() - asked);
+  }
+  console.log(`${name}: ${(taken.sort((left, right) => left - right)[2] ?? 0).toFixed(1)} ms`);
+}
+
+const page = { limit: 100 };
+const middle = NOON + total / PER_MS / 2;
+const week = { from: NOON - 7 * 86_400_000, to: NOON + 86_400_000 };
+await ledger.settle(
+  exchange('exc_rare', { startedAt: NOON + 1, keyId: 'key_rare', model: 'model-rare', status: 503 }),
+);
+await ledger.flush();
+await time('newest 100', () => store.exchanges.list({}, page));
+await time('100 from the middle', () => store.exchanges.list({ to: middle }, page));
+await time('100 of a key', () => store.exchanges.list({ keyId: 'key_1' }, page));
+await time('100 of a key and a model', () =>
+  store.exchanges.list({ keyId: 'key_1', model: 'model-7' }, page),
+);
+await time('100 of a tag', () =>
+  store.exchanges.list({ tag: { name: 'feature', value: 'feature-1' } }, page),
+);
+await time('a status nearly nobody has', () => store.exchanges.list({ status: 503 }, page));
+await time('a rare model of a provider', () =>
+  store.exchanges.list({ model: 'model-rare', provider: 'openai' }, page),
+);
+await time('a key that never used the model', () =>
+  store.exchanges.list({ keyId: 'key_2', model: 'model-rare' }, page),
+);
+await time('one by id', () => store.exchanges.get('exc_rare'));
+await time('spend by model and key', () => store.usage.spend({ ...week, groupBy: ['model', 'key'] }));
+await time('spend by tag and hour', () =>
+  store.usage.spend({ ...week, groupBy: ['tag:feature'], interval: 'hour' }),
+);
+await time('total of a key', () => store.usage.total({ keyId: 'key_1' }, week.from));
 await ledger.close();
 await store.close();
-
-const box = openSecretBox(directory);
-const key = `sk-sluice-${'a'.repeat(39)}`;
-const hashStarted = performance.now();
-for (let index = 0; index < 200_000; index += 1) {
-  box.hashKey(key);
-}
-console.log(`hashKey: ${((performance.now() - hashStarted) / 200).toFixed(2)} us`);
 rmSync(directory, { recursive: true });

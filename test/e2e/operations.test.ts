@@ -158,7 +158,7 @@ describe('embeddings', () => {
   });
 
   it('are a 502 when the provider answers with something else', async () => {
-    upstream.behave((_got, response) => response.end('<html>'));
+    upstream.behave((_got, response) => void response.end('<html>'));
     expect((await post('/v1/embeddings', { model: 'up/text-embedding-3-small', input: 'a' })).status).toBe(
       502,
     );
@@ -345,9 +345,12 @@ describe('files and batches', () => {
   it('stay with the provider and the key they came from', async () => {
     const named = { headers: { 'x-sluice-provider': 'up' } };
     await expect(
-      openai.files.create({ file: await toFile('{}', 'a.jsonl'), purpose: 'batch' }),
+      openai.files.create({ file: await toFile(Buffer.from('{}'), 'a.jsonl'), purpose: 'batch' }),
     ).rejects.toThrow(/x-sluice-provider/);
-    const file = await openai.files.create({ file: await toFile('{}', 'a.jsonl'), purpose: 'batch' }, named);
+    const file = await openai.files.create(
+      { file: await toFile(Buffer.from('{}'), 'a.jsonl'), purpose: 'batch' },
+      named,
+    );
     expect(file.id).toMatch(/^file-abc\.up\./);
     expect((await openai.files.retrieve(file.id)).id).toBe(file.id);
     expect(await (await openai.files.content(file.id)).text()).toBe('data');
@@ -377,7 +380,10 @@ describe('files and batches', () => {
     const limited = await gateway.client.call('createKey', { name: 'limited', models: ['up/gpt-4o'] });
     const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: limited.key, maxRetries: 0 });
     const named = { headers: { 'x-sluice-provider': 'up' } };
-    const file = await client.files.create({ file: await toFile('{}', 'a.jsonl'), purpose: 'batch' }, named);
+    const file = await client.files.create(
+      { file: await toFile(Buffer.from('{}'), 'a.jsonl'), purpose: 'batch' },
+      named,
+    );
     const made = client.batches.create({
       input_file_id: file.id,
       endpoint: '/v1/chat/completions',

@@ -1,17 +1,35 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that start processes, threads or servers; `npm test` runs them, `npm run check` does not. */
+const real = [
+  'src/adapters/sqlite/**/*.test.ts',
+  'src/adapters/journal/**/*.test.ts',
+  'src/app/simulator/**/*.test.ts',
+];
+
 /** Tests beside their sources, recorded traffic and rules of the house: quick, no servers. */
-const unit = ['src/**/*.test.ts', 'test/golden/**/*.test.ts', 'test/properties/**/*.test.ts', 'test/architecture.test.ts', 'web/src/**/*.test.ts'];
+const unit = [
+  'src/**/*.test.ts',
+  'test/golden/**/*.test.ts',
+  'test/properties/**/*.test.ts',
+  'test/architecture.test.ts',
+  'web/src/**/*.test.ts',
+];
 
 export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: 'unit', include: unit } },
+      { extends: true, test: { name: 'unit', include: unit, exclude: [...real, '**/node_modules/**'] } },
       {
         extends: true,
-        test: { name: 'real', include: ['test/**/*.test.ts'], exclude: unit, fileParallelism: false },
+        test: {
+          name: 'real',
+          include: [...real, 'test/**/*.test.ts'],
+          exclude: unit.filter((pattern) => pattern.startsWith('test/')),
+          fileParallelism: false,
+        },
       },
     ],
   },

@@ -11,7 +11,7 @@ const checks = [
   ['unit, golden, architecture', bin('vitest'), ['run', '--project', 'unit', '--reporter', 'dot']],
   ['types', bin('tsc'), ['--noEmit', '-p', '.']],
   ['types of the portal', bin('tsc'), ['--noEmit', '-p', 'web']],
-  ['format and lint', bin('biome'), ['ci', '--diagnostic-level=warn', '--error-on-warnings', '.']],
+  ['format and lint', bin('biome'), ['ci', '--colors=off', '--error-on-warnings', '.']],
   ['dead code', bin('knip'), []],
   ['catalog fresh', node, ['scripts/generate-catalog.ts', '--check']],
   ['configuration reference fresh', node, ['scripts/generate-config-docs.ts', '--check']],

@@ -1,6 +1,6 @@
 // What is run, in which order, and what comes of it.
 import { cpuOf, memoryOf, message, untilIdle } from './processes.mjs';
-import { MODEL } from './wire.mjs';
+import { MODEL } from './wire.ts';
 
 /** Saturation: 64 connections, closed loop. `aim` and `floor` are PERFORMANCE.md's, Sluice ÷ bare. */
 export const SATURATION = [

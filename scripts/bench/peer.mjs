@@ -3,7 +3,7 @@
 import { ClientConnection } from './client.mjs';
 import { cpuOf } from './processes.mjs';
 import { openUpstream } from './upstream.mjs';
-import { MARK, MARK_DIGITS, requestBody, requestBytes } from './wire.mjs';
+import { MARK, MARK_DIGITS, requestBody, requestBytes } from './wire.ts';
 
 const upstream = await openUpstream();
 

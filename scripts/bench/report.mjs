@@ -83,7 +83,8 @@ function figures({ saturation, paced, translation, starts, idle }) {
     add(`${pair}, whole exchange, CPU µs`, whole, { floor: 60, aim: 30, better: 'less', digits: 1 });
     add(`${pair}, per event, CPU µs`, event, { floor: 3, aim: 1.5, better: 'less', digits: 2 });
   }
-  add('start to ready, ms', starts.again, { floor: 1500, aim: 500, better: 'less', digits: 0 });
+  if (starts.again !== undefined)
+    add('start to ready, ms', starts.again, { floor: 1500, aim: 500, better: 'less', digits: 0 });
   add('RSS at rest, MB', idle.sluice, { floor: 150, aim: 100, better: 'less', digits: 0 });
   return list;
 }
@@ -138,13 +139,18 @@ export function report(results) {
   const notes = warnings(results);
   const { starts, idle, translation } = results;
   const large = translation.map(({ pair, whole20 }) => `${pair} ${number(whole20, 0)} µs`).join(', ');
+  const ready =
+    starts.first === undefined
+      ? []
+      : [
+          `Start to ready: ${number(starts.first)} ms with an empty data directory, ${number(starts.again)} ms after that.`,
+        ];
   return [
-    saturationTable(results.saturation),
-    '',
-    pacedTable(results.paced),
-    '',
-    `Start to ready: ${number(starts.first)} ms with an empty data directory, ${number(starts.again)} ms after that. At rest: bare ${number(idle.bare)} MB, sluice ${number(idle.sluice)} MB.`,
-    `Translation of a whole exchange with a 20 KB request: ${large}.`,
+    ...(results.saturation.length === 0 ? [] : [saturationTable(results.saturation), '']),
+    ...(results.paced.length === 0 ? [] : [pacedTable(results.paced), '']),
+    ...ready,
+    `At rest: bare ${number(idle.bare)} MB, sluice ${number(idle.sluice)} MB.`,
+    ...(translation.length === 0 ? [] : [`A whole exchange with a 20 KB request, translated: ${large}.`]),
     '',
     figureTable(list),
     ...(notes.length === 0 ? [] : ['', ...notes.map((line) => `Note: ${line}`)]),

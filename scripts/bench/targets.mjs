@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sleep, start, stop } from './processes.mjs';
-import { MODEL } from './wire.mjs';
+import { MODEL } from './wire.ts';
 
 const ADMIN_KEY = 'sk-admin-bench-0000000000000000000000000000';
 

@@ -6,7 +6,7 @@ import { isObject, type JsonObject, OPEN_PROFILE, type StreamEvent } from '../..
 import type { ChatCodec, Reply, Target } from '../../src/formats/codec.ts';
 import { createFrameReader } from '../../src/formats/reader.ts';
 import { CODECS } from '../../src/formats/registry.ts';
-import { MODEL, requestBody, wholeAnswer } from './wire.mjs';
+import { MODEL, requestBody, wholeAnswer } from './wire.ts';
 
 const EVENTS = 100;
 const ms = Number(process.argv[2] ?? 1500);

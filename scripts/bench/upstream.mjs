@@ -1,6 +1,6 @@
 // The upstream: a raw socket server that finds the end of each request and writes bytes that were built beforehand.
 import { createServer } from 'node:net';
-import { MARK, MARK_DIGITS, streamAnswer, wholeAnswer } from './wire.mjs';
+import { MARK, MARK_DIGITS, streamAnswer, wholeAnswer } from './wire.ts';
 
 const WHOLE = wholeAnswer();
 const STREAM = streamAnswer(100);

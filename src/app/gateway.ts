@@ -18,6 +18,7 @@ import { createUsageHandlers } from '../control/usage.ts';
 import { type Catalog, createCatalog, parseCatalog } from '../core/catalog/index.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { BudgetBook } from '../core/policy/budget.ts';
+import { FailureLimiter } from '../core/policy/failures.ts';
 import { RateLimiter } from '../core/policy/rate.ts';
 import type { DataPlanePorts } from '../http/call.ts';
 import { listen, type RunningServer } from '../http/server.ts';
@@ -138,6 +139,10 @@ class Traffic {
   #idle: (() => void) | undefined;
   draining = false;
 
+  get running(): number {
+    return this.#running;
+  }
+
   add(): void {
     this.#running++;
   }
@@ -165,12 +170,12 @@ function dataPlanePorts(parts: {
   readonly config: () => Config;
 }): DataPlanePorts {
   const { adapters, directory, runtime, traffic, config } = parts;
-  const ports = { keys: () => directory.snapshot(), secrets: adapters.secrets, clock: adapters.clock };
+  const keys = keyPorts(adapters, directory, config);
   return {
     runtime,
-    chat: createChat(adapters, directory),
-    ...createOperations(adapters, directory),
-    admit: (client, current) => admit(ports, client, current),
+    chat: createChat(adapters, keys),
+    ...createOperations(adapters, keys),
+    admit: (client, current) => admit(keys, client, current),
     sign: (text) => adapters.secrets.sign(text, 'object-owner'),
     bodyLimits: () => {
       const { server } = config();
@@ -187,6 +192,7 @@ function dataPlanePorts(parts: {
     log: adapters.log,
     draining: () => traffic.draining,
     inFlight: traffic,
+    maxInFlight: () => config().server.max_in_flight,
   };
 }
 
@@ -222,6 +228,7 @@ function serverConfig(config: Config) {
     publicUrl: server.public_url,
     maxHeaderBytes: server.max_header_bytes,
     maxConnections: server.max_connections,
+    maxConnectionsPerAddress: server.max_connections_per_address,
     headerTimeoutMs: server.header_timeout_ms,
     keepAliveTimeoutMs: server.keep_alive_timeout_ms,
   };
@@ -281,6 +288,7 @@ async function serve(opened: Opened): Promise<Gateway> {
       ...control,
       events: adapters.events,
       log,
+      guesses: guessCounter(adapters.clock, () => live.config),
       // Browsers keep a `Secure` cookie only when the page came over TLS.
       secureCookies: config.server.public_url?.startsWith('https://') === true,
     },

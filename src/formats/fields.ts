@@ -13,6 +13,11 @@ export function at(path: string, key: string | number): string {
   return path === '' ? key : `${path}.${key}`;
 }
 
+/** An object that is not a long number kept as raw text (see `parseJson`). */
+function isPlainObject(value: Json | undefined): value is JsonObject {
+  return isObject(value) && toNumber(value) === value;
+}
+
 export function optionalString(body: JsonObject, key: string, path = ''): string | undefined {
   const value = body[key];
   if (value === undefined || value === null) return undefined;
@@ -69,13 +74,13 @@ export function optionalArray(body: JsonObject, key: string, path = ''): readonl
 export function optionalObject(body: JsonObject, key: string, path = ''): JsonObject | undefined {
   const value = body[key];
   if (value === undefined || value === null) return undefined;
-  if (isObject(value)) return value;
+  if (isPlainObject(value)) return value;
   throw badRequest(at(path, key), `\`${at(path, key)}\` must be an object.`);
 }
 
 /** An element of an array that must be an object. */
 export function objectAt(value: Json | undefined, path: string): JsonObject {
-  if (isObject(value)) return value;
+  if (isPlainObject(value)) return value;
   throw badRequest(path, `\`${path}\` must be an object.`);
 }
 

@@ -18,6 +18,8 @@ export interface AdminPorts {
   readonly audit: AuditLog;
   readonly events: EventBus;
   readonly log: Log;
+  /** Wrong admin keys and sign-in tokens. Both throw `rate_limited` for an address that sent too many. */
+  readonly guesses: { check(address: string): void; note(address: string): void };
   /** Whether cookies may carry `Secure` and the `__Host-` prefix. */
   readonly secureCookies: boolean;
 }
@@ -35,8 +37,11 @@ async function callerOf(ports: AdminPorts, request: FastifyRequest): Promise<Cal
   const { authorization } = request.headers;
   const address = request.ip;
   if (authorization !== undefined) {
+    // An operator may have chosen the admin key: while an address guesses, even the right one is not told from others.
+    ports.guesses.check(address);
     const key = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
     if (key === undefined || !ports.sessions.isAdminKey(key)) {
+      ports.guesses.note(address);
       throw new SluiceError('invalid_key', 'This is not the admin key of this gateway.');
     }
     return { actor: 'admin-key', address, permissions: ALL_PERMISSIONS, sessionId: undefined };
@@ -128,7 +133,12 @@ async function openSession(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { token } = CONTRACT.openSession.input.parse(request.body);
-  const opened = await ports.sessions.open(token);
+  const { ip } = request;
+  ports.guesses.check(ip);
+  const opened = await ports.sessions.open(token).catch((error: unknown) => {
+    ports.guesses.note(ip);
+    throw error;
+  });
   await ports.audit.append(
     { actor: 'sign-in', address: request.ip, permissions: NOBODY, sessionId: undefined },
     { action: 'session.open', target: '', details: {} },
@@ -180,6 +190,8 @@ export function registerAdmin(app: FastifyInstance, ports: AdminPorts): void {
     if (failure.code === 'internal') {
       ports.log.error('admin.internal_error', { cause: String((failure.cause as Error | undefined)?.stack) });
     }
+    const { retryAfterS } = failure.facts;
+    if (retryAfterS !== undefined) reply.header('retry-after', String(Math.ceil(retryAfterS)));
     return reply.status(status).send(body);
   });
   for (const name of Object.keys(CONTRACT) as EndpointName[]) {

@@ -30,7 +30,9 @@ export interface DataPlanePorts {
   /** New work is refused while the process drains. */
   readonly draining: () => boolean;
   /** Called around every exchange, so that a drain can wait for the last one. */
-  readonly inFlight: { add(): void; remove(): void };
+  readonly inFlight: { add(): void; remove(): void; readonly running: number };
+  /** Requests worked on at once; above it new ones are refused. */
+  readonly maxInFlight: () => number;
 }
 
 /** One request on the data plane, its dialect known. */

@@ -3,15 +3,22 @@ import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { ClientFacts } from '../pipeline/exchange.ts';
 
 /** Headers that may stand only once: Node silently keeps the first of several (RELIABILITY T6). */
-const SINGLE: ReadonlySet<string> = new Set([
-  'authorization',
-  'x-api-key',
-  'x-goog-api-key',
-  'host',
-  'content-type',
-  'content-length',
-  'content-encoding',
-]);
+const SINGLE: ReadonlyMap<string, number> = new Map(
+  [
+    'authorization',
+    'x-api-key',
+    'x-goog-api-key',
+    'host',
+    'content-type',
+    'content-length',
+    'content-encoding',
+    'transfer-encoding',
+    'origin',
+  ].map((name, index) => [name, 1 << index]),
+);
+
+/** No client sends nearly as many; each costs a look-up or more. */
+const MAX_HEADERS = 100;
 
 /** Client headers that may travel to a provider of the same format. */
 const FORWARD = ['anthropic-version', 'anthropic-beta', 'openai-beta', 'idempotency-key'] as const;
@@ -19,15 +26,21 @@ const FORWARD = ['anthropic-version', 'anthropic-beta', 'openai-beta', 'idempote
 const MAX_TAGS = 20;
 const MAX_METADATA = 4096;
 
-/** Refuses repeated credentials and framing headers. */
+/** Refuses repeated credentials and framing headers, and too many headers. Throws `bad_request` naming the header. */
 export function refuseDuplicates(request: IncomingMessage): void {
-  let seen: Set<string> | undefined;
+  if (request.rawHeaders.length > 2 * MAX_HEADERS) {
+    throw new SluiceError('bad_request', `A request may have at most ${MAX_HEADERS} headers.`, {
+      param: 'headers',
+      status: 431,
+    });
+  }
+  let seen = 0;
   for (let index = 0; index < request.rawHeaders.length; index += 2) {
     const name = request.rawHeaders[index]?.toLowerCase() ?? '';
-    if (!SINGLE.has(name)) continue;
-    seen ??= new Set();
-    if (seen.has(name)) throw badRequest(name, `The header \`${name}\` is sent more than once.`);
-    seen.add(name);
+    const bit = SINGLE.get(name);
+    if (bit === undefined) continue;
+    if ((seen & bit) !== 0) throw badRequest(name, `The header \`${name}\` is sent more than once.`);
+    seen |= bit;
   }
 }
 
@@ -59,7 +72,9 @@ export function credentialOf(
     if (value !== undefined && value !== '') found.add(value);
   }
   if (found.size > 1) {
-    throw new SluiceError('conflicting_credentials', 'The request carries two different keys; send one.');
+    throw new SluiceError('conflicting_credentials', 'The request carries two different keys; send one.', {
+      param: 'authorization',
+    });
   }
   return [...found][0];
 }
@@ -117,7 +132,6 @@ function short(request: IncomingMessage, name: string): string | undefined {
 
 /** What the headers say about caller and call. Throws `bad_request` naming the header. */
 export function readClientFacts(request: IncomingMessage, query: URLSearchParams | undefined): ClientFacts {
-  refuseDuplicates(request);
   const forward: Record<string, string> = {};
   for (const name of FORWARD) {
     const value = header(request, name);

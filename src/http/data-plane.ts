@@ -11,7 +11,7 @@ const OPENAI = CLIENT_DIALECTS['openai-chat'];
 const ANTHROPIC = CLIENT_DIALECTS['anthropic-messages'];
 
 /** `/openai/v1/x`, `/openai/x` and `/anthropic/v1/x` are the same as `/v1/x`. */
-function plainPath(path: string): string {
+export function plainPath(path: string): string {
   if (path.startsWith('/openai/v1/')) return path.slice('/openai'.length);
   if (path.startsWith('/openai/')) return `/v1${path.slice('/openai'.length)}`;
   if (path.startsWith('/anthropic/')) return path.slice('/anthropic'.length);
@@ -19,12 +19,10 @@ function plainPath(path: string): string {
   return path;
 }
 
-/** The dialect an error is written in when the path alone has to decide. */
-function dialectOf(path: string, request: IncomingMessage): ClientDialect {
+/** The dialect an error is written in when path and `anthropic-version` header alone have to decide. */
+export function dialectOf(path: string, anthropicVersion?: unknown): ClientDialect {
   if (path.startsWith('/v1beta/')) return CLIENT_DIALECTS['gemini'];
-  return path.startsWith('/v1/messages') || request.headers['anthropic-version'] !== undefined
-    ? ANTHROPIC
-    : OPENAI;
+  return path.startsWith('/v1/messages') || anthropicVersion !== undefined ? ANTHROPIC : OPENAI;
 }
 
 function unknownRoute(method: string, path: string): SluiceError {
@@ -47,22 +45,36 @@ export function isDataPlanePath(path: string): boolean {
   );
 }
 
-/** Serves one data-plane request; never throws. `rawUrl` is the request target as sent. */
+/** Why no request at all can be taken on right now. */
+function busy(ports: DataPlanePorts): SluiceError | undefined {
+  if (ports.draining())
+    return new SluiceError('draining', 'The gateway is shutting down; try again in a moment.');
+  if (ports.inFlight.running <= ports.maxInFlight()) return undefined;
+  return new SluiceError(
+    'overloaded',
+    'The gateway works on as many requests as it may (`server.max_in_flight`); try again in a moment.',
+  );
+}
+
+/** Serves one data-plane request; never throws. `refused` is why it is not to be served at all. */
 export async function serveDataPlane(
   ports: DataPlanePorts,
   request: IncomingMessage,
-  response: ServerResponse,
+  answer: { readonly response: ServerResponse; readonly refused: SluiceError | undefined },
 ): Promise<void> {
+  const { response, refused } = answer;
   const rawUrl = request.url ?? '/';
   const mark = rawUrl.indexOf('?');
   const path = plainPath(mark < 0 ? rawUrl : rawUrl.slice(0, mark));
   const query = mark < 0 ? undefined : new URLSearchParams(rawUrl.slice(mark + 1));
   const requestId = ports.random.id('exc_');
-  const dialect = dialectOf(path, request);
+  const dialect = dialectOf(path, request.headers['anthropic-version']);
+  // What was refused unread may be followed by anything.
+  if (refused !== undefined) response.shouldKeepAlive = false;
   ports.inFlight.add();
   try {
-    if (ports.draining())
-      throw new SluiceError('draining', 'The gateway is shutting down; try again in a moment.');
+    const refusal = refused ?? busy(ports);
+    if (refusal !== undefined) throw refusal;
     const found = findRoute(request.method ?? '', path);
     if (found === undefined) throw unknownRoute(request.method ?? '', path);
     const { method, codec: own } = found.route;

@@ -1,7 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { SluiceError } from '../core/errors/error.ts';
-import { CODECS } from '../formats/registry.ts';
-import { adminError } from './admin.ts';
+import type { IncomingMessage } from 'node:http';
+import { badRequest, SluiceError } from '../core/errors/error.ts';
+import { refuseDuplicates } from './client-facts.ts';
 
 /** Which `Host` and `Origin` values are accepted. */
 export interface PeerGuardConfig {
@@ -11,16 +10,18 @@ export interface PeerGuardConfig {
   readonly publicUrl: string | undefined;
 }
 
-/** Stops web pages of other sites from driving a gateway on localhost (RELIABILITY T18). */
+/** Stops web pages of other sites from driving a gateway on localhost (RELIABILITY T18), and ambiguous requests (T2, T6). */
 export interface PeerGuard {
-  /** False when the request was refused and answered. */
-  admit(request: IncomingMessage, response: ServerResponse, dataPlane: boolean): boolean;
+  /** Why the request is refused, or `undefined`. The data plane never reads cookies, so there they tell nothing. */
+  refusal(request: IncomingMessage, dataPlane: boolean): SluiceError | undefined;
 }
 
+/** A host name or address with an optional port (RFC 9110 §7.2), and nothing else: no user, no path. */
+const AUTHORITY = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i;
+
+/** The name in a `Host` header, lower case; empty when it is no authority. */
 function hostName(authority: string): string {
-  const bracket = authority.indexOf(']');
-  if (authority.startsWith('[') && bracket > 0) return authority.slice(0, bracket + 1).toLowerCase();
-  return (authority.split(':', 1)[0] ?? '').toLowerCase();
+  return AUTHORITY.exec(authority)?.[1]?.toLowerCase() ?? '';
 }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
@@ -35,42 +36,62 @@ function allowedNames(config: PeerGuardConfig): ReadonlySet<string> | undefined 
   return names;
 }
 
-function refusal(request: IncomingMessage, names: ReadonlySet<string> | undefined): SluiceError | undefined {
-  const { host, origin } = request.headers;
-  if (host === undefined || (names !== undefined && !names.has(hostName(host)))) {
-    return new SluiceError(
-      'host_not_allowed',
-      'This gateway does not answer to that `Host`. Add the name to `server.allowed_hosts`.',
-    );
+function hostRefusal(
+  host: string | undefined,
+  names: ReadonlySet<string> | undefined,
+): SluiceError | undefined {
+  const name = hostName(host ?? '');
+  if (name !== '' && (names === undefined || names.has(name))) return undefined;
+  return new SluiceError(
+    'host_not_allowed',
+    'This gateway does not answer to that `Host`. Add the name to `server.allowed_hosts`.',
+    { param: 'host' },
+  );
+}
+
+const READS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD']);
+
+/**
+ * Browsers say where a request comes from in `Origin`, and on every write. Only a page of our own may write with a cookie,
+ * so a cookie on a write without `Origin` is refused as well (T17).
+ */
+function originRefusal(request: IncomingMessage, dataPlane: boolean): SluiceError | undefined {
+  const { host = '', origin, cookie, authorization } = request.headers;
+  if (origin === undefined) {
+    const write = !READS.has(request.method);
+    const site = request.headers['sec-fetch-site'];
+    const foreign = site !== undefined && site !== 'same-origin' && site !== 'none';
+    const unexplained = !dataPlane && cookie !== undefined && authorization === undefined;
+    if (!write || (!foreign && !unexplained)) return undefined;
+  } else {
+    let from = '';
+    try {
+      from = new URL(origin).host;
+    } catch {}
+    if (from !== '' && from.toLowerCase() === host.toLowerCase()) return undefined;
   }
-  if (origin === undefined) return undefined;
-  let from: string;
-  try {
-    from = new URL(origin).host;
-  } catch {
-    from = '';
-  }
-  if (from.toLowerCase() === host.toLowerCase()) return undefined;
-  return new SluiceError('forbidden', 'Requests from web pages of other sites are refused (`Origin`).');
+  return new SluiceError('forbidden', 'Requests from web pages of other sites are refused (`Origin`).', {
+    param: 'origin',
+  });
 }
 
 /** See {@link PeerGuard}. */
 export function createPeerGuard(config: PeerGuardConfig): PeerGuard {
   const names = allowedNames(config);
   return {
-    admit(request, response, dataPlane) {
-      const error = refusal(request, names);
-      if (error === undefined) return true;
-      const { status, body } = dataPlane
-        ? CODECS['openai-chat'].encodeError(error, 'none')
-        : { status: error.status, body: adminError(error).body };
-      response.writeHead(status, {
-        'content-type': 'application/json',
-        'x-sluice-error': error.code,
-        connection: 'close',
-      });
-      response.end(JSON.stringify(body));
-      return false;
+    refusal(request, dataPlane) {
+      try {
+        refuseDuplicates(request);
+      } catch (error) {
+        if (error instanceof SluiceError) return error;
+        throw error;
+      }
+      const target = request.url ?? '';
+      // No absolute form and no `//host`: what stands before the path is never read.
+      if (!target.startsWith('/') || target.startsWith('//')) {
+        return badRequest('path', 'The request target must be a path that begins with one `/`.');
+      }
+      return hostRefusal(request.headers.host, names) ?? originRefusal(request, dataPlane);
     },
   };
 }

@@ -1,13 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import fastifyCookie from '@fastify/cookie';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyStatic from '@fastify/static';
 import { type FastifyInstance, fastify } from 'fastify';
 import { SluiceError } from '../core/errors/error.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { Random } from '../ports/random.ts';
 import { type AdminPorts, adminError, registerAdmin } from './admin.ts';
 import type { DataPlanePorts } from './call.ts';
+import { Connections } from './connections.ts';
 import { isDataPlanePath, serveDataPlane } from './data-plane.ts';
+import { answerMalformed, dismiss, lastWords } from './malformed.ts';
 import { openApiDocument } from './openapi.ts';
 import { createPeerGuard, type PeerGuardConfig } from './peer-guard.ts';
 
@@ -16,6 +20,7 @@ export interface ServerConfig extends PeerGuardConfig {
   readonly port: number;
   readonly maxHeaderBytes: number;
   readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   readonly headerTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
 }
@@ -29,6 +34,9 @@ export interface ServerPorts {
   /** Folder with the built portal; absent when it was not built. */
   readonly portalFolder: string | undefined;
 }
+
+/** Connections above our own limit that node:http still accepts, so that it is us who choose which one to close. */
+const ACCEPT_SLACK = 64;
 
 /** What is still open this long after the drain is closed. */
 const CLOSE_GRACE_MS = 250;
@@ -102,12 +110,50 @@ async function buildApp(
   return app;
 }
 
+/** Refuses a request to the control plane or the portal. */
+function refuse(response: ServerResponse, error: SluiceError, requestId: string): void {
+  const { status, body } = adminError(error);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'x-sluice-request-id': requestId,
+    'x-sluice-error': error.code,
+    connection: 'close',
+  });
+  response.end(JSON.stringify(body));
+}
+
+/** Bounds the number of connections, and answers on them what is no HTTP. */
+function guardConnections(server: Server, connections: Connections, random: Random): void {
+  const requestId = () => random.id('exc_');
+  const full = new SluiceError('overloaded', 'Too many connections are open (`server.max_connections`).');
+  server.on('connection', (socket) => {
+    if (!connections.open(socket)) dismiss(socket, lastWords(full, { path: '', requestId: requestId() }));
+  });
+  server.on('clientError', (error, socket) => {
+    const answer = connections.answerOn(socket as Socket);
+    answerMalformed(error, socket as Socket, { answer, requestId: requestId() });
+  });
+  server.on('checkExpectation', (request, response) => {
+    const error = new SluiceError('bad_request', 'Of `Expect`, only `100-continue` is understood.', {
+      param: 'expect',
+      status: 417,
+    });
+    const words = { path: request.url ?? '', requestId: requestId() };
+    response.detachSocket(request.socket);
+    dismiss(request.socket, lastWords(error, words));
+  });
+}
+
 /**
  * One node:http server: the data plane is served directly (PERFORMANCE §"Rules", 1), all else by fastify. Host and Origin
  * are checked before either.
  */
 export async function listen(config: ServerConfig, ports: ServerPorts): Promise<RunningServer> {
   const guard = createPeerGuard(config);
+  const connections = new Connections({
+    total: config.maxConnections,
+    perAddress: config.maxConnectionsPerAddress,
+  });
   let server: Server | undefined;
   const app = await buildApp(ports, (handler) => {
     server = createServer(
@@ -120,14 +166,19 @@ export async function listen(config: ServerConfig, ports: ServerPorts): Promise<
         noDelay: true,
       },
       (request, response) => {
+        connections.begin(request.socket, response);
         const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
         const data = isDataPlanePath(path);
-        if (!guard.admit(request, response, data)) return;
-        if (data) void serveDataPlane(ports.data, request, response);
-        else handler(request, response);
+        const refused = guard.refusal(request, data);
+        if (data) void serveDataPlane(ports.data, request, { response, refused });
+        else if (refused === undefined) handler(request, response);
+        else refuse(response, refused, ports.data.random.id('exc_'));
       },
     );
-    server.maxConnections = config.maxConnections;
+    guardConnections(server, connections, ports.data.random);
+    // Headers beyond node's own count would be dropped silently; the guard counts them.
+    server.maxHeadersCount = 0;
+    server.maxConnections = config.maxConnections + ACCEPT_SLACK;
     return server;
   });
   if (server === undefined) throw new Error('fastify did not ask for a server');

@@ -151,7 +151,8 @@ export function decodeHold(id: string, text: string): HoldRecord {
 }
 
 // JSON writes `undefined` in an array as null, so absent values are passed as they are.
-function encodeHead({ usage, ...record }: ExchangeRecord): string {
+function encodeHead(record: ExchangeRecord): string {
+  const { usage } = record;
   return JSON.stringify([
     record.startedAt,
     record.status,

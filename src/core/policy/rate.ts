@@ -19,6 +19,8 @@ export interface LimitState {
 export interface Lease {
   /** `tokens` is what was really used; absent leaves the estimate standing. */
   release(now: number, tokens?: number): void;
+  /** As if it had never been asked for: the request itself is given back too. */
+  cancel(now: number): void;
 }
 
 /** What is asked for. Times are milliseconds of one clock, best the monotonic one. */
@@ -84,11 +86,11 @@ export class RateLimiter {
         ...seen(),
       };
     }
-    requests?.add(1);
+    const requestBucket = requests?.add(1) ?? 0;
     const bucket = tokens?.add(wish) ?? 0;
     const place = { expiresAt: request.expiresAt };
     state.leases.add(place);
-    const lease = leaseOf({ state, place, tokens, wish, bucket });
+    const lease = leaseOf({ state, place, requests, requestBucket, tokens, wish, bucket });
     return { granted: true, lease, ...seen() };
   }
 
@@ -143,26 +145,38 @@ function liveLeases(state: State, now: number): number {
 interface Place {
   readonly state: State;
   readonly place: { readonly expiresAt: number };
+  readonly requests: SlidingCount | undefined;
+  /** Absolute number of the bucket the request was counted in. */
+  readonly requestBucket: number;
   readonly tokens: SlidingCount | undefined;
   readonly wish: number;
   /** Absolute number of the bucket the estimate was counted in. */
   readonly bucket: number;
 }
 
-function leaseOf({ state, place, tokens, wish, bucket }: Place): Lease {
+function leaseOf({ state, place, requests, requestBucket, tokens, wish, bucket }: Place): Lease {
   let open = true;
+  function release(now: number, used?: number): void {
+    if (!open) {
+      return;
+    }
+    open = false;
+    state.leases.delete(place);
+    state.seenAt = Math.max(state.seenAt, now);
+    if (tokens !== undefined && used !== undefined) {
+      tokens.advance(state.seenAt);
+      tokens.correct(bucket, Math.max(0, used) - wish);
+    }
+  }
   return {
-    release(now, used) {
+    release,
+    cancel(now) {
       if (!open) {
         return;
       }
-      open = false;
-      state.leases.delete(place);
-      state.seenAt = Math.max(state.seenAt, now);
-      if (tokens !== undefined && used !== undefined) {
-        tokens.advance(state.seenAt);
-        tokens.correct(bucket, Math.max(0, used) - wish);
-      }
+      requests?.advance(Math.max(state.seenAt, now));
+      requests?.correct(requestBucket, -1);
+      release(now, 0);
     },
   };
 }

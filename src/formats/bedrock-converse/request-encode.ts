@@ -125,9 +125,12 @@ interface EncodedOutput {
   readonly instruction?: string;
 }
 
-function encodeOutput(output: OutputShape, target: Target): EncodedOutput {
+function encodeOutput(output: OutputShape, target: Target, dropped: Dropped): EncodedOutput {
   if (output.type === 'text') return {};
-  if (output.type === 'json_object') return { instruction: ONLY_JSON };
+  if (output.type === 'json_object') {
+    dropped.add('json_object (sent as an instruction)');
+    return { instruction: ONLY_JSON };
+  }
   if (target.profile.structuredOutput !== 'json_schema') {
     const description = output.description ?? 'Gives the final answer.';
     return {
@@ -273,7 +276,7 @@ export function encodeRequest(request: ChatRequest, target: Target): EncodedRequ
     names: new Set(),
   });
   const tools = encodeTools(request, target.profile, dropped);
-  const output = encodeOutput(request.output, target);
+  const output = encodeOutput(request.output, target, dropped);
   if (output.tool !== undefined) tools.tools.push(output.tool);
   const choice: JsonObject | undefined = output.tool === undefined ? tools.choice : { any: {} };
   const forced = choice !== undefined && choice['auto'] === undefined;

@@ -51,7 +51,9 @@ class MessageWriter {
     const media = results.flatMap((part, index) => this.#result(part, at(at(path, 'parts'), index)));
     if (results.length > 0 && rest.length === 0 && media.length === 0) return;
     const { wireRole, name, role } = message;
-    const systemRole = this.#to.target.quirks.systemRole ?? wireRole ?? 'system';
+    // Other formats have wire roles of their own (`instructions`), which are none here.
+    const written = wireRole === 'developer' ? wireRole : 'system';
+    const systemRole = this.#to.target.quirks.systemRole ?? written;
     const parts = rest.map((part, index) => encodePart(part, at(at(path, 'parts'), index), this.#to));
     this.out.push(
       compact({

@@ -11,6 +11,8 @@ export interface AuthenticatePorts {
   readonly keys: () => KeySnapshot;
   readonly secrets: SecretBox;
   readonly clock: Clock;
+  /** Called with every key that is none of ours. Throws `rate_limited` for an address that sent too many. */
+  readonly wrongKey?: (address: string) => void;
 }
 
 /** The key behind a presented secret. Throws `invalid_key`, `key_expired` or `key_blocked`. */
@@ -35,11 +37,29 @@ export function findKey(ports: AuthenticatePorts, secret: string): VirtualKey {
   return key;
 }
 
+/** Tells {@link AuthenticatePorts.wrongKey} of guesses. Right keys never come here and cost nothing more. */
+function refused(ports: AuthenticatePorts, client: ClientFacts, error: unknown): unknown {
+  if (error instanceof SluiceError && error.code === 'invalid_key') ports.wrongKey?.(client.address);
+  return error;
+}
+
+/**
+ * Who presents these facts. Throws a 401, or 429 after too many wrong keys from one address. A right key is served even
+ * then: an address may stand for many clients, and 192 random bits are not guessed.
+ */
+export function admit(ports: AuthenticatePorts, client: ClientFacts, runtime: Runtime): Principal {
+  try {
+    return identify(ports, client, runtime);
+  } catch (error) {
+    throw refused(ports, client, error);
+  }
+}
+
 /**
  * Who presents these facts. The mode is open only on loopback and only until the first virtual key exists, unless the
  * configuration says otherwise. Throws a 401.
  */
-export function admit(ports: AuthenticatePorts, client: ClientFacts, runtime: Runtime): Principal {
+function identify(ports: AuthenticatePorts, client: ClientFacts, runtime: Runtime): Principal {
   const { credential } = client;
   if (credential?.startsWith(KEY_PREFIX) === true) {
     return { key: findKey(ports, credential), ownCredential: undefined };

@@ -67,15 +67,20 @@ const chat: Check = (body) => {
     if (role === 'assistant' && !hasContent && calls.length === 0 && message['refusal'] === undefined)
       wrong.push('an assistant message without content');
   }
-  const tools = list(body['tools']).map((tool) => text(object(tool['function'] ?? tool['custom'])['name']));
+  // A vendor's own tools have no name.
+  const tools = list(body['tools']).flatMap((tool) => {
+    const named = tool['function'] ?? tool['custom'];
+    return isObject(named) ? [text(named['name'])] : [];
+  });
+  const hasTools = list(body['tools']).length > 0;
   return [
     ...wrong,
     ...ledger.wrong,
     ...names(tools, NAME_64),
     ...claims(
       [list(body['messages']).length > 0, 'no message'],
-      [tools.length > 0 || body['tool_choice'] === undefined, 'tool_choice without tools'],
-      [tools.length > 0 || body['parallel_tool_calls'] === undefined, 'parallel_tool_calls without tools'],
+      [hasTools || body['tool_choice'] === undefined, 'tool_choice without tools'],
+      [hasTools || body['parallel_tool_calls'] === undefined, 'parallel_tool_calls without tools'],
     ),
   ];
 };
@@ -92,7 +97,6 @@ const responses: Check = (body) => {
     thought = type === 'reasoning';
     if (type === 'function_call' || type === 'custom_tool_call') ledger.call(text(item['call_id']), /^.{1,64}$/s);
     else if (type.endsWith('_call_output')) ledger.result(text(item['call_id']));
-    else if (type === 'message' || type === '') ledger.turn();
   }
   const limit = body['max_output_tokens'];
   const tools = list(body['tools']);
@@ -153,7 +157,6 @@ const anthropic: Check = (body) => {
   return [
     ...wrong,
     ...ledger.wrong,
-    ...alternates(messages, ['user', 'assistant', 'system']),
     ...names(tools, /^[a-zA-Z0-9_-]{1,128}$/),
     ...claims(
       [messages.length > 0, 'no message'],

@@ -6,7 +6,7 @@ export const MODEL = 'bench-model';
 const WORDS =
   'The harbour office keeps a list of every ship that came in last night, with cargo, draught and berth. ';
 
-function fill(bytes) {
+function fill(bytes: number): string {
   return WORDS.repeat(Math.ceil(bytes / WORDS.length)).slice(0, bytes);
 }
 
@@ -15,8 +15,11 @@ export const MARK = 'bench-';
 export const MARK_DIGITS = 8;
 
 /** A chat request of about `bytes` bytes, as an SDK writes it. */
-export function requestBody(bytes, { model, stream }) {
-  const body = (content) =>
+export function requestBody(
+  bytes: number,
+  { model, stream }: { readonly model: string; readonly stream: boolean },
+): string {
+  const body = (content: string) =>
     JSON.stringify({
       model,
       messages: [
@@ -32,7 +35,7 @@ export function requestBody(bytes, { model, stream }) {
 }
 
 /** A whole HTTP/1.1 request. */
-export function requestBytes(port, key, body) {
+export function requestBytes(port: number, key: string, body: string): Buffer {
   const head = [
     'POST /v1/chat/completions HTTP/1.1',
     `host: 127.0.0.1:${port}`,
@@ -48,8 +51,8 @@ export function requestBytes(port, key, body) {
 const USAGE = { prompt_tokens: 120, completion_tokens: 200, total_tokens: 320 };
 
 /** A whole answer whose body has about 1.2 KB. */
-export function wholeAnswer() {
-  const body = (content) =>
+export function wholeAnswer(): Buffer {
+  const body = (content: string) =>
     JSON.stringify({
       id: 'chatcmpl-BqT4Yp7ZkWm2VhXc9LrDfGsN8aJu',
       object: 'chat.completion',
@@ -71,12 +74,12 @@ export function wholeAnswer() {
   return Buffer.from(head + text);
 }
 
-function chunk(data) {
+function chunk(data: string): Buffer {
   const event = `data: ${data}\n\n`;
   return Buffer.from(`${event.length.toString(16)}\r\n${event}\r\n`);
 }
 
-function delta(fields, rest = {}) {
+function delta(fields: object, rest: object = {}): string {
   return JSON.stringify({
     id: 'chatcmpl-BqT4Yp7ZkWm2VhXc9LrDfGsN8aJu',
     object: 'chat.completion.chunk',
@@ -88,7 +91,7 @@ function delta(fields, rest = {}) {
 }
 
 /** A stream of `events` events, its head and each event as a chunk of its own: one socket write each. */
-export function streamAnswer(events) {
+export function streamAnswer(events: number): Buffer[] {
   const chunks = [
     Buffer.from('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n'),
     chunk(delta({ role: 'assistant', content: '' })),

@@ -1,0 +1,27 @@
+/** How long a session keeps its place after its last request; vendors keep prompt caches up to an hour. */
+const TTL_MS = 3_600_000;
+const MAX_SESSIONS = 50_000;
+
+/** Which deployment a session used last. Bounded; the longest unused go first. Pure; monotonic milliseconds. */
+export class Sessions {
+  readonly #places = new Map<string, { readonly deployment: string; readonly at: number }>();
+
+  /** The deployment this session used last, if that was not too long ago. */
+  find(session: string, now: number): string | undefined {
+    const place = this.#places.get(session);
+    return place !== undefined && now - place.at <= TTL_MS ? place.deployment : undefined;
+  }
+
+  keep(session: string, deployment: string, now: number): void {
+    // Deleted first, so that the map's order is the order of last use.
+    this.#places.delete(session);
+    this.#places.set(session, { deployment, at: now });
+    if (this.#places.size <= MAX_SESSIONS) return;
+    const [oldest] = this.#places.keys();
+    if (oldest !== undefined) this.#places.delete(oldest);
+  }
+
+  get size(): number {
+    return this.#places.size;
+  }
+}

@@ -1,9 +1,9 @@
 /**
  * What the ledger costs: CPU per exchange (hold and settle, 64 in flight) on the main thread, apart from building the
  * records, and in the rest of the process, which is the storage worker and its garbage collection; then how long the
- * log and the totals take to answer. `plain` is one key and model; `varied` is 200 keys, 20 models, 4 providers, tags,
- * prices, receipts and the vendor's usage.
- * Run: node scripts/measure-ledger.ts [exchanges] [kernel|disk] [plain|varied]
+ * log and the totals take to answer. `plain` is one key and model; `varied` is 100 keys with two users and
+ * three of 20 models each, tags, prices, receipts and the vendor's usage.
+ * Run: node scripts/measure-ledger.ts [exchanges] [kernel|disk] [plain|varied] [days]
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,10 +17,15 @@ import { exchange, hold, NOON, quietLog, systemClock } from '../test/contract/le
 
 const IN_FLIGHT = 64;
 const WARM_UP = 9_984;
-const PER_MS = 16;
+const KEYS = 100;
+/** Between flushes, which have a time limit. */
+const SLICE = 200_064;
 const total = Number(process.argv[2] ?? 50_048);
 const durability = process.argv[3] === 'disk' ? 'disk' : 'kernel';
 const varied = process.argv[4] === 'varied';
+/** Exchanges that start within a millisecond: 16, or so many that all of them spread over a number of days. */
+const days = Number(process.argv[5] ?? 0);
+const perMs = days > 0 ? total / (days * 86_400_000) : 16;
 const directory = mkdtempSync(join(tmpdir(), 'sluice-measure-'));
 const journal = openJournal({ directory: join(directory, 'journal'), clock: systemClock, durability });
 const { store, ledger } = await openSqlite({ directory, journal, clock: systemClock, log: quietLog });
@@ -57,15 +62,16 @@ const RECEIPT = JSON.stringify({
 /** Shared, like the strings of a request are between its hold and its settle. */
 function common(index: number) {
   const suffix = ((index * 7919) >>> 0).toString(32).padStart(16, '0');
-  const startedAt = NOON + Math.floor(index / PER_MS);
+  const startedAt = NOON + Math.floor(index / perMs);
   const plain = { id: `exc_${startedAt.toString(32)}${suffix}`, startedAt };
+  const key = (index * 31) % KEYS;
   return varied
     ? {
         ...plain,
-        keyId: `key_${(index * 31) % 200}`,
-        model: `model-${(index * 7) % 20}`,
-        tags: { feature: `feature-${index % 10}`, env: 'prod' },
-        user: `user-${(index * 13) % 500}`,
+        keyId: `key_${key}`,
+        model: `model-${(key + (index % 3)) % 20}`,
+        tags: { feature: `feature-${key % 10}`, env: 'prod' },
+        user: `user-${key}-${index % 2}`,
       }
     : plain;
 }
@@ -81,7 +87,7 @@ function settled(index: number): ExchangeRecord {
   if (!varied) {
     return sample;
   }
-  const provider = `provider-${index % 4}`;
+  const provider = `provider-${sample.model.length % 4}`;
   return {
     ...sample,
     provider,
@@ -104,7 +110,10 @@ async function run(into: Pick<Ledger, 'hold' | 'settle'>, from: number, count: n
 /** Main-thread CPU of a run, microseconds per exchange. */
 async function threadMicros(into: Pick<Ledger, 'hold' | 'settle'>, from: number): Promise<number> {
   const before = process.threadCpuUsage();
-  await run(into, from, total);
+  for (let done = 0; done < total; done += SLICE) {
+    await run(into, from + done, Math.min(SLICE, total - done));
+    await (done + SLICE < total ? ledger.flush() : undefined);
+  }
   const used = process.threadCpuUsage(before);
   return (used.user + used.system) / total;
 }
@@ -145,8 +154,8 @@ async function time(name: string, ask: () => Promise<unknown>): Promise<void> {
 }
 
 const page = { limit: 100 };
-const middle = NOON + total / PER_MS / 2;
-const week = { from: NOON - 7 * 86_400_000, to: NOON + 86_400_000 };
+const middle = NOON + total / perMs / 2;
+const week = { from: NOON - 7 * 86_400_000, to: NOON + (days + 1) * 86_400_000 };
 await ledger.settle(
   exchange('exc_rare', { startedAt: NOON + 1, keyId: 'key_rare', model: 'model-rare', status: 503 }),
 );

@@ -21,6 +21,7 @@ import {
   providerType,
 } from './config/index.ts';
 import { nearest } from './config/suggest.ts';
+import { compileUpstreamPolicy } from './upstream-policy.ts';
 
 /** What a runtime is made from. */
 export interface CompileInput {
@@ -157,7 +158,9 @@ function compileDeployment(input: CompileInput, wish: DeploymentWish): Deploymen
         : timeouts.first_byte_ms,
       idleMs: timeouts.idle_ms,
       totalMs: timeouts.total_ms,
+      progressIdleMs: timeouts.progress_idle_ms,
     },
+    ...compileUpstreamPolicy(settings),
     profile,
     price: priceOf(input, wish, settings.price),
   };
@@ -342,6 +345,8 @@ export function compileRuntime(input: CompileInput): Runtime {
     maxBodyBytes: config.server.max_body_mb * MEGABYTE,
     maxJsonDepth: config.server.max_json_depth,
     maxAnswerBytes: config.upstream.max_answer_mb * MEGABYTE,
+    maxRetryPercent: config.upstream.max_retry_percent,
+    maxRetryAfterS: config.upstream.max_retry_after_s,
     providers: compiler.providers,
     resolve: (name) => compiler.resolve(name),
     reach: (provider, model) => compiler.reach(provider, model),

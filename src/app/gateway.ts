@@ -18,7 +18,6 @@ import { createUsageHandlers } from '../control/usage.ts';
 import { type Catalog, createCatalog, parseCatalog } from '../core/catalog/index.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { BudgetBook } from '../core/policy/budget.ts';
-import { FailureLimiter } from '../core/policy/failures.ts';
 import { RateLimiter } from '../core/policy/rate.ts';
 import type { DataPlanePorts } from '../http/call.ts';
 import { listen, type RunningServer } from '../http/server.ts';
@@ -39,10 +38,12 @@ import { createAuthorizers } from './authorization.ts';
 import type { Config } from './config/index.ts';
 import type { ConfigurationSource } from './configuration.ts';
 import { syncFileKeys } from './file-keys.ts';
+import { createGuessCounter, keyPorts } from './guesses.ts';
 import { LiveRuntime } from './live-runtime.ts';
 import { createOperatorHandlers } from './operator-handlers.ts';
 import { expandPath, shippedFile } from './paths.ts';
 import { createChat, createOperations } from './pipelines.ts';
+import { createResilience, type Resilience } from './resilience.ts';
 
 /** How to open a gateway. */
 export interface GatewayOptions {
@@ -85,7 +86,7 @@ export function loadCatalog(): Catalog {
 }
 
 /** Everything that holds a resource. */
-interface Adapters {
+interface Adapters extends Resilience {
   readonly clock: Clock;
   readonly random: Random;
   readonly secrets: SecretBox;
@@ -104,6 +105,7 @@ async function openAdapters(config: Config, dataDir: string, log: Log): Promise<
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   chmodSync(dataDir, 0o700);
   const clock = systemClock;
+  const metrics = createMemoryMetrics();
   const secrets = openSecretBox(dataDir);
   const journal = openJournal({
     directory: `${dataDir}/journal`,
@@ -125,7 +127,8 @@ async function openAdapters(config: Config, dataDir: string, log: Log): Promise<
     ledger,
     upstream: openUndiciUpstream({ maxConnections: 512 }),
     authorizers: createAuthorizers({ clock }),
-    metrics: createMemoryMetrics(),
+    metrics,
+    ...createResilience({ clock, metrics }),
     events: createMemoryEventBus(),
     book: new BudgetBook(),
     limiter: new RateLimiter(),
@@ -288,7 +291,7 @@ async function serve(opened: Opened): Promise<Gateway> {
       ...control,
       events: adapters.events,
       log,
-      guesses: guessCounter(adapters.clock, () => live.config),
+      guesses: createGuessCounter(adapters.clock, () => live.config),
       // Browsers keep a `Secure` cookie only when the page came over TLS.
       secureCookies: config.server.public_url?.startsWith('https://') === true,
     },

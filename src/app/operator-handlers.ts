@@ -6,8 +6,9 @@ import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
 import { configHash, loadConfig, maskSecrets } from './config/index.ts';
 import type { LiveRuntime } from './live-runtime.ts';
+import type { Resilience } from './resilience.ts';
 
-export interface OperatorPorts {
+export interface OperatorPorts extends Pick<Resilience, 'fleet' | 'admission'> {
   readonly store: Store;
   readonly clock: Clock;
   readonly directory: KeyDirectory;
@@ -30,6 +31,28 @@ function exampleModel(live: LiveRuntime): string {
   return (
     preferred.find((name) => models.some((model) => model.name === name)) ?? models[0]?.name ?? 'sim/gpt'
   );
+}
+
+/** Deployments shown in the status; clients can name more models than anybody wants to read. */
+const MAX_DEPLOYMENT_ROWS = 200;
+
+function deploymentRows({ clock, fleet, admission }: OperatorPorts) {
+  const mono = clock.monotonic();
+  const wall = clock.now();
+  const toWall = (at: number | undefined): string | null =>
+    at === undefined ? null : toTime(wall + at - mono);
+  const rows = fleet.view(mono).map((member) => ({
+    id: member.id,
+    state: member.state,
+    failures: member.failures,
+    probes_at: toWall(member.probesAt),
+    rests_until: toWall(member.restsUntil),
+    in_flight: member.inFlight,
+    waiting: admission.waiting(member),
+    first_byte_ms: member.latencyMs === undefined ? null : Math.round(member.latencyMs),
+  }));
+  const order = { open: 0, half_open: 1, closed: 2 };
+  return rows.sort((a, b) => order[a.state] - order[b.state]).slice(0, MAX_DEPLOYMENT_ROWS);
 }
 
 type OperatorHandlers = Pick<
@@ -63,8 +86,10 @@ function createStatus(ports: OperatorPorts): Handlers['getStatus'] {
         type: provider.vendor.id,
         base_url: provider.baseUrl ?? provider.vendor.baseUrl ?? '',
         credentials: provider.credentials.length,
+        resting_credentials: ports.fleet.restingCredentials(provider.name, clock.monotonic()),
         models: models.filter((model) => model.provider === provider.name).length,
       })),
+      deployments: deploymentRows(ports),
       keys: directory.snapshot().size,
       example_model: exampleModel(live),
     };

@@ -1,4 +1,3 @@
-import type { KeyDirectory } from '../control/key-directory.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import type { RateLimiter } from '../core/policy/rate.ts';
 import { ResponsePins } from '../core/routing/pins.ts';
@@ -10,13 +9,14 @@ import { operationCarrier } from '../pipeline/carry-operation.ts';
 import { createChatPipeline } from '../pipeline/chat.ts';
 import { createOperationPipeline } from '../pipeline/operation.ts';
 import { createAttempt, createAttemptWith } from '../pipeline/stages/attempt.ts';
-import { createAuthenticate } from '../pipeline/stages/authenticate.ts';
+import { type AuthenticatePorts, createAuthenticate } from '../pipeline/stages/authenticate.ts';
 import { createAuthorize } from '../pipeline/stages/authorize.ts';
 import { createAuthorizeDirect } from '../pipeline/stages/authorize-direct.ts';
 import { createAuthorizeOperation } from '../pipeline/stages/authorize-operation.ts';
 import { createChooseRoute } from '../pipeline/stages/choose-route.ts';
 import { createGuardInput } from '../pipeline/stages/guard-input.ts';
 import { createGuardOutput } from '../pipeline/stages/guard-output.ts';
+import { createLeaveDeployment } from '../pipeline/stages/leave-deployment.ts';
 import { createLimitRate } from '../pipeline/stages/limit-rate.ts';
 import { createLookupCache } from '../pipeline/stages/lookup-cache.ts';
 import { createReserveBudget } from '../pipeline/stages/reserve-budget.ts';
@@ -31,12 +31,13 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { Upstream } from '../ports/upstream.ts';
+import type { Resilience } from './resilience.ts';
 
 /** Reasoning kept for clients that drop it: a few thousand turns, for as long as an agent may pause. */
 const REASONING_MEMORY = { maxBytes: 64 * 1_048_576, ttlMs: 6 * 3_600_000 };
 
 /** What the stages of every pipeline work with. */
-export interface PipelineAdapters {
+export interface PipelineAdapters extends Resilience {
   readonly clock: Clock;
   readonly random: Random;
   readonly secrets: SecretBox;
@@ -51,10 +52,10 @@ export interface PipelineAdapters {
 }
 
 /** The pipeline of chats. */
-export function createChat(adapters: PipelineAdapters, directory: KeyDirectory): DataPlanePorts['chat'] {
-  const { clock, random } = adapters;
+export function createChat(adapters: PipelineAdapters, keys: AuthenticatePorts): DataPlanePorts['chat'] {
+  const { clock } = adapters;
   return createChatPipeline({
-    authenticate: createAuthenticate({ keys: () => directory.snapshot(), secrets: adapters.secrets, clock }),
+    authenticate: createAuthenticate(keys),
     authorize: createAuthorize(),
     limitRate: createLimitRate(adapters),
     reserveBudget: createReserveBudget(adapters),
@@ -64,10 +65,11 @@ export function createChat(adapters: PipelineAdapters, directory: KeyDirectory):
       clock,
     }),
     lookupCache: createLookupCache(),
-    chooseRoute: createChooseRoute({ random }),
+    chooseRoute: createChooseRoute(adapters),
     attempt: createAttempt(adapters),
     guardOutput: createGuardOutput(),
     settleCost: createSettleCost(adapters),
+    leaveDeployment: createLeaveDeployment(adapters),
     writeLog: createWriteLog(adapters),
   });
 }
@@ -75,15 +77,15 @@ export function createChat(adapters: PipelineAdapters, directory: KeyDirectory):
 /** The same stages around everything that is no chat. */
 export function createOperations(
   adapters: PipelineAdapters,
-  directory: KeyDirectory,
+  keys: AuthenticatePorts,
 ): Pick<DataPlanePorts, 'operation' | 'direct'> {
-  const { clock, random } = adapters;
   const shared = {
-    authenticate: createAuthenticate({ keys: () => directory.snapshot(), secrets: adapters.secrets, clock }),
+    authenticate: createAuthenticate(keys),
     limitRate: createLimitRate(adapters),
     reserveBudget: createReserveBudget(adapters),
-    chooseRoute: createChooseRoute({ random }),
+    chooseRoute: createChooseRoute(adapters),
     settleCost: createSettleCost(adapters),
+    leaveDeployment: createLeaveDeployment(adapters),
     writeLog: createWriteLog(adapters),
   };
   return {

@@ -242,7 +242,26 @@ export const statusView = z.strictObject({
       type: z.string(),
       base_url: z.string(),
       credentials: z.number(),
+      /** Credentials the provider refused lately; they are left alone for a while. */
+      resting_credentials: z.number(),
       models: z.number(),
+    }),
+  ),
+  /** Health of each deployment that was called since the start. */
+  deployments: z.array(
+    z.strictObject({
+      id: z.string(),
+      state: z.enum(['closed', 'open', 'half_open']),
+      /** Failures in a row. */
+      failures: z.number(),
+      /** When an open circuit admits its next probe. */
+      probes_at: time.nullable(),
+      /** Until when the upstream asked to be left alone (429). */
+      rests_until: time.nullable(),
+      in_flight: z.number(),
+      waiting: z.number(),
+      /** Decayed time to the first byte. */
+      first_byte_ms: z.number().nullable(),
     }),
   ),
   keys: z.number(),

@@ -63,16 +63,54 @@ const LF = 10;
 const CR = 13;
 
 /** Index just after the blank line that ends the event starting at `from`, or -1. */
-function eventEnd(bytes: Buffer, from: number): number {
-  for (let lf = bytes.indexOf(LF, from); lf >= 0; lf = bytes.indexOf(LF, lf + 1)) {
-    if (bytes[lf + 1] === LF) return lf + 2;
-    if (bytes[lf + 1] === CR && bytes[lf + 2] === LF) return lf + 3;
+function eventEnd(text: string, from: number): number {
+  for (let lf = text.indexOf('\n', from); lf >= 0; lf = text.indexOf('\n', lf + 1)) {
+    const next = text.charCodeAt(lf + 1);
+    if (next === LF) return lf + 2;
+    if (next === CR && text.charCodeAt(lf + 2) === LF) return lf + 3;
   }
   return -1;
 }
 
-/** Length of the JSON string that starts at `from` (after its opening quote). */
-function stringLength(text: string, from: number): number {
+/**
+ * Finds several needles in one text, event after event. A position found stays valid until the events have passed it, so
+ * a chunk is searched once for each needle, not once for each needle and event.
+ */
+class Needles {
+  readonly #needles: readonly string[];
+  readonly #next: number[];
+  #text = '';
+
+  constructor(needles: readonly string[]) {
+    this.#needles = needles;
+    this.#next = needles.map(() => -1);
+  }
+
+  /** Begins a new text. */
+  in(text: string): void {
+    this.#text = text;
+    this.#next.fill(-1);
+  }
+
+  get count(): number {
+    return this.#needles.length;
+  }
+
+  /** Where the needle ends that first begins in `[from, to)`, or -1. `from` never goes back within a text. */
+  endWithin(index: number, from: number, to: number): number {
+    let at = this.#next[index] ?? -1;
+    const needle = this.#needles[index] ?? '';
+    if (at < from) {
+      at = this.#text.indexOf(needle, from);
+      if (at < 0) at = Number.POSITIVE_INFINITY;
+      this.#next[index] = at;
+    }
+    return at < to ? at + needle.length : -1;
+  }
+}
+
+/** Length of the JSON string that starts at `from` (after its opening quote); it ends at `to` at the latest. */
+function stringLength(text: string, from: number, to: number): number {
   let end = text.indexOf('"', from);
   while (end > 0 && text.charCodeAt(end - 1) === 92) {
     let slashes = 1;
@@ -80,7 +118,7 @@ function stringLength(text: string, from: number): number {
     if (slashes % 2 === 0) break;
     end = text.indexOf('"', end + 1);
   }
-  return end < 0 ? text.length - from : end - from;
+  return end < 0 || end > to ? to - from : end - from;
 }
 
 function toFrame(text: string): Frame {
@@ -110,25 +148,32 @@ class SseTap implements ByteTap {
   readonly #rules: TapRules;
   readonly #quirks: Quirks;
   readonly #hideUsage: boolean;
+  readonly #content: Needles;
+  readonly #watch: Needles;
   #rest: Buffer | undefined;
 
   constructor(rules: TapRules, quirks: Quirks, hideUsage: boolean) {
     this.#rules = rules;
+    this.#content = new Needles(rules.content);
+    this.#watch = new Needles(rules.watch);
     this.#quirks = quirks;
     this.#hideUsage = hideUsage;
   }
 
   push(chunk: Uint8Array): Uint8Array {
     const fresh = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-    const bytes = this.#rest === undefined ? fresh : Buffer.concat([this.#rest, fresh]);
+    const rest = this.#rest;
+    const bytes = rest === undefined ? fresh : Buffer.concat([rest, fresh]);
     this.#rest = undefined;
+    // One character per byte, so that positions in text and bytes are the same. A piece that ends no line ends no event.
+    const text = rest === undefined || fresh.includes(LF) ? this.#open(bytes) : '';
     let at = 0;
     let kept: Uint8Array[] | undefined;
     let keptFrom = 0;
-    while (at < bytes.length && this.state.error === undefined) {
-      const end = eventEnd(bytes, at);
+    while (at < text.length && this.state.error === undefined) {
+      const end = eventEnd(text, at);
       if (end < 0) break;
-      if (this.#inspect(bytes.toString('latin1', at, end), bytes, at, end)) {
+      if (this.#inspect(text, bytes, { from: at, to: end })) {
         kept ??= [];
         kept.push(bytes.subarray(keptFrom, at));
         keptFrom = end;
@@ -147,7 +192,7 @@ class SseTap implements ByteTap {
     this.#rest = undefined;
     let last: Uint8Array = EMPTY;
     if (rest !== undefined && this.state.error === undefined) {
-      const hidden = this.#inspect(rest.toString('latin1'), rest, 0, rest.length);
+      const hidden = this.#inspect(this.#open(rest), rest, { from: 0, to: rest.length });
       if (!hidden && this.state.error === undefined) last = Buffer.concat([rest, Buffer.from('\n\n')]);
     }
     if (this.state.error === undefined && !this.#complete()) {
@@ -173,20 +218,34 @@ class SseTap implements ByteTap {
     this.#rest = Buffer.from(rest);
   }
 
+  #open(bytes: Buffer): string {
+    const text = bytes.toString('latin1');
+    this.#content.in(text);
+    this.#watch.in(text);
+    return text;
+  }
+
   /** Looks at one event; true when it must not be forwarded. */
-  #inspect(text: string, bytes: Buffer, from: number, to: number): boolean {
+  #inspect(
+    text: string,
+    bytes: Buffer,
+    { from, to }: { readonly from: number; readonly to: number },
+  ): boolean {
     const { state } = this;
-    const rules = this.#rules;
-    for (const needle of rules.content) {
-      const at = text.indexOf(needle);
-      if (at >= 0) state.contentBytes += stringLength(text, at + needle.length);
+    for (let index = 0; index < this.#content.count; index++) {
+      const at = this.#content.endWithin(index, from, to);
+      if (at >= 0) state.contentBytes += stringLength(text, at, to);
     }
     if (!state.committed) {
       // The first events are few: parse them all, so that a broken one is seen while failing over is still possible.
-      return this.#read(toFrame(bytes.toString('utf8', from, to)), rules.begins.test(text));
+      return this.#read(
+        toFrame(bytes.toString('utf8', from, to)),
+        this.#rules.begins.test(text.slice(from, to)),
+      );
     }
-    for (const needle of rules.watch) {
-      if (text.includes(needle)) return this.#read(toFrame(bytes.toString('utf8', from, to)), false);
+    for (let index = 0; index < this.#watch.count; index++) {
+      if (this.#watch.endWithin(index, from, to) >= 0)
+        return this.#read(toFrame(bytes.toString('utf8', from, to)), false);
     }
     return false;
   }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { SluiceError } from '../core/errors/error.ts';
 import type { JsonObject } from '../core/model/index.ts';
+import { checkFieldTypes } from '../formats/field-types.ts';
 import type { Facts, Received } from '../pipeline/exchange.ts';
 import { readJsonBody } from './body.ts';
 import type { Action, Call, DataPlanePorts } from './call.ts';
@@ -46,6 +47,7 @@ async function receive(ports: DataPlanePorts, call: Call, fields: JsonObject): P
   if (client.credential === undefined) ports.admit(client, runtime);
   const { raw, body } = await readJsonBody(call.request, ports.bodyLimits());
   Object.assign(body, fields);
+  checkFieldTypes(call.codec.id, body);
   return {
     id: call.requestId,
     startedAt,

@@ -1,23 +1,38 @@
 import { estimateTokens } from '../core/cost/estimate.ts';
 import type { ChatRequest } from '../core/model/index.ts';
+import type { ModelRoute } from '../pipeline/runtime.ts';
 import { modelNotFound } from '../pipeline/stages/authorize.ts';
 import { readJsonBody } from './body.ts';
 import type { Call, DataPlanePorts } from './call.ts';
 import { readClientFacts } from './client-facts.ts';
+import { readOperation } from './operations.ts';
 
 /** Tokens one image counts for, from Anthropic's documentation of vision (width × height ÷ 750, largest useful size). */
 const IMAGE_TOKENS = 1600;
 
+/** Whether the vendor that would answer counts by itself, in this dialect. */
+function countsItself(route: ModelRoute, call: Call): boolean {
+  const [first] = route.deployments;
+  const endpoint = first?.provider.vendor.endpoints.count_tokens;
+  if (first === undefined || endpoint?.format !== call.codec.id) return false;
+  return endpoint.models === undefined || new RegExp(endpoint.models, 'i').test(first.model);
+}
+
 /**
- * `POST /v1/messages/count_tokens`: our own estimate of the prompt's tokens, for any model. It costs no call to the
- * provider; it is an estimate, which the header `x-sluice-estimated` says.
+ * `POST /v1/messages/count_tokens`: asked of the vendor where it counts in this dialect, else our own estimate, for any model;
+ * the header `x-sluice-estimated` says so.
  */
 export async function countTokens(ports: DataPlanePorts, call: Call): Promise<void> {
   const runtime = ports.runtime();
   ports.admit(readClientFacts(call.request, call.query), runtime);
-  const { body } = await readJsonBody(call.request, ports.bodyLimits());
+  const { raw, body } = await readJsonBody(call.request, ports.bodyLimits());
   const envelope = call.codec.envelope({ max_tokens: 1, ...body });
-  if (runtime.resolve(envelope.model) === undefined) throw modelNotFound(runtime, envelope.model);
+  const route = runtime.resolve(envelope.model);
+  if (route === undefined) throw modelNotFound(runtime, envelope.model);
+  if (countsItself(route, call)) {
+    await readOperation({ operation: 'count_tokens', shape: call.codec.id }, { raw, body })(ports, call);
+    return;
+  }
   const request = call.codec.decodeRequest({ max_tokens: 1, ...body });
   const answer = JSON.stringify({
     input_tokens: estimateTokens(promptText(request)) + envelope.media * IMAGE_TOKENS,

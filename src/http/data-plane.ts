@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { SluiceError } from '../core/errors/error.ts';
 import type { ClientDialect } from '../formats/codec.ts';
 import { CLIENT_DIALECTS } from '../formats/dialects.ts';
@@ -10,19 +10,28 @@ import { findRoute, otherMethod } from './routes.ts';
 const OPENAI = CLIENT_DIALECTS['openai-chat'];
 const ANTHROPIC = CLIENT_DIALECTS['anthropic-messages'];
 
-/** `/openai/v1/x`, `/openai/x` and `/anthropic/v1/x` are the same as `/v1/x`. */
+/** Google's SDKs call `/v1` by default from 3.0 on, and `/v1alpha` on wish; the verbs are the same. */
+const GEMINI_VERB =
+  /^\/v1(?:alpha)?(\/models\/.+:(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents))$/;
+
+/**
+ * `/openai/v1/x`, `/openai/x` and `/anthropic/v1/x` are the same as `/v1/x`; a call of Gemini is at `/v1beta` whatever its
+ * version.
+ */
 export function plainPath(path: string): string {
   if (path.startsWith('/openai/v1/')) return path.slice('/openai'.length);
   if (path.startsWith('/openai/')) return `/v1${path.slice('/openai'.length)}`;
   if (path.startsWith('/anthropic/')) return path.slice('/anthropic'.length);
-  if (path.startsWith('/gemini/')) return path.slice('/gemini'.length);
-  return path;
+  if (path.startsWith('/gemini/'))
+    return path.slice('/gemini'.length).replace(/^\/v1(?:alpha)?\//, '/v1beta/');
+  return path.replace(GEMINI_VERB, '/v1beta$1').replace(/^\/v1alpha\//, '/v1beta/');
 }
 
-/** The dialect an error is written in when path and `anthropic-version` header alone have to decide. */
-export function dialectOf(path: string, anthropicVersion?: unknown): ClientDialect {
-  if (path.startsWith('/v1beta/')) return CLIENT_DIALECTS['gemini'];
-  return path.startsWith('/v1/messages') || anthropicVersion !== undefined ? ANTHROPIC : OPENAI;
+/** The dialect an error is written in when path and the vendors' own headers alone have to decide. */
+export function dialectOf(path: string, headers: IncomingHttpHeaders = {}): ClientDialect {
+  const isGemini = path.startsWith('/v1/models') && headers['x-goog-api-key'] !== undefined;
+  if (path.startsWith('/v1beta/') || isGemini) return CLIENT_DIALECTS['gemini'];
+  return path.startsWith('/v1/messages') || headers['anthropic-version'] !== undefined ? ANTHROPIC : OPENAI;
 }
 
 function unknownRoute(method: string, path: string): SluiceError {
@@ -41,6 +50,7 @@ export function isDataPlanePath(path: string): boolean {
   return (
     path.startsWith('/v1/') ||
     path.startsWith('/v1beta/') ||
+    path.startsWith('/v1alpha/') ||
     /^\/(openai|anthropic|gemini|passthrough)(\/|$)/.test(path)
   );
 }
@@ -68,7 +78,7 @@ export async function serveDataPlane(
   const path = plainPath(mark < 0 ? rawUrl : rawUrl.slice(0, mark));
   const query = mark < 0 ? undefined : new URLSearchParams(rawUrl.slice(mark + 1));
   const requestId = ports.random.id('exc_');
-  const dialect = dialectOf(path, request.headers['anthropic-version']);
+  const dialect = dialectOf(path, request.headers);
   // What was refused unread may be followed by anything.
   if (refused !== undefined) response.shouldKeepAlive = false;
   ports.inFlight.add();

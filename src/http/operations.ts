@@ -1,5 +1,6 @@
 import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { JsonObject } from '../core/model/index.ts';
+import { checkFieldTypes } from '../formats/field-types.ts';
 import { boundaryOf, type FormPart, formFields, readForm } from '../formats/multipart.ts';
 import { OPERATIONS, type OperationName } from '../formats/operations/index.ts';
 import type { Called } from '../pipeline/call.ts';
@@ -33,6 +34,7 @@ async function serve(ports: DataPlanePorts, call: Call, asked: Asked): Promise<v
   const { raw, body, form } = await asked.read(ports, call);
   const { operation, shape } = asked;
   const spec = OPERATIONS[operation];
+  if (form === undefined) checkFieldTypes(operation, body);
   const envelope = spec.envelope(body, shape, raw.length);
   body['model'] ??= envelope.model;
   const exchange: Called = {
@@ -58,6 +60,11 @@ async function serve(ports: DataPlanePorts, call: Call, asked: Asked): Promise<v
     form,
   };
   await runExchange(ports, call, { exchange, run: ports.operation });
+}
+
+/** An operation whose JSON body was read already. */
+export function readOperation(asked: Omit<Asked, 'read'>, read: Read): Action {
+  return (ports, call) => serve(ports, call, { ...asked, read: async () => read });
 }
 
 /** An operation with a JSON body that names its model. */

@@ -14,9 +14,14 @@ export interface RespondPorts {
   readonly writeStallMs: number;
 }
 
-/** Header values are ASCII without controls; anything else in a name from a client is percent-encoded. */
+/** Longest value of a header made from a name. Several together must stay below what clients take. */
+const MAX_HEADER_VALUE = 1024;
+
+/** Header values are short ASCII without controls; anything else in a name from a client is percent-encoded. */
 function headerSafe(text: string): string {
-  return /^[\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text);
+  const short = text.length > MAX_HEADER_VALUE ? `${text.slice(0, MAX_HEADER_VALUE)}...` : text;
+  // `encodeURIComponent` throws on half a surrogate pair.
+  return /^[\x20-\x7e]*$/.test(short) ? short : encodeURIComponent(short.toWellFormed());
 }
 
 /** Our headers on every answer (SURFACE, "Response headers"). */
@@ -142,9 +147,14 @@ export function drained(response: ServerResponse, ports: RespondPorts): Promise<
   });
 }
 
-async function* outgoing(exchange: Answered, ports: RespondPorts): AsyncGenerator<Uint8Array | string> {
+/** A forwarded stream is iterated as it is: a generator around it would cost several promises per chunk. */
+function outgoing(exchange: Answered, ports: RespondPorts): AsyncIterable<Uint8Array | string> {
   const { answer } = exchange;
-  if (answer.kind === 'byte-stream') yield* answer.chunks;
+  return answer.kind === 'byte-stream' ? answer.chunks : encoded(exchange, ports);
+}
+
+async function* encoded(exchange: Answered, ports: RespondPorts): AsyncGenerator<Uint8Array | string> {
+  const { answer } = exchange;
   if (answer.kind !== 'event-stream') return;
   const encoder = exchange.codec.streamEncoder(replyFor(exchange, ports));
   try {

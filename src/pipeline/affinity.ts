@@ -15,7 +15,7 @@ const SPREADING: ReadonlySet<ModelRoute['strategy']> = new Set(['weighted', 'lea
 
 /** Of a long text only both ends and the length count: a decision may not cost as much as reading the prompt. */
 const SAMPLE_CHARS = 200;
-const MAX_PARTS = 64;
+const MAX_NODES = 100;
 
 class Fingerprint {
   #a = 0x811c9dc5;
@@ -28,18 +28,19 @@ class Fingerprint {
     if (!short) this.#chars(text, text.length - SAMPLE_CHARS, text.length);
   }
 
-  /** Strings of a JSON value, so many at most; field names and numbers say nothing more. */
-  json(value: Json | undefined, left = MAX_PARTS): number {
+  /** The strings of a JSON value; of a large one only the first so many nodes. Returns how many are left. */
+  json(value: Json | undefined, left = MAX_NODES): number {
     if (left <= 0) return 0;
+    let rest = left - 1;
     if (typeof value === 'string') {
       this.text(value);
-      return left - 1;
-    }
-    let rest = left;
-    if (Array.isArray(value)) {
-      for (const item of value) rest = this.json(item, rest);
+    } else if (Array.isArray(value)) {
+      for (let at = 0; at < value.length && rest > 0; at++) rest = this.json(value[at], rest);
     } else if (isObject(value)) {
-      for (const key in value) rest = this.json(value[key], rest);
+      for (const key in value) {
+        if (rest <= 0) break;
+        rest = this.json(value[key], rest);
+      }
     }
     return rest;
   }

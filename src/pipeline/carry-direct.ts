@@ -5,7 +5,7 @@ import type { UpstreamAnswer } from '../ports/upstream.ts';
 import { authHeaders, directUrl } from '../providers/address.ts';
 import type { Direct } from './call.ts';
 import type { Principal, Route } from './exchange.ts';
-import { accountFor, credentialFor, type Sendable, timeoutsFor } from './prepare.ts';
+import { accountFor, type Sendable, timeoutsFor } from './prepare.ts';
 import { malformed, readFailure } from './receive.ts';
 import { type Relayed, relayBody } from './relay.ts';
 import type { Deployment } from './runtime.ts';
@@ -28,10 +28,9 @@ const ANSWER_HEADERS = [
 /** Refusals of our own credential or account: their text is not the client's to read. */
 const OUR_FAULT: ReadonlySet<number> = new Set([401, 402, 403, 407]);
 
-function prepare(exchange: Asked, deployment: Deployment): Sendable {
+function prepare(exchange: Asked, deployment: Deployment, credential: string | undefined): Sendable {
   const { provider } = deployment;
   const { target } = exchange;
-  const credential = credentialFor(exchange, deployment);
   const url = directUrl(provider.vendor, target.path, {
     model: '',
     region: provider.region,

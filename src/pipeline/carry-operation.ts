@@ -10,7 +10,7 @@ import { adaptBody, authHeaders, changesBody, endpointUrl } from '../providers/a
 import type { Endpoint } from '../providers/provider.ts';
 import type { Called } from './call.ts';
 import type { Principal, Route } from './exchange.ts';
-import { accountFor, credentialFor, type Sendable, timeoutsFor } from './prepare.ts';
+import { accountFor, type Sendable, timeoutsFor } from './prepare.ts';
 import { failureError, malformed, readFailure } from './receive.ts';
 import { type Relayed, relayBody } from './relay.ts';
 import type { Deployment } from './runtime.ts';
@@ -69,12 +69,11 @@ function write(exchange: Called, deployment: Deployment, endpoint: Endpoint): Wr
   return { plan: 'canonical', body, dropped: translated.dropped, translated };
 }
 
-function prepare(exchange: Asked, deployment: Deployment): PreparedOperation {
+function prepare(exchange: Asked, deployment: Deployment, credential: string | undefined): PreparedOperation {
   const { provider } = deployment;
   const endpoint = operationEndpoint(exchange, deployment);
   if (endpoint === undefined) throw notServed(exchange, provider.name);
   const { body, ...written } = write(exchange, deployment, endpoint);
-  const credential = credentialFor(exchange, deployment);
   const url = new URL(
     endpointUrl(provider.vendor, endpoint, {
       model: deployment.model,

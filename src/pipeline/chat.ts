@@ -22,6 +22,7 @@ export interface Stages {
   readonly attempt: Stage<Routed, Answered>;
   readonly guardOutput: Stage<Answered, Answered>;
   readonly settleCost: Ender<Received>;
+  readonly leaveDeployment: Ender<Received>;
   readonly writeLog: Ender<Received>;
 }
 
@@ -43,5 +44,5 @@ export const createChatPipeline = (s: Stages): Stage<Received, Answered> =>
       ),
       s.guardOutput, // the same verdicts, on the way out
     ),
-    [s.settleCost, s.writeLog], // at every kind of ending
+    [s.settleCost, s.leaveDeployment, s.writeLog], // at every kind of ending
   );

@@ -21,6 +21,7 @@ export interface OperationStages<Call extends Exchange> {
   readonly chooseRoute: Stage<Reserved<Call>, Routed<Call>>;
   readonly attempt: Stage<Routed<Call>, Done<Call>>;
   readonly settleCost: Ender<Exchange>;
+  readonly leaveDeployment: Ender<Exchange>;
   readonly writeLog: Ender<Exchange>;
 }
 
@@ -37,5 +38,5 @@ export const createOperationPipeline = <Call extends Exchange>(
       s.chooseRoute, // deployments in order → candidates
       s.attempt, // translate, send, retry, fail over → answer
     ),
-    [s.settleCost, s.writeLog], // at every kind of ending
+    [s.settleCost, s.leaveDeployment, s.writeLog], // at every kind of ending
   );

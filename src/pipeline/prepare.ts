@@ -185,16 +185,15 @@ export function timeoutsFor(exchange: Exchange, deployment: Deployment): Upstrea
   return { ...timeouts, firstByteMs: stream ? timeouts.firstByteMs : totalMs, totalMs };
 }
 
-/** The credential to send: the client's own in open mode where it fits this vendor, else one of the pool. */
-export function credentialFor(
+/** The client's own credential in open mode, where it fits this vendor; it is sent instead of one of the pool. */
+export function ownCredential(
   exchange: { readonly principal: Principal },
   deployment: Deployment,
 ): string | undefined {
   const own = exchange.principal.ownCredential;
   const { vendor, credentials, signed } = deployment.provider;
   const fits = own !== undefined && vendor.keyPrefix !== undefined && own.startsWith(vendor.keyPrefix);
-  if (own !== undefined && (fits || (credentials.length === 0 && signed !== true))) return own;
-  return credentials[0];
+  return fits || (credentials.length === 0 && signed !== true) ? own : undefined;
 }
 
 /** Whom to authorize for, where no plain credential does: the vendor's scheme signs and nobody gave the header itself. */
@@ -207,8 +206,10 @@ export function accountFor(deployment: Deployment, credential: string | undefine
   return { provider: name, scheme, region: region ?? vendor.regions?.[0], settings };
 }
 
-/** Encodes an exchange for one deployment. Throws `unsupported_feature` or `bad_request`. */
-export function prepare(exchange: Routed, deployment: Deployment): Prepared {
+/**
+ * Encodes an exchange for one deployment, to be sent with this credential. Throws `unsupported_feature` or `bad_request`.
+ */
+export function prepare(exchange: Routed, deployment: Deployment, credential: string | undefined): Prepared {
   const { endpoint, codec } = chooseEndpoint(exchange, deployment);
   refuseForeignState(exchange, deployment, codec);
   const fields = codec.id === exchange.codec.id ? patches(exchange, deployment, { codec, endpoint }) : {};
@@ -230,7 +231,6 @@ export function prepare(exchange: Routed, deployment: Deployment): Prepared {
     extra = { ...extra, ...encoded.headers };
   }
   const { stream } = exchange.envelope;
-  const credential = credentialFor(exchange, deployment);
   const { origin, path } = destinationOf(deployment, endpoint, stream);
   return {
     plan,

@@ -7,6 +7,7 @@ import { type ByteTap, createByteTap } from '../formats/tap.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
 import type { Answer, Facts, Routed } from './exchange.ts';
 import type { Prepared } from './prepare.ts';
+import type { ProgressClock } from './progress.ts';
 
 /** A stream that has begun, and how to read it. */
 export interface Incoming {
@@ -16,6 +17,7 @@ export interface Incoming {
   readonly provider: string;
   /** Id of the deployment that answers. */
   readonly deployment: string;
+  readonly progress: ProgressClock;
 }
 
 /** Lifecycle frames held back before the first content may not grow beyond this. */
@@ -43,7 +45,7 @@ function untilError(events: readonly StreamEvent[]): { before: readonly StreamEv
 
 /** Events of an upstream stream, one array per network chunk; throws where it breaks off. */
 async function* decodeStream(incoming: Incoming): AsyncGenerator<readonly StreamEvent[], undefined> {
-  const { prepared, source, answer } = incoming;
+  const { prepared, source, answer, progress } = incoming;
   const reader = createFrameReader(prepared.framing);
   const decoder = prepared.codec.streamDecoder(source);
   const decode = (frames: ReturnType<typeof reader.push>): StreamEvent[] => {
@@ -51,10 +53,14 @@ async function* decodeStream(incoming: Incoming): AsyncGenerator<readonly Stream
     for (const frame of frames) events.push(...decoder.push(frame));
     return events;
   };
+  progress.wait();
   for await (const chunk of answer) {
+    progress.arrived();
     const { before, error } = untilError(decode(reader.push(chunk)));
     if (before.length > 0) yield before;
     if (error !== undefined) throw error;
+    progress.judge(before);
+    progress.wait();
   }
   const { before, error } = untilError([...decode(reader.end()), ...decoder.end()]);
   if (before.length > 0) yield before;
@@ -100,17 +106,21 @@ function observe(facts: Facts, tap: ByteTap): void {
 
 async function receiveBytes(exchange: Routed, incoming: Incoming, tap: ByteTap): Promise<Answer> {
   const { facts } = exchange;
+  const { progress } = incoming;
   const chunks = incoming.answer[Symbol.asyncIterator]();
   const held: Uint8Array[] = [];
   let heldBytes = 0;
   let ended = false;
   while (!tap.state.committed && !ended) {
+    progress.wait();
     const { done, value } = await chunks.next();
+    progress.arrived();
     ended = done === true;
     const piece = done === true ? tap.end() : tap.push(value);
     if (piece.length > 0) held.push(piece);
     heldBytes += piece.length;
     if (!tap.state.committed && tap.state.error !== undefined) throw tap.state.error;
+    if (!ended) progress.judgeBytes(piece, tap.state.contentBytes);
     if (heldBytes > MAX_HELD_BYTES) break;
   }
   async function* deliver(): AsyncGenerator<Uint8Array> {
@@ -119,10 +129,13 @@ async function receiveBytes(exchange: Routed, incoming: Incoming, tap: ByteTap):
       if (tap.state.id !== undefined) exchange.issued(tap.state.id, incoming.deployment);
       if (held.length > 0) yield held.length === 1 && held[0] !== undefined ? held[0] : Buffer.concat(held);
       while (!ended && tap.state.error === undefined) {
+        progress.wait();
         const { done, value } = await chunks.next();
+        progress.arrived();
         ended = done === true;
         const piece = done === true ? tap.end() : tap.push(value);
         observe(facts, tap);
+        if (!ended && tap.state.error === undefined) progress.judgeBytes(piece, tap.state.contentBytes);
         if (piece.length > 0) yield piece;
       }
       if (tap.state.error !== undefined) throw tap.state.error;

@@ -4,9 +4,11 @@ import { parseJson } from '../core/model/parse-json.ts';
 import { replayResponse } from '../core/translation/replay.ts';
 import type { ChatCodec, Source } from '../formats/codec.ts';
 import type { UpstreamFailure } from '../formats/failure.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
 import type { Answer, Routed } from './exchange.ts';
 import type { Prepared } from './prepare.ts';
+import { ProgressClock } from './progress.ts';
 import { receiveStream } from './receive-stream.ts';
 import type { Deployment } from './runtime.ts';
 
@@ -52,6 +54,7 @@ export function failureError(failure: UpstreamFailure, provider: string, status:
     ...(failure.code === 'upstream_refused' && CLIENT_STATUSES.has(status) ? { status } : {}),
     ...(failure.param === undefined ? {} : { param: failure.param.slice(0, 200) }),
     ...(failure.retryAfterS === undefined ? {} : { retryAfterS: failure.retryAfterS }),
+    ...(failure.shouldRetry === undefined ? {} : { shouldRetry: failure.shouldRetry }),
     ...(code === undefined || code === '' ? {} : { upstreamCode: code }),
   });
 }
@@ -123,9 +126,9 @@ async function* once(events: readonly StreamEvent[]): AsyncGenerator<readonly St
 export async function receive(
   exchange: Routed,
   deployment: Deployment,
-  got: { readonly answer: UpstreamAnswer; readonly prepared: Prepared },
+  got: { readonly answer: UpstreamAnswer; readonly prepared: Prepared; readonly clock: Clock },
 ): Promise<Answer> {
-  const { answer, prepared } = got;
+  const { answer, prepared, clock } = got;
   const provider = deployment.provider.name;
   if (answer.status >= 300) throw await readFailure(answer, prepared.codec.decodeError, provider);
   const source: Source =
@@ -140,7 +143,15 @@ export async function receive(
       answer.cancel();
       throw malformed(provider);
     }
-    return receiveStream(exchange, { answer, prepared, source, provider, deployment: deployment.id });
+    const progress = new ProgressClock(clock, deployment.timeouts.progressIdleMs, provider);
+    return receiveStream(exchange, {
+      answer,
+      prepared,
+      source,
+      provider,
+      deployment: deployment.id,
+      progress,
+    });
   }
   const bytes = await answer.bytes(exchange.runtime.maxAnswerBytes);
   const response = readWhole(bytes, prepared, { provider, source });

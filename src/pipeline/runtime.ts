@@ -1,5 +1,7 @@
 import type { PriceSnapshot } from '../core/cost/price.ts';
 import type { ModelProfile } from '../core/model/index.ts';
+import type { RateLimits } from '../core/policy/virtual-key.ts';
+import type { CircuitPolicy } from '../core/resilience/circuit.ts';
 import type { Quirks } from '../formats/codec.ts';
 import type { UpstreamTimeouts } from '../ports/upstream.ts';
 import type { Provider } from '../providers/provider.ts';
@@ -32,9 +34,24 @@ export interface Deployment {
   /** The upstream's name of the model. */
   readonly model: string;
   readonly weight: number;
-  readonly timeouts: UpstreamTimeouts;
+  readonly timeouts: UpstreamTimeouts & {
+    /** Longest time in which a stream sends only pings and no content. Milliseconds; 0 switches it off. */
+    readonly progressIdleMs: number;
+  };
+  readonly circuit: CircuitPolicy;
+  /** The upstream's limits on this deployment, and on all of its provider's together. */
+  readonly limits: RateLimits | undefined;
+  readonly providerLimits: RateLimits | undefined;
+  /** Where requests wait while limits are used up. */
+  readonly queue: QueuePolicy;
   readonly profile: ModelProfile;
   readonly price: PriceSnapshot | undefined;
+}
+
+/** How many requests may wait for a deployment, and how long. */
+export interface QueuePolicy {
+  readonly maxDepth: number;
+  readonly maxWaitMs: number;
 }
 
 /** When and how often the same deployment is tried again. */
@@ -75,6 +92,10 @@ export interface Runtime {
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
   readonly maxAnswerBytes: number;
+  /** Further attempts as a share of requests. Percent. */
+  readonly maxRetryPercent: number;
+  /** A vendor's `retry-after` is cut to this. Seconds. */
+  readonly maxRetryAfterS: number;
   readonly providers: ReadonlyMap<string, ConfiguredProvider>;
   /** A configured model, `provider/model`, or a catalog model of a configured provider. */
   resolve(model: string): ModelRoute | undefined;

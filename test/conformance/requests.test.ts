@@ -33,7 +33,8 @@ const NAMED: Readonly<Partial<Record<keyof Meaning, RegExp>>> = {
 };
 
 /** Fields whose absence no translation can make good, as refusals name them; any other refusal is a defect. */
-const REFUSABLE = /^(?:tools\[|tool_choice$|previous_response_id$|n$|image|document|audio|video|messages\[.*(?:content|parts)\[)/;
+const REFUSABLE =
+  /^(?:tools\[|tool_choice$|previous_response_id$|n$|image|document|audio|video|messages\[.*(?:content|parts)\[)/;
 
 type Outcome =
   | { readonly kind: 'same' }

@@ -116,11 +116,12 @@ function exchangeTests(subject: () => StoreUnderTest): void {
     expect(await ids({ tag: { name: 'n', value: '0' }, to: NOON + 1100 })).toEqual([]);
     const left = await ids({}, 500);
     expect(left).toHaveLength(100);
+    // A store may keep a record in fewer bytes than its JSON, yet hardly in a quarter of them.
     const size = JSON.stringify(records[0]).length;
     await store.exchanges.prune({ maxBytes: size * 20 });
     const kept = await ids({}, 500);
     expect(kept.length).toBeGreaterThan(5);
-    expect(kept.length).toBeLessThanOrEqual(20);
+    expect(kept.length).toBeLessThanOrEqual(80);
     expect(kept).toEqual(left.slice(0, kept.length));
     expect((await store.usage.total({}, 0)).requests).toBe(1200);
     expect(await store.exchanges.prune({ before: NOON, maxBytes: size * 100 })).toBe(0);

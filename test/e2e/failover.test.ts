@@ -29,7 +29,11 @@ version: 1
 providers:
   one: { type: openai-compatible, base_url: "${first.url}/v1", api_key: key-one, price: { input_usd_per_mtok: 1, output_usd_per_mtok: 2 } }
   two: { type: openai-compatible, base_url: "${second.url}/v1", api_key: key-two, price: { input_usd_per_mtok: 1, output_usd_per_mtok: 2 } }
+  # Accounts that get refused rest for a while, so they are nobody else's.
+  three: { type: openai-compatible, base_url: "${first.url}/v1", api_key: key-one }
+  four: { type: openai-compatible, base_url: "${second.url}/v1", api_key: key-two }
 models:
+  barred: { deployments: ["three/m", "four/m"], strategy: priority }
   pair:
     deployments: ["one/m", "two/m"]
     strategy: priority
@@ -136,12 +140,12 @@ describe('retry, failover and fallback', () => {
     first.behave(json(401, { error: { message: 'Incorrect API key provided: key-one' } }));
     second.behave(json(401, { error: { message: 'Incorrect API key provided: key-two' } }));
     const asOpenAI = await openai.chat.completions
-      .create({ model: 'pair', messages })
+      .create({ model: 'barred', messages })
       .catch((error) => error);
     expect(asOpenAI).toMatchObject({ status: 502 });
     expect(String(asOpenAI.message)).not.toMatch(/key-(one|two)/);
     const asAnthropic = await anthropic.messages
-      .create({ model: 'pair', max_tokens: 10, messages })
+      .create({ model: 'barred', max_tokens: 10, messages })
       .catch((error) => error);
     expect(asAnthropic).toMatchObject({
       status: 502,

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createMemoryMetrics } from '../../src/adapters/memory/metrics.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
 import { openUndiciUpstream } from '../../src/adapters/undici/upstream.ts';
 import { createAuthorizers } from '../../src/app/authorization.ts';
 import { compileRuntime } from '../../src/app/compile.ts';
 import { type ConfigInput, configSchema } from '../../src/app/config/schema.ts';
+import { createResilience } from '../../src/app/resilience.ts';
 import { createCatalog, parseCatalog } from '../../src/core/catalog/index.ts';
 import type { JsonObject } from '../../src/core/model/index.ts';
 import { CODECS } from '../../src/formats/registry.ts';
@@ -102,6 +104,8 @@ export async function attemptText(exchange: Routed): Promise<string> {
     upstream,
     authorizers: createAuthorizers({ clock: systemClock }),
     clock: systemClock,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    ...createResilience({ clock: systemClock, metrics: createMemoryMetrics() }),
     random: { uniform: () => 0, bytes: () => new Uint8Array(), id: (prefix) => prefix },
   });
   try {

@@ -2,22 +2,18 @@ import type { AttemptRecord, Cost, ExchangeRecord, HoldRecord } from '../../core
 import type { Price, PriceSnapshot } from '../../core/cost/price.ts';
 import type { Json } from '../../core/model/json.ts';
 
-// Exchanges as text, for the journal and the database alike: `HEAD tab REST tab PRICE`, each a JSON array by position
-// (PRICE may be empty). JSON has no raw tab, so the parts are found without parsing. The head is all that ingest and
-// the log's filters need; only who reads an exchange parses the rest. Positions instead of names make the text a third
-// as long, and every byte is written and checked four times (journal, WAL, database, checkpoint).
+// Exchanges as text, for the journal and the database alike: `HEAD tab WHO tab REST tab PRICE`, each a JSON array by
+// position (PRICE may be empty). JSON has no raw tab, so the parts are found without parsing. Head and who are all that
+// ingest and the log's filters need; only who reads an exchange parses the rest. Positions instead of names make the
+// text a third as long, and every byte is written and checked four times (journal, WAL, database, checkpoint).
 
-/** The part of an exchange that is counted and filtered by; its id stands outside. Absent strings are null. */
+/** The part of an exchange that differs from the next one's; the id stands outside. Absent strings are null. */
 export type ExchangeHead = readonly [
   startedAt: number,
   status: number,
   outcome: ExchangeRecord['outcome'],
   error: string | null,
   clientRequestId: string | null,
-  keyId: string | null,
-  model: string,
-  provider: string | null,
-  user: string | null,
   costNano: number | null,
   input: number,
   cacheRead: number,
@@ -28,6 +24,14 @@ export type ExchangeHead = readonly [
   audioOutput: number,
   latencyMs: number,
   tags: Readonly<Record<string, string>> | null,
+];
+
+/** Who asked whom: the same for many exchanges, so that ingest parses it once for all of them. */
+export type ExchangeWho = readonly [
+  keyId: string | null,
+  model: string,
+  provider: string | null,
+  user: string | null,
 ];
 
 type Rest = readonly [
@@ -69,22 +73,23 @@ const ATTEMPT_VALUES = 6;
 
 /** The text of an exchange, without its id. */
 export function encodeExchange(record: ExchangeRecord): string {
-  return `${encodeHead(record)}\t${encodeRest(record)}\t${record.price === undefined ? '' : priceText(record.price)}`;
+  return `${encodeHead(record)}\t${encodeWho(record)}\t${encodeRest(record)}\t${record.price === undefined ? '' : priceText(record.price)}`;
 }
 
 /** The exchange again. Throws `SyntaxError` for text that is not ours. */
 export function decodeExchange(id: string, text: string): ExchangeRecord {
-  const [headText = '', restText = '', price = ''] = text.split('\t');
+  const [headText = '', whoText = '', restText = '', price = ''] = text.split('\t');
   const head = JSON.parse(headText) as ExchangeHead;
+  const [keyId, model, provider, user] = decodeWho(whoText);
   const rest = JSON.parse(restText) as Rest;
   return {
     id,
     clientRequestId: head[4] ?? undefined,
     startedAt: head[0],
-    keyId: head[5] ?? undefined,
+    keyId: keyId ?? undefined,
     operation: rest[0],
-    model: head[6],
-    provider: head[7] ?? undefined,
+    model,
+    provider: provider ?? undefined,
     upstreamModel: rest[1] ?? undefined,
     format: rest[2],
     upstreamFormat: rest[3] ?? undefined,
@@ -94,16 +99,16 @@ export function decodeExchange(id: string, text: string): ExchangeRecord {
     error: head[3] ?? undefined,
     finishReason: rest[5] ?? undefined,
     usage: decodeUsage(head, rest),
-    cost: decodeCost(head[9], rest[13]),
+    cost: decodeCost(head[5], rest[13]),
     price: price === '' ? undefined : decodePrice(price),
-    latencyMs: head[17],
+    latencyMs: head[13],
     firstByteMs: rest[6] ?? undefined,
     attempts: decodeAttempts(rest[14]),
     cache: rest[7],
     plan: rest[8] ?? undefined,
     dropped: rest[15] ?? [],
-    tags: head[18] ?? {},
-    user: head[8] ?? undefined,
+    tags: head[14] ?? {},
+    user: user ?? undefined,
     session: rest[16] ?? undefined,
     metadata: rest[17] ?? undefined,
     receipt: rest[18] ?? undefined,
@@ -113,6 +118,17 @@ export function decodeExchange(id: string, text: string): ExchangeRecord {
 /** The head alone. Throws `SyntaxError` for text that is not ours. */
 export function decodeHead(text: string): ExchangeHead {
   return JSON.parse(text.slice(0, text.indexOf('\t'))) as ExchangeHead;
+}
+
+/** The part of an exchange's text that `decodeWho` reads. */
+export function whoText(text: string): string {
+  const start = text.indexOf('\t') + 1;
+  return text.slice(start, text.indexOf('\t', start));
+}
+
+/** Throws `SyntaxError` for text that is not ours. */
+export function decodeWho(text: string): ExchangeWho {
+  return JSON.parse(text) as ExchangeWho;
 }
 
 /** The text of a hold, without its id. */
@@ -159,10 +175,6 @@ function encodeHead(record: ExchangeRecord): string {
     record.outcome,
     record.error,
     record.clientRequestId,
-    record.keyId,
-    record.model,
-    record.provider,
-    record.user,
     record.cost?.total,
     usage.input,
     usage.cacheRead,
@@ -174,6 +186,10 @@ function encodeHead(record: ExchangeRecord): string {
     record.latencyMs,
     orNull(record.tags),
   ]);
+}
+
+function encodeWho({ keyId, model, provider, user }: ExchangeRecord): string {
+  return JSON.stringify([keyId, model, provider, user]);
 }
 
 function encodeRest(record: ExchangeRecord): string {
@@ -233,14 +249,14 @@ function orNull(tags: Readonly<Record<string, string>>): Readonly<Record<string,
 
 function decodeUsage(head: ExchangeHead, rest: Rest): ExchangeRecord['usage'] {
   return {
-    input: head[10],
-    cacheRead: head[11],
-    cacheWrite5m: head[12],
-    cacheWrite1h: head[13],
-    output: head[14],
+    input: head[6],
+    cacheRead: head[7],
+    cacheWrite5m: head[8],
+    cacheWrite1h: head[9],
+    output: head[10],
     reasoning: rest[9],
-    audioInput: head[15],
-    audioOutput: head[16],
+    audioInput: head[11],
+    audioOutput: head[12],
     images: rest[10],
     source: rest[11],
     ...(rest[12] === null ? {} : { raw: rest[12][0] }),

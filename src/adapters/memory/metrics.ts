@@ -24,6 +24,7 @@ function labelText(labels: Readonly<Record<string, string>>): string {
 export function createMemoryMetrics(): Metrics {
   const counters = new Map<string, Map<string, number>>();
   const histograms = new Map<string, Map<string, Histogram>>();
+  const gauges = new Map<string, Parameters<Metrics['gauge']>[1]>();
 
   function series<T>(
     all: Map<string, Map<string, T>>,
@@ -55,8 +56,17 @@ export function createMemoryMetrics(): Metrics {
       histogram.sum += seconds;
       histogram.count++;
     },
+    gauge(name, read) {
+      gauges.set(name, read);
+    },
     render() {
       const lines: string[] = [];
+      for (const [name, read] of gauges) {
+        lines.push(`# TYPE ${name} gauge`);
+        for (const { labels, value } of read().slice(0, MAX_SERIES)) {
+          lines.push(`${name}{${labelText(labels)}} ${value}`);
+        }
+      }
       for (const [name, of] of counters) {
         lines.push(`# TYPE ${name} counter`);
         for (const [key, value] of of) lines.push(`${name}{${key}} ${value}`);

@@ -1,15 +1,13 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ExchangeHead } from '../journal/exchange-text.ts';
-import { PER_BUCKET, PER_MS, Places } from './places.ts';
-import { facetOf, PostingWriter } from './postings.ts';
-import { hourOf, RollupWriter, type Sums } from './rollups.ts';
+import { PER_MS, Places } from './places.ts';
+import { PostingWriter } from './postings.ts';
+import { RollupWriter } from './rollups.ts';
+import { BatchSums, ownFacets } from './sums.ts';
 
 /** A row's bytes besides its text: the id twice, postings and the tree's own, roughly. */
 export const ROW_OVERHEAD_BYTES = 120;
 
-/** Names come from clients; a longer one is cut where it is indexed (the record keeps all of it). */
-const MAX_NAME_LENGTH = 256;
-const MAX_TAGS = 16;
 /** Rows per INSERT: saves a third of its cost; more saves nothing further. */
 const ROWS_PER_INSERT = 20;
 /** An exchange as the journal has it: its text is stored as it is, its head is counted and indexed. */
@@ -17,21 +15,6 @@ export interface SettledExchange {
   readonly id: string;
   readonly text: string;
   readonly head: ExchangeHead;
-}
-
-/** Exchanges of a batch that are counted in the same rows. */
-interface Sum {
-  readonly startedAt: number;
-  readonly tag: string;
-  readonly value: string;
-  readonly key: string | null;
-  readonly model: string;
-  /** False for a name nobody serves: the client's invention, so no row of its own. */
-  readonly served: boolean;
-  readonly provider: string | null;
-  readonly user: string | null;
-  readonly sums: Sums;
-  readonly places: number[];
 }
 
 /** The hot path into the database: rows many at a time, everything else added up per batch before it is written. */
@@ -59,19 +42,24 @@ export class ExchangeWriter {
 
   /** Inserts within the caller's transaction; an id that is there already changes nothing. Returns bytes added. */
   insert(rows: readonly SettledExchange[]): number {
-    const sums = new Map<string, Sum>();
+    const sums = new BatchSums();
     let bytes = 0;
     const places = this.#placeAll(rows) ?? this.#placeEach(rows);
-    for (const [index, row] of rows.entries()) {
+    for (const [index, { head, text }] of rows.entries()) {
       const place = places[index];
       if (place !== undefined) {
-        bytes += row.text.length + ROW_OVERHEAD_BYTES;
-        addUp(sums, row.head, place);
-        this.#addRare(row.head, place);
+        bytes += text.length + ROW_OVERHEAD_BYTES;
+        sums.add(head, text, place);
+        for (const facet of ownFacets(head)) {
+          this.#postings.add(facet, [place]);
+        }
       }
     }
-    for (const sum of sums.values()) {
-      this.#write(sum);
+    for (const sum of sums) {
+      this.#rollups.add(sum.rollup, sum.sums);
+      for (const facet of sum.facets) {
+        this.#postings.add(facet, sum.places);
+      }
     }
     this.#postings.write();
     return bytes;
@@ -130,136 +118,9 @@ export class ExchangeWriter {
       }
     }
   }
-
-  /** What few exchanges have, and few share. */
-  #addRare(head: ExchangeHead, place: number): void {
-    if (head[1] >= 300) {
-      this.#postings.add(facetOf.status(head[1]), [place]);
-    }
-    if (head[4] !== null) {
-      this.#postings.add(facetOf.request(cut(head[4])), [place]);
-    }
-  }
-
-  #write(sum: Sum): void {
-    for (const facet of facetsOfSum(sum)) {
-      this.#postings.add(facet, sum.places);
-    }
-    this.#rollups.add(
-      {
-        hour: hourOf(sum.startedAt),
-        tag: sum.tag,
-        value: sum.value,
-        key: sum.key ?? '',
-        model: sum.served ? sum.model : '',
-        provider: sum.provider ?? '',
-        user: sum.user ?? '',
-      },
-      sum.sums,
-    );
-  }
-}
-
-/** Every facet an exchange is found by. */
-export function facetsOf(head: ExchangeHead): string[] {
-  const sums = new Map<string, Sum>();
-  addUp(sums, head, 0);
-  const facets = [...sums.values()].flatMap(facetsOfSum);
-  if (head[1] >= 300) {
-    facets.push(facetOf.status(head[1]));
-  }
-  if (head[4] !== null) {
-    facets.push(facetOf.request(cut(head[4])));
-  }
-  return facets;
-}
-
-/** A name as it is indexed. */
-export function cut(name: string): string {
-  return name.length > MAX_NAME_LENGTH ? name.slice(0, MAX_NAME_LENGTH) : name;
 }
 
 function insertOf(rows: number): string {
   const values = Array.from({ length: rows }, () => '(CAST(? AS INTEGER), ?, ?)').join(', ');
   return `INSERT INTO exchanges (seq, id, record) VALUES ${values} ON CONFLICT DO NOTHING`;
-}
-
-function facetsOfSum({ tag, value, key, model, provider }: Sum): string[] {
-  if (tag !== '') {
-    return [facetOf.tag(tag, value), facetOf.tagName(tag)];
-  }
-  const facets = [facetOf.model(model)];
-  if (key !== null) {
-    facets.push(facetOf.key(key));
-  }
-  if (provider !== null) {
-    facets.push(facetOf.provider(provider));
-  }
-  return facets;
-}
-
-function addUp(sums: Map<string, Sum>, head: ExchangeHead, place: number): void {
-  const served = head[3] !== 'model_not_found';
-  const [, , , , , key, model, provider, user] = head;
-  // Ten seconds of starts: the places of a sum become postings, which do not reach across them. The lengths keep
-  // apart what clients write.
-  const bucket = Math.floor(place / PER_BUCKET);
-  const lengths = `${key?.length} ${model.length} ${provider?.length} ${user?.length}`;
-  const name = `${hourOf(head[0])} ${bucket} ${served} ${lengths}\t${key}${model}${provider}${user}`;
-  addOne(sums, name, { head, place, tag: '', value: '' });
-  if (head[18] === null) {
-    return;
-  }
-  for (const [tag, value] of indexedTags(head[18])) {
-    addOne(sums, `${name}\t${tag.length} ${tag}${value}`, { head, place, tag, value });
-  }
-}
-
-interface Counted {
-  readonly head: ExchangeHead;
-  readonly place: number;
-  readonly tag: string;
-  readonly value: string;
-}
-
-function addOne(all: Map<string, Sum>, name: string, { head, place, tag, value }: Counted): void {
-  let sum = all.get(name);
-  if (sum === undefined) {
-    sum = {
-      startedAt: head[0],
-      tag,
-      value,
-      key: head[5],
-      model: cut(head[6]),
-      served: head[3] !== 'model_not_found',
-      provider: head[7],
-      user: head[8] === null ? null : cut(head[8]),
-      sums: [0, 0, 0, 0, 0, 0, 0, 0],
-      places: [],
-    };
-    all.set(name, sum);
-  }
-  sum.places.push(place);
-  const { sums } = sum;
-  sums[0] += 1;
-  sums[1] += head[2] === 'answered' ? 0 : 1;
-  sums[2] += whole(head[9] ?? 0);
-  sums[3] += whole(head[10] + head[15]);
-  sums[4] += whole(head[11]);
-  sums[5] += whole(head[12] + head[13]);
-  // As `completionTokens`.
-  sums[6] += whole(head[14] + head[16]);
-  sums[7] += whole(head[17]);
-}
-
-function indexedTags(tags: Readonly<Record<string, string>>): [string, string][] {
-  return Object.entries(tags)
-    .filter(([name]) => name !== '')
-    .slice(0, MAX_TAGS)
-    .map(([name, value]) => [cut(name), cut(value)]);
-}
-
-/** STRICT integer columns refuse fractions, and one odd figure must not stop the journal. */
-function whole(count: number): number {
-  return Number.isFinite(count) ? Math.min(Math.max(0, Math.round(count)), Number.MAX_SAFE_INTEGER) : 0;
 }

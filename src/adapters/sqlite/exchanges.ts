@@ -1,10 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ExchangeFilter, Page, PageRequest } from '../../ports/store.ts';
-import { decodeHead, type ExchangeHead } from '../journal/exchange-text.ts';
-import { cut, facetsOf, ROW_OVERHEAD_BYTES } from './exchange-writer.ts';
+import { decodeHead, decodeWho, whoText } from '../journal/exchange-text.ts';
+import { ROW_OVERHEAD_BYTES } from './exchange-writer.ts';
 import { limitOf, pageOf, placeOf } from './paging.ts';
 import { firstPlace, PER_MS } from './places.ts';
 import { facetOf, PostingReader } from './postings.ts';
+import { cut, facetsOf } from './sums.ts';
 
 /** An exchange as it is stored; `decodeExchange` reads it. */
 export interface ExchangeText {
@@ -91,7 +92,7 @@ class LogReader {
     const rows = facets.length === 0 ? this.#between(from, below) : this.#having(facets, from, below);
     const found: Row[] = [];
     for (const row of rows) {
-      if (passes(decodeHead(row.text), filter)) {
+      if (passes(row.text, filter)) {
         found.push(row);
         if (found.length === most) {
           break;
@@ -130,10 +131,12 @@ function wantedFacets({ keyId, model, provider, status, clientRequestId, tag }: 
   return facets;
 }
 
-function passes(head: ExchangeHead, filter: ExchangeFilter): boolean {
-  const [startedAt, status, , , clientRequestId, keyId, model, provider] = head;
+function passes(text: string, filter: ExchangeFilter): boolean {
+  const head = decodeHead(text);
+  const [startedAt, status, , , clientRequestId] = head;
+  const [keyId, model, provider] = decodeWho(whoText(text));
   const { tag } = filter;
-  const tagged = tag === undefined ? undefined : head[18]?.[tag.name];
+  const tagged = tag === undefined ? undefined : head[14]?.[tag.name];
   return (
     (filter.from === undefined || startedAt >= filter.from) &&
     (filter.to === undefined || startedAt < filter.to) &&
@@ -176,7 +179,7 @@ class Pruner {
       if (bytes >= excess && seq >= through) {
         break;
       }
-      for (const facet of facetsOf(decodeHead(text))) {
+      for (const facet of facetsOf(decodeHead(text), text)) {
         facets.add(facet);
       }
       bytes += text.length + ROW_OVERHEAD_BYTES;

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { exchange, hold, lineOf, NOON, recordingLog, systemClock } from '../../../test/contract/ledger-samples.ts';
+import {
+  exchange,
+  hold,
+  lineOf,
+  NOON,
+  recordingLog,
+  systemClock,
+} from '../../../test/contract/ledger-samples.ts';
 import type { Store } from '../../ports/store.ts';
 import { openJournal } from '../journal/journal.ts';
 import { listSegments } from '../journal/segment.ts';

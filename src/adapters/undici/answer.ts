@@ -162,14 +162,8 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
     return {
       next: async () => {
         for (;;) {
-          const chunk = this.#queue.shift();
-          if (chunk !== undefined) {
-            this.#queuedBytes -= chunk.length;
-            if (this.#queuedBytes < HIGH_WATER_BYTES / 2 && this.#controller?.paused === true) {
-              this.#controller.resume();
-            }
-            return { done: false, value: chunk };
-          }
+          const value = this.#takeQueued();
+          if (value !== undefined) return { done: false, value };
           if (this.#error !== undefined) throw this.#error;
           if (this.#ended) return { done: true, value: undefined };
           await this.#more();
@@ -180,6 +174,17 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
         return { done: true, value: undefined };
       },
     };
+  }
+
+  /** What has arrived since the last call, in one piece: small events that come together are handled and sent together. */
+  #takeQueued(): Uint8Array | undefined {
+    const [first] = this.#queue;
+    if (first === undefined) return undefined;
+    const chunk = this.#queue.length === 1 ? first : Buffer.concat(this.#queue);
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    if (this.#controller?.paused === true) this.#controller.resume();
+    return chunk;
   }
 
   #more(): Promise<void> {

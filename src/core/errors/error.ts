@@ -8,6 +8,8 @@ export interface ErrorFacts {
   readonly status?: number;
   /** Seconds after which trying again makes sense; sent as `retry-after`. */
   readonly retryAfterS?: number;
+  /** The upstream's own word on making the same call again (`x-should-retry`). */
+  readonly shouldRetry?: boolean;
   readonly provider?: string;
   readonly upstreamStatus?: number;
   /** The upstream's own short error code, filtered to `[A-Za-z0-9_.-]`, at most 64 characters. */

@@ -95,8 +95,6 @@ export class CredentialPool {
   #before(a: number, b: number): boolean {
     const [one, other] = [this.#credentials[a], this.#credentials[b]];
     if (one === undefined || other === undefined) return false;
-    return (
-      one.inFlight < other.inFlight || (one.inFlight === other.inFlight && one.usedAt < other.usedAt)
-    );
+    return one.inFlight < other.inFlight || (one.inFlight === other.inFlight && one.usedAt < other.usedAt);
   }
 }

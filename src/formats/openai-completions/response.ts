@@ -12,8 +12,8 @@ import { compact } from '../fields.ts';
 import { encodeFinish } from '../openai-chat/finish.ts';
 import { encodeUsage } from '../openai-chat/usage.ts';
 
-/** No tools are offered in this dialect, and a refusal's words are the text. */
-export const PLAIN = { hasCalls: false, hasRefusal: true } as const;
+/** No tools are offered in this dialect, and a refusal's words are the text: only the finish can tell it from an answer. */
+export const PLAIN = { hasCalls: false, hasRefusal: false } as const;
 
 /** What a client of this dialect can read of an answer: its words, also those of a refusal. */
 function textOf(parts: readonly OutputPart[]): string {

@@ -47,6 +47,15 @@ const FORWARDED = {
   translate: untranslated,
 } as const;
 
+/** Counting at the vendor, in its own dialect: exact where an estimate is not, and free of charge. */
+export const countTokens: Operation = {
+  ...FORWARDED,
+  name: 'count_tokens',
+  forwards: (client, upstream) => client === upstream,
+  envelope: (body) => envelopeOf(modelOf(body)),
+  usage: () => ({ ...UNKNOWN_USAGE, source: 'reported' }),
+};
+
 export const moderations: Operation = {
   ...FORWARDED,
   name: 'moderations',

@@ -7,7 +7,15 @@ import {
   usageOf,
   voyageEmbeddings,
 } from './embeddings-openai.ts';
-import { envelopeOf, images, modelOf, moderations, speech, transcriptions } from './forwarded.ts';
+import {
+  countTokens,
+  envelopeOf,
+  images,
+  modelOf,
+  moderations,
+  speech,
+  transcriptions,
+} from './forwarded.ts';
 import type { Operation, OperationName } from './operation.ts';
 import { cohereRerank, jinaRerank, voyageRerank } from './rerank.ts';
 import { translator } from './translate.ts';
@@ -69,6 +77,7 @@ const rerank: Operation = {
 
 /** Every operation besides chat, by name. */
 export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
+  count_tokens: countTokens,
   embeddings,
   moderations,
   images,

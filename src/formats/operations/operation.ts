@@ -2,7 +2,14 @@ import type { JsonObject, Usage } from '../../core/model/index.ts';
 import type { Envelope } from '../codec.ts';
 
 /** Calls besides chat that the gateway understands. */
-export type OperationName = 'embeddings' | 'moderations' | 'images' | 'speech' | 'transcriptions' | 'rerank';
+export type OperationName =
+  | 'count_tokens'
+  | 'embeddings'
+  | 'moderations'
+  | 'images'
+  | 'speech'
+  | 'transcriptions'
+  | 'rerank';
 
 /** How an answer of an operation is written for the client. */
 export interface OperationReply {

@@ -10,7 +10,7 @@ export const anthropic: Provider = {
   headers: { 'anthropic-version': '2023-06-01' },
   endpoints: {
     chat: [{ format: 'anthropic-messages', path: '/v1/messages' }],
-    count_tokens: { format: 'anthropic-messages', path: '/v1/messages/count_tokens' },
+    count_tokens: { format: 'anthropic-messages', path: '/v1/messages/count_tokens', free: true },
   },
   keyPrefix: 'sk-ant-',
   console: 'https://platform.claude.com/settings/keys',

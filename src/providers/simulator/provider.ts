@@ -31,7 +31,12 @@ export const simulator: Provider = {
   auth: { type: 'none' },
   endpoints: {
     chat,
-    count_tokens: { format: 'anthropic-messages', path: '/v1/messages/count_tokens' },
+    count_tokens: {
+      format: 'anthropic-messages',
+      path: '/v1/messages/count_tokens',
+      free: true,
+      models: 'claude',
+    },
     completions: { format: 'openai', path: '/v1/completions' },
     embeddings: { format: 'openai', path: '/v1/embeddings' },
     moderations: { format: 'openai', path: '/v1/moderations' },

@@ -35,8 +35,7 @@ function addressed(call: DialectCall): { path: string; body: Record<string, unkn
   }
   const path = PATHS[dialect];
   if (path === undefined) throw new Error(`no path for ${dialect}`);
-  const options =
-    dialect === 'openai-chat' && stream ? { stream_options: { include_usage: true } } : {};
+  const options = dialect === 'openai-chat' && stream ? { stream_options: { include_usage: true } } : {};
   const { stream_options: _, ...rest } = body;
   return { path, body: { ...rest, model, stream, ...options } };
 }

@@ -25,6 +25,11 @@ const NO_REFUSAL_STOP = stops(
   { refusal: 'filter' },
   'A model’s own refusal and a content filter end alike: both read as filtered.',
 );
+const REFUSAL_ENDS: AnswerLoss = {
+  what: 'A refusal in words of its own (`refusal`) ends with `stop`, as OpenAI ends it; one without reads as filtered.',
+  apply: (answer) =>
+    answer.stop === 'refusal' ? { ...answer, stop: answer.refusal === '' ? 'filter' : 'end' } : answer,
+};
 const NO_PAUSE = stops({ pause: 'end' }, 'A paused turn (`pause_turn`) reads as a normal end.');
 const NO_CACHE_WRITES: AnswerLoss = {
   what: 'Tokens written to the prompt cache have no field of their own; they are counted in the prompt.',
@@ -32,10 +37,26 @@ const NO_CACHE_WRITES: AnswerLoss = {
     answer.usage === null ? answer : { ...answer, usage: { ...answer.usage, cacheWrite: 0 } },
 };
 
+const REFUSAL_IS_TEXT: AnswerLoss = {
+  what: 'Refusal text is plain text.',
+  apply: (answer) => ({ ...answer, text: answer.text + answer.refusal, refusal: '' }),
+};
+
 /** The declared losses of answers by client dialect. Whatever is not listed has to arrive. */
 export const ANSWER_LOSSES: Readonly<Record<string, readonly AnswerLoss[]>> = {
-  'openai-chat': [NO_STOP_SEQUENCE, NO_REFUSAL_STOP, NO_PAUSE],
-  'openai-responses': [NO_STOP_SEQUENCE, NO_REFUSAL_STOP, NO_PAUSE],
+  'openai-chat': [NO_STOP_SEQUENCE, REFUSAL_ENDS, NO_PAUSE],
+  'openai-responses': [NO_STOP_SEQUENCE, REFUSAL_ENDS, NO_PAUSE],
+  'openai-completions': [
+    NO_STOP_SEQUENCE,
+    NO_REFUSAL_STOP,
+    NO_PAUSE,
+    NO_CACHE_WRITES,
+    REFUSAL_IS_TEXT,
+    {
+      what: 'Reasoning is not shown; its tokens are counted.',
+      apply: (answer) => ({ ...answer, reasoning: '' }),
+    },
+  ],
   'anthropic-messages': [
     stops(
       { filter: 'refusal' },
@@ -49,23 +70,18 @@ export const ANSWER_LOSSES: Readonly<Record<string, readonly AnswerLoss[]>> = {
       what: 'A stop reason that the upstream did not give reads as a normal end: the field is required.',
       apply: (answer) => (answer.stop === null ? { ...answer, stop: 'end' } : answer),
     },
-    {
-      what: 'Refusal text is plain text.',
-      apply: (answer) => ({ ...answer, text: answer.text + answer.refusal, refusal: '' }),
-    },
+    REFUSAL_IS_TEXT,
   ],
   gemini: [
     NO_STOP_SEQUENCE,
     NO_REFUSAL_STOP,
     stops({ pause: 'other:CONTINUATION' }, 'A paused turn ends with `CONTINUATION`, which few clients know.'),
     NO_CACHE_WRITES,
-    {
-      what: 'Refusal text is plain text.',
-      apply: (answer) => ({ ...answer, text: answer.text + answer.refusal, refusal: '' }),
-    },
+    REFUSAL_IS_TEXT,
     {
       what: 'A stop reason that the upstream did not give reads as `FINISH_REASON_UNSPECIFIED`.',
-      apply: (answer) => (answer.stop === null ? { ...answer, stop: 'other:FINISH_REASON_UNSPECIFIED' } : answer),
+      apply: (answer) =>
+        answer.stop === null ? { ...answer, stop: 'other:FINISH_REASON_UNSPECIFIED' } : answer,
     },
   ],
 };

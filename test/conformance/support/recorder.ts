@@ -45,7 +45,9 @@ export async function startRecorder(upstream: string): Promise<Recorder> {
   return {
     url: `http://127.0.0.1:${port}`,
     take(mark) {
-      const mine = kept.filter(({ path, request }) => `${decodeURIComponent(path)} ${request}`.includes(mark));
+      const mine = kept.filter(({ path, request }) =>
+        `${decodeURIComponent(path)} ${request}`.includes(mark),
+      );
       kept = kept.filter((entry) => !mine.includes(entry));
       return mine;
     },

@@ -95,7 +95,8 @@ const responses: Check = (body) => {
     const follows = /call$|^message$|^$|^reasoning$/.test(type) && item['role'] !== 'user';
     if (thought && !follows) wrong.push('a reasoning item without its item');
     thought = type === 'reasoning';
-    if (type === 'function_call' || type === 'custom_tool_call') ledger.call(text(item['call_id']), /^.{1,64}$/s);
+    if (type === 'function_call' || type === 'custom_tool_call')
+      ledger.call(text(item['call_id']), /^.{1,64}$/s);
     else if (type.endsWith('_call_output')) ledger.result(text(item['call_id']));
   }
   const limit = body['max_output_tokens'];
@@ -103,7 +104,10 @@ const responses: Check = (body) => {
   return [
     ...wrong,
     ...ledger.wrong,
-    ...names(tools.filter((tool) => tool['type'] === 'function').map((tool) => text(tool['name'])), NAME_64),
+    ...names(
+      tools.filter((tool) => tool['type'] === 'function').map((tool) => text(tool['name'])),
+      NAME_64,
+    ),
     ...claims(
       [typeof input === 'string' || list(input).length > 0, 'no input'],
       [typeof limit !== 'number' || limit >= 16, 'max_output_tokens below 16'],
@@ -128,7 +132,8 @@ function anthropicBlocks(message: JsonObject, ledger: CallLedger): string[] {
     if (block['type'] === 'thinking' && isBlank(block['signature'])) wrong.push('thinking without signature');
   }
   if (message['role'] === 'user') ledger.turn();
-  for (const block of blocks) if (block['type'] === 'tool_use') ledger.call(text(block['id']), /^[a-zA-Z0-9_-]+$/);
+  for (const block of blocks)
+    if (block['type'] === 'tool_use') ledger.call(text(block['id']), /^[a-zA-Z0-9_-]+$/);
   if (blocks.some((block) => block['type'] === 'tool_use' && !isObject(block['input'])))
     wrong.push('a tool_use whose input is no object');
   return wrong;
@@ -187,17 +192,23 @@ const gemini: Check = (body) => {
       return isObject(functionResponse) ? [functionResponse] : [];
     });
     for (const { name, response } of answered) {
-      if (!called.includes(text(name))) wrong.push(`a functionResponse for ${text(name)}, which was not called`);
+      if (!called.includes(text(name)))
+        wrong.push(`a functionResponse for ${text(name)}, which was not called`);
       if (!isObject(response)) wrong.push('a functionResponse that is no object');
     }
     if (answered.length > 0 && answered.length !== called.length) wrong.push('fewer results than calls');
-    called = parts.flatMap((part) => (isObject(part['functionCall']) ? [text(part['functionCall']['name'])] : []));
+    called = parts.flatMap((part) =>
+      isObject(part['functionCall']) ? [text(part['functionCall']['name'])] : [],
+    );
   }
   const thinking = object(object(body['generationConfig'])['thinkingConfig']);
   const tools = list(body['tools']).flatMap((tool) => list(tool['functionDeclarations']));
   return [
     ...wrong,
-    ...names(tools.map(({ name }) => text(name)), NAME_128),
+    ...names(
+      tools.map(({ name }) => text(name)),
+      NAME_128,
+    ),
     ...claims(
       [contents.length > 0, 'no content'],
       [!('thinkingBudget' in thinking && 'thinkingLevel' in thinking), 'budget and level both'],
@@ -245,10 +256,16 @@ const converse: Check = (body) => {
     ...wrong,
     ...ledger.wrong,
     ...alternates(messages, ['user', 'assistant']),
-    ...names(specs.map(({ name }) => text(name)), NAME_64),
+    ...names(
+      specs.map(({ name }) => text(name)),
+      NAME_64,
+    ),
     ...claims(
       [messages[0]?.['role'] === 'user', 'the first turn is not the user’s'],
-      [specs.every(({ description }) => description === undefined || !isBlank(description)), 'empty description'],
+      [
+        specs.every(({ description }) => description === undefined || !isBlank(description)),
+        'empty description',
+      ],
       [!usesTools || specs.length > 0, 'tool blocks without toolConfig'],
       [list(body['system']).every((block) => !('text' in block) || !isBlank(block['text'])), 'blank system'],
     ),
@@ -276,7 +293,10 @@ const cohere: Check = (body) => {
   return [
     ...wrong,
     ...ledger.wrong,
-    ...claims([choice === undefined || choice === 'REQUIRED' || choice === 'NONE', `tool_choice ${String(choice)}`]),
+    ...claims([
+      choice === undefined || choice === 'REQUIRED' || choice === 'NONE',
+      `tool_choice ${String(choice)}`,
+    ]),
   ];
 };
 
@@ -287,7 +307,10 @@ const ollama: Check = (body) =>
     return claims(
       [/^(system|user|assistant|tool)$/.test(text(message['role'])), `role ${text(message['role'])}`],
       [calls.every((call) => isObject(call['arguments'])), 'arguments that are no object'],
-      [images.every((image) => typeof image === 'string' && !image.includes(':')), 'an image that is not base64'],
+      [
+        images.every((image) => typeof image === 'string' && !image.includes(':')),
+        'an image that is not base64',
+      ],
     );
   });
 

@@ -62,7 +62,9 @@ export const CALLS = [
 
 const PIXEL =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
-const PDF = Buffer.from('%PDF-1.4\n1 0 obj <</Type /Catalog>> endobj\ntrailer <</Root 1 0 R>>\n%%EOF\n').toString('base64');
+const PDF = Buffer.from(
+  '%PDF-1.4\n1 0 obj <</Type /Catalog>> endobj\ntrailer <</Root 1 0 R>>\n%%EOF\n',
+).toString('base64');
 
 const BRIDGES = 'Explain how bridges carry load – größer, 橋, 🌉';
 const CITIES = 'What is the weather in Paris and Berlin, in celsius?';
@@ -117,5 +119,10 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   { feature: 'error: bad request', ask: { prompt: BRIDGES, maxTokens: 4000 }, sim: 'fault=e400', fails: 400 },
   { feature: 'error: rate limit', ask: { prompt: BRIDGES, maxTokens: 4000 }, sim: 'fault=e429', fails: 429 },
-  { feature: 'error: upstream down', ask: { prompt: BRIDGES, maxTokens: 4000 }, sim: 'fault=e500', fails: 502 },
+  {
+    feature: 'error: upstream down',
+    ask: { prompt: BRIDGES, maxTokens: 4000 },
+    sim: 'fault=e500',
+    fails: 502,
+  },
 ];

@@ -268,7 +268,12 @@ function ActDialog(props: {
       return undefined;
     },
     onSuccess: async (secret, { act, key }) => {
-      notifications.show({ message: `“${key.name}” ${DONE[act]}.`, color: 'teal', autoClose: 4000 });
+      notifications.show({
+        message: `“${key.name}” ${DONE[act]}.`,
+        color: 'teal',
+        autoClose: 4000,
+        closeButtonProps: { 'aria-label': 'Close this message' },
+      });
       await queries.invalidateQueries({ queryKey: cached.keys });
       void queries.invalidateQueries({ queryKey: cached.status });
       if (secret === undefined) finish();

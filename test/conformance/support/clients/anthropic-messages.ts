@@ -1,6 +1,14 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { CALLS, OUTPUT_SCHEMA, TOOL } from '../scenarios.ts';
-import { type Answer, type Client, decoded, keepingHeaders, type Question, SECOND_PROMPT, SECOND_RESULT } from './client.ts';
+import {
+  type Answer,
+  type Client,
+  decoded,
+  keepingHeaders,
+  type Question,
+  SECOND_PROMPT,
+  SECOND_RESULT,
+} from './client.ts';
 
 type Params = Anthropic.MessageCreateParamsNonStreaming;
 type Block = Anthropic.ContentBlockParam;
@@ -23,7 +31,9 @@ function messages({ ask, after }: Question): Anthropic.MessageParam[] {
   const list: Anthropic.MessageParam[] = [{ role: 'user', content }];
   const { results } = ask;
   if (results !== undefined) {
-    const uses = CALLS.map(({ id, city }): Block => ({ type: 'tool_use', id, name: TOOL.name, input: { city } }));
+    const uses = CALLS.map(
+      ({ id, city }): Block => ({ type: 'tool_use', id, name: TOOL.name, input: { city } }),
+    );
     list.push({ role: 'assistant', content: uses });
     list.push({ role: 'user', content: CALLS.map(({ id }, at) => result(id, results[at] ?? '')) });
   }
@@ -84,7 +94,8 @@ function read(message: Anthropic.Message, headers: Headers): Answer {
   const { usage } = message;
   const cacheRead = usage.cache_read_input_tokens ?? 0;
   const cacheWrite = usage.cache_creation_input_tokens ?? 0;
-  const details = (usage as { output_tokens_details?: { thinking_tokens?: number } | null }).output_tokens_details;
+  const details = (usage as { output_tokens_details?: { thinking_tokens?: number } | null })
+    .output_tokens_details;
   return {
     read: decoded({
       text,

@@ -1,6 +1,6 @@
 import type { CLIENT_DIALECTS } from '../../../../src/formats/dialects.ts';
-import type { Decoded } from '../wire-corpus.ts';
 import type { Ask } from '../scenarios.ts';
+import type { Decoded } from '../wire-corpus.ts';
 
 /** A client dialect by name. */
 export type DialectName = keyof typeof CLIENT_DIALECTS;

@@ -1,4 +1,10 @@
-import { type Content, type GenerateContentParameters, type GenerateContentResponse, GoogleGenAI, type Part } from '@google/genai';
+import {
+  type Content,
+  type GenerateContentParameters,
+  type GenerateContentResponse,
+  GoogleGenAI,
+  type Part,
+} from '@google/genai';
 import { CALLS, OUTPUT_SCHEMA, TOOL } from '../scenarios.ts';
 import { type Answer, type Client, decoded, type Question, SECOND_PROMPT, SECOND_RESULT } from './client.ts';
 
@@ -59,7 +65,12 @@ function params(question: Question): GenerateContentParameters {
   };
 }
 
-const STOPS: Readonly<Record<string, string>> = { STOP: 'end', MAX_TOKENS: 'length', SAFETY: 'filter' };
+const STOPS: Readonly<Record<string, string>> = {
+  STOP: 'end',
+  MAX_TOKENS: 'length',
+  SAFETY: 'filter',
+  OTHER: 'error',
+};
 
 function read(chunks: readonly GenerateContentResponse[]): Answer {
   const parts = chunks.flatMap((chunk) => chunk.candidates?.[0]?.content?.parts ?? []);

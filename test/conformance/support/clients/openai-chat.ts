@@ -1,6 +1,15 @@
 import OpenAI from 'openai';
 import { CALLS, OUTPUT_SCHEMA, TOOL } from '../scenarios.ts';
-import { type Answer, type Client, decoded, keepingHeaders, parsed, type Question, SECOND_PROMPT, SECOND_RESULT } from './client.ts';
+import {
+  type Answer,
+  type Client,
+  decoded,
+  keepingHeaders,
+  parsed,
+  type Question,
+  SECOND_PROMPT,
+  SECOND_RESULT,
+} from './client.ts';
 
 type Messages = OpenAI.ChatCompletionMessageParam[];
 type Params = Omit<OpenAI.ChatCompletionCreateParamsNonStreaming, 'stream'>;
@@ -40,7 +49,8 @@ function messages(question: Question): Messages {
   if (after === undefined) return list;
   const turn = after.turn as OpenAI.ChatCompletionMessage;
   list.push(turn);
-  for (const { id } of turn.tool_calls ?? []) list.push({ role: 'tool', tool_call_id: id, content: SECOND_RESULT });
+  for (const { id } of turn.tool_calls ?? [])
+    list.push({ role: 'tool', tool_call_id: id, content: SECOND_RESULT });
   if (turn.tool_calls === undefined) list.push({ role: 'user', content: SECOND_PROMPT });
   return list;
 }
@@ -105,7 +115,9 @@ function read(answer: OpenAI.ChatCompletion, thinking: Thinking, headers: Header
               input: usage.prompt_tokens,
               output: usage.completion_tokens,
               cacheRead: usage.prompt_tokens_details?.cached_tokens ?? 0,
-              cacheWrite: (usage.prompt_tokens_details as { cache_write_tokens?: number } | undefined)?.cache_write_tokens ?? 0,
+              cacheWrite:
+                (usage.prompt_tokens_details as { cache_write_tokens?: number } | undefined)
+                  ?.cache_write_tokens ?? 0,
               reasoning: usage.completion_tokens_details?.reasoning_tokens ?? 0,
             },
     }),

@@ -1,6 +1,15 @@
 import OpenAI from 'openai';
 import { CALLS, OUTPUT_SCHEMA, TOOL } from '../scenarios.ts';
-import { type Answer, type Client, decoded, keepingHeaders, parsed, type Question, SECOND_PROMPT, SECOND_RESULT } from './client.ts';
+import {
+  type Answer,
+  type Client,
+  decoded,
+  keepingHeaders,
+  parsed,
+  type Question,
+  SECOND_PROMPT,
+  SECOND_RESULT,
+} from './client.ts';
 
 type Item = OpenAI.Responses.ResponseInputItem;
 type Params = Omit<OpenAI.Responses.ResponseCreateParamsNonStreaming, 'stream'>;
@@ -30,7 +39,8 @@ function input(question: Question): Item[] {
   const output = after.turn as OpenAI.Responses.ResponseOutputItem[];
   items.push(...(output as Item[]));
   const calls = output.filter((item) => item.type === 'function_call');
-  for (const { call_id } of calls) items.push({ type: 'function_call_output', call_id, output: SECOND_RESULT });
+  for (const { call_id } of calls)
+    items.push({ type: 'function_call_output', call_id, output: SECOND_RESULT });
   if (calls.length === 0) items.push({ role: 'user', content: SECOND_PROMPT });
   return items;
 }
@@ -70,6 +80,7 @@ function params(question: Question): Params {
 
 function stopOf(answer: OpenAI.Responses.Response, calls: number): string {
   if (answer.status === 'completed') return calls > 0 ? 'tool' : 'end';
+  if (answer.status === 'failed') return 'error';
   const reason = answer.incomplete_details?.reason;
   if (reason === 'max_output_tokens') return 'length';
   return reason === 'content_filter' ? 'filter' : String(reason ?? answer.status);
@@ -96,7 +107,8 @@ function read(answer: OpenAI.Responses.Response, headers: Headers): Answer {
       tools.push({ id: item.call_id, name: item.name, args: parsed(item.arguments) });
     } else throw new Error(`an item of type ${item.type}`);
   }
-  const cacheWrite = (usage?.input_tokens_details as { cache_write_tokens?: number } | undefined)?.cache_write_tokens;
+  const cacheWrite = (usage?.input_tokens_details as { cache_write_tokens?: number } | undefined)
+    ?.cache_write_tokens;
   return {
     read: decoded({
       text,

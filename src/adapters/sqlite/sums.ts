@@ -1,0 +1,152 @@
+import { decodeWho, type ExchangeHead, whoText } from '../journal/exchange-text.ts';
+import { PER_BUCKET } from './places.ts';
+import { facetOf } from './postings.ts';
+import { hourOf, type RollupKey, type Sums } from './rollups.ts';
+
+/** Names come from clients; a longer one is cut where it is indexed (the record keeps all of it). */
+const MAX_NAME_LENGTH = 256;
+const MAX_TAGS = 16;
+
+/** Exchanges of a batch that count in the same row of the rollups and started within the same ten seconds. */
+export interface Sum {
+  readonly rollup: RollupKey;
+  /** What the exchanges are found by. */
+  readonly facets: readonly string[];
+  readonly sums: Sums;
+  readonly places: number[];
+}
+
+interface Shared extends Sum {
+  /** The same exchanges again, by tag. */
+  readonly tagged: Map<string, Sum>;
+}
+
+/** Adds up a batch. */
+export class BatchSums {
+  /** By time and kind, then by who. */
+  readonly #all = new Map<string, Map<string, Shared>>();
+  #name = '';
+  #named = new Map<string, Shared>();
+
+  /** `text` is the exchange's, `place` its number in the log. */
+  add(head: ExchangeHead, text: string, place: number): void {
+    const shared = this.#shared(head, whoText(text), place);
+    count(shared, head, place);
+    if (head[14] === null) {
+      return;
+    }
+    for (const [tag, value] of indexedTags(head[14])) {
+      // The length keeps apart what clients write.
+      const name = `${tag.length} ${tag}${value}`;
+      let sum = shared.tagged.get(name);
+      if (sum === undefined) {
+        const facets = [facetOf.tag(tag, value), facetOf.tagName(tag)];
+        sum = { rollup: { ...shared.rollup, tag, value }, facets, sums: noSums(), places: [] };
+        shared.tagged.set(name, sum);
+      }
+      count(sum, head, place);
+    }
+  }
+
+  *[Symbol.iterator](): Generator<Sum> {
+    for (const named of this.#all.values()) {
+      for (const shared of named.values()) {
+        yield shared;
+        yield* shared.tagged.values();
+      }
+    }
+  }
+
+  #shared(head: ExchangeHead, who: string, place: number): Shared {
+    const hour = hourOf(head[0]);
+    // A model nobody serves is the client's invention, so it gets no row of its own.
+    const served = head[3] !== 'model_not_found';
+    const name = `${hour} ${Math.floor(place / PER_BUCKET)} ${served}`;
+    if (name !== this.#name) {
+      this.#name = name;
+      this.#named = this.#all.get(name) ?? new Map();
+      this.#all.set(name, this.#named);
+    }
+    let shared = this.#named.get(who);
+    if (shared === undefined) {
+      shared = sharedBy(who, hour, served);
+      this.#named.set(who, shared);
+    }
+    return shared;
+  }
+}
+
+/** Every facet an exchange is found by. */
+export function facetsOf(head: ExchangeHead, text: string): string[] {
+  const sums = new BatchSums();
+  sums.add(head, text, 0);
+  return [...[...sums].flatMap(({ facets }) => facets), ...ownFacets(head)];
+}
+
+/** Those that few exchanges have, or share. */
+export function ownFacets(head: ExchangeHead): string[] {
+  const facets: string[] = [];
+  if (head[1] >= 300) {
+    facets.push(facetOf.status(head[1]));
+  }
+  if (head[4] !== null) {
+    facets.push(facetOf.request(cut(head[4])));
+  }
+  return facets;
+}
+
+/** A name as it is indexed. */
+export function cut(name: string): string {
+  return name.length > MAX_NAME_LENGTH ? name.slice(0, MAX_NAME_LENGTH) : name;
+}
+
+function sharedBy(who: string, hour: number, served: boolean): Shared {
+  const [key, name, provider, user] = decodeWho(who);
+  const model = cut(name);
+  const facets = [facetOf.model(model)];
+  if (key !== null) {
+    facets.push(facetOf.key(key));
+  }
+  if (provider !== null) {
+    facets.push(facetOf.provider(provider));
+  }
+  const rollup = {
+    hour,
+    tag: '',
+    value: '',
+    key: key ?? '',
+    model: served ? model : '',
+    provider: provider ?? '',
+    user: cut(user ?? ''),
+  };
+  return { rollup, facets, sums: noSums(), places: [], tagged: new Map() };
+}
+
+function noSums(): Sums {
+  return [0, 0, 0, 0, 0, 0, 0, 0];
+}
+
+function count({ sums, places }: Sum, head: ExchangeHead, place: number): void {
+  places.push(place);
+  sums[0] += 1;
+  sums[1] += head[2] === 'answered' ? 0 : 1;
+  sums[2] += whole(head[5] ?? 0);
+  sums[3] += whole(head[6] + head[11]);
+  sums[4] += whole(head[7]);
+  sums[5] += whole(head[8] + head[9]);
+  // As `completionTokens`.
+  sums[6] += whole(head[10] + head[12]);
+  sums[7] += whole(head[13]);
+}
+
+function indexedTags(tags: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(tags)
+    .filter(([name]) => name !== '')
+    .slice(0, MAX_TAGS)
+    .map(([name, value]) => [cut(name), cut(value)]);
+}
+
+/** STRICT integer columns refuse fractions, and one odd figure must not stop the journal. */
+function whole(count: number): number {
+  return Number.isFinite(count) ? Math.min(Math.max(0, Math.round(count)), Number.MAX_SAFE_INTEGER) : 0;
+}

@@ -1,5 +1,6 @@
 import type { PlanName } from '../core/cost/exchange.ts';
 import { SluiceError, unsupported } from '../core/errors/error.ts';
+import { refuseIncapable } from '../core/translation/capabilities.ts';
 import { choosePlan } from '../core/translation/plan.ts';
 import type { ChatCodec } from '../formats/codec.ts';
 import type { Framing } from '../formats/frame.ts';
@@ -212,6 +213,10 @@ export function accountFor(deployment: Deployment, credential: string | undefine
 export function prepare(exchange: Routed, deployment: Deployment, credential: string | undefined): Prepared {
   const { endpoint, codec } = chooseEndpoint(exchange, deployment);
   refuseForeignState(exchange, deployment, codec);
+  // A catalog price means that the catalog knows this very model at this vendor.
+  if (deployment.price?.source === 'catalog' && deployment.provider.vendor.local !== true) {
+    refuseIncapable({ ...exchange.envelope, bytes: exchange.raw.length }, deployment.profile);
+  }
   const fields = codec.id === exchange.codec.id ? patches(exchange, deployment, { codec, endpoint }) : {};
   const plan = choosePlanFor(exchange, deployment, { endpoint, codec, fields });
   const { provider } = deployment;

@@ -28,7 +28,10 @@ const days = Number(process.argv[5] ?? 0);
 const perMs = days > 0 ? total / (days * 86_400_000) : 16;
 const directory = mkdtempSync(join(tmpdir(), 'sluice-measure-'));
 const journal = openJournal({ directory: join(directory, 'journal'), clock: systemClock, durability });
-const { store, ledger } = await openSqlite({ directory, journal, clock: systemClock, log: quietLog });
+/** The time of the data, so that days are summed up when they are over. */
+let now = NOON;
+const clock = { ...systemClock, now: () => now };
+const { store, ledger } = await openSqlite({ directory, journal, clock, log: quietLog });
 
 const RATES = {
   input: 2_500_000,
@@ -101,6 +104,7 @@ function settled(index: number): ExchangeRecord {
 
 async function run(into: Pick<Ledger, 'hold' | 'settle'>, from: number, count: number): Promise<void> {
   for (let start = from; start < from + count; start += IN_FLIGHT) {
+    now = NOON + Math.floor(start / perMs);
     const indexes = Array.from({ length: IN_FLIGHT }, (_, offset) => start + offset);
     await Promise.all(indexes.map((index) => into.hold(held(index))));
     await Promise.all(indexes.map((index) => into.settle(settled(index))));
@@ -160,6 +164,10 @@ await ledger.settle(
   exchange('exc_rare', { startedAt: NOON + 1, keyId: 'key_rare', model: 'model-rare', status: 503 }),
 );
 await ledger.flush();
+if (days > 0) {
+  // Once around the maintenance, which sums up the days.
+  await new Promise((resolve) => setTimeout(resolve, 62_000));
+}
 await time('newest 100', () => store.exchanges.list({}, page));
 await time('100 from the middle', () => store.exchanges.list({ to: middle }, page));
 await time('100 of a key', () => store.exchanges.list({ keyId: 'key_1' }, page));

@@ -44,11 +44,11 @@ export class ClientConnection {
     return new Promise((resolve) => this.#socket.once('connect', resolve));
   }
 
-  /** Sends one request; `keep`: the answer's text is collected for `kept`. */
-  send(bytes, keep = false) {
+  /** Sends one request; `keep`: the answer's text is collected for `kept`; `due`: when it should have been sent. */
+  send(bytes, { keep = false, due = performance.now() } = {}) {
     this.#kept = keep ? [] : undefined;
     this.firstAt = 0;
-    this.sentAt = performance.now();
+    this.sentAt = due;
     this.#socket.write(bytes);
   }
 

@@ -87,11 +87,15 @@ function summary(rounds) {
   };
 }
 
+/** Targets that have been under load before. */
+const warm = new WeakSet();
+
 /**
  * Runs until the compiler has seen enough. Counted in requests, because on a crowded machine a time says little; the time
  * only ends it.
  */
 async function warmUp(peer, target, { what, plan }) {
+  warm.add(target);
   const deadline = Date.now() + plan.warmUpLimitMs;
   let requests = 0;
   while (requests < plan.warmUpRequests && Date.now() < deadline) {
@@ -130,8 +134,13 @@ export async function measureSaturation(peer, targets, { scenario, plan, say }) 
 /** Interleaved paced rounds; the samples of all rounds are pooled. Values in ms. */
 export async function measurePaced(peer, targets, { scenario, plan, say }) {
   const what = { ...scenario, bytes: 600, warmMs: plan.pacedWarmMs, ms: plan.pacedMs };
+  if (!warm.has(targets.sluice)) {
+    const saturating = { bytes: 600, stream: scenario.stream, connections: 64 };
+    for (const name of ['bare', 'sluice']) await warmUp(peer, targets[name], { what: saturating, plan });
+  }
   const waits = { direct: [], bare: [], sluice: [] };
   const p99s = { direct: [], bare: [], sluice: [] };
+  const missed = { direct: 0, bare: 0, sluice: 0 };
   for (let index = 0; index < plan.rounds; index++) {
     say(`${scenario.title}: round ${index + 1} of ${plan.rounds}`);
     for (const name of index === 0 ? ['direct', 'bare', 'sluice'] : ['bare', 'sluice']) {
@@ -139,14 +148,16 @@ export async function measurePaced(peer, targets, { scenario, plan, say }) {
       if (target.pid !== undefined) await untilIdle(target.pid);
       const result = await run(peer, target, what);
       const samples = scenario.stream ? result.firsts : result.waits;
+      missed[name] += result.missed;
       waits[name].push(...samples);
-      p99s[name].push(percentile(samples, 0.99));
+      if (samples.length > 0) p99s[name].push(percentile(samples, 0.99));
     }
   }
   const of = (name) => ({
     p50: percentile(waits[name], 0.5),
     p99: median(p99s[name]),
     samples: waits[name].length,
+    missed: missed[name],
   });
   return { ...scenario, direct: of('direct'), bare: of('bare'), sluice: of('sluice') };
 }

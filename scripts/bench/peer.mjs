@@ -42,7 +42,7 @@ async function openConnections(count, bytes, run) {
   const answered = new Promise((resolve) => {
     resolveOne = resolve;
   });
-  connections[0].send(bytes, true);
+  connections[0].send(bytes, { keep: true });
   await Promise.race([answered, failure]);
   check(connections[0].kept, run.stream);
   return { connections, state, failure };
@@ -97,9 +97,16 @@ async function saturate(run) {
   return { ...result, total, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) };
 }
 
-/** One request at a time for each number, on whichever connection is idle. */
+/** Further waiting for answers after the last request was due, at most. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * One request for each number, on whichever connection is idle. Where none is, the request waits, and its wait counts from
+ * when it was due: who falls behind is not spared.
+ */
 class Pacer {
   #run;
+  #waiting = [];
   #idle;
   #template;
   #markAt;
@@ -116,14 +123,18 @@ class Pacer {
     opened.state.finished = (connection) => this.#finished(connection);
   }
 
-  send(number) {
+  send(number, due) {
+    this.open++;
     const connection = this.#idle.pop();
-    if (connection === undefined) throw new Error('the gateway fell behind the paced load');
+    if (connection === undefined) this.#waiting.push({ number, due });
+    else this.#sendOn(connection, { number, due });
+  }
+
+  #sendOn(connection, { number, due }) {
     const bytes = Buffer.from(this.#template);
     bytes.latin1Write(String(number).padStart(MARK_DIGITS, '0'), this.#markAt);
     this.#numbers.set(connection, number);
-    this.open++;
-    connection.send(bytes);
+    connection.send(bytes, { due });
   }
 
   #finished(connection) {
@@ -134,7 +145,9 @@ class Pacer {
       if (this.#run.stream) this.firsts.push(connection.firstAt - connection.sentAt - held);
     }
     this.open--;
-    this.#idle.push(connection);
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#idle.push(connection);
+    else this.#sendOn(connection, next);
   }
 }
 
@@ -153,19 +166,13 @@ async function pace(run) {
   let sent = 0;
   await Promise.race([
     opened.failure,
-    new Promise((resolve, reject) => {
+    new Promise((resolve) => {
+      const last = begin + ((count + warmCount) / run.rate) * 1000;
       const tick = setInterval(() => {
-        const due = Math.min(
-          count + warmCount,
-          Math.floor(((performance.now() - begin) * run.rate) / 1000) + 1,
-        );
-        try {
-          while (sent < due) pacer.send(sent++);
-        } catch (error) {
-          clearInterval(tick);
-          reject(error);
-        }
-        if (sent === count + warmCount && pacer.open === 0) {
+        const now = performance.now();
+        const due = Math.min(count + warmCount, Math.floor(((now - begin) * run.rate) / 1000) + 1);
+        for (; sent < due; sent++) pacer.send(sent, now);
+        if ((sent === count + warmCount && pacer.open === 0) || now > last + PATIENCE_MS) {
           clearInterval(tick);
           resolve();
         }
@@ -173,7 +180,7 @@ async function pace(run) {
     }),
   ]);
   for (const connection of opened.connections) connection.close();
-  return { total: sent + 1, waits: pacer.waits, firsts: pacer.firsts };
+  return { total: sent + 1, missed: pacer.open, waits: pacer.waits, firsts: pacer.firsts };
 }
 
 process.on('message', async (run) => {

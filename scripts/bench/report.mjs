@@ -105,7 +105,7 @@ function figureTable(list) {
 }
 
 /** What a reader must know before believing the figures. */
-function warnings({ saturation, pinned }) {
+function warnings({ saturation, paced, pinned }) {
   const lines = [];
   if (!pinned)
     lines.push('Processes were not pinned to cores: requests per second are not those of one core.');
@@ -128,6 +128,14 @@ function warnings({ saturation, pinned }) {
           `${title}: ${name} kept its core busy only ${Math.round(side.share * 100)} % of the time; the load generator was the limit, so CPU per request is the figure to compare.`,
         );
       }
+    }
+  }
+  for (const { title, bare, sluice } of paced) {
+    for (const [name, side] of [
+      ['bare', bare],
+      ['sluice', sluice],
+    ]) {
+      if (side.missed > 0) lines.push(`${title}: ${side.missed} answers of ${name} did not come in time.`);
     }
   }
   return lines;

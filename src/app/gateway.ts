@@ -44,6 +44,7 @@ import { createOperatorHandlers } from './operator-handlers.ts';
 import { expandPath, shippedFile } from './paths.ts';
 import { createChat, createOperations } from './pipelines.ts';
 import { createResilience, type Resilience } from './resilience.ts';
+import { memoryShare, Traffic } from './traffic.ts';
 
 /** How to open a gateway. */
 export interface GatewayOptions {
@@ -53,6 +54,8 @@ export interface GatewayOptions {
   readonly catalog: Catalog;
   readonly log: Log;
   readonly version: string;
+  /** Share of the memory in use, 0 to 1; measured when absent. */
+  readonly memory?: () => number;
 }
 
 /** A running gateway. */
@@ -134,35 +137,6 @@ async function openAdapters(config: Config, dataDir: string, log: Log): Promise<
     limiter: new RateLimiter(),
     log,
   };
-}
-
-/** Counts what is running, so that a drain knows when the last answer is out. */
-class Traffic {
-  #running = 0;
-  #idle: (() => void) | undefined;
-  draining = false;
-
-  get running(): number {
-    return this.#running;
-  }
-
-  add(): void {
-    this.#running++;
-  }
-
-  remove(): void {
-    this.#running--;
-    if (this.#running === 0) this.#idle?.();
-  }
-
-  /** Resolves when nothing runs any more, or after `ms`. */
-  async idle(clock: Clock, ms: number): Promise<void> {
-    if (this.#running === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#idle = resolve;
-      clock.after(ms, resolve);
-    });
-  }
 }
 
 function dataPlanePorts(parts: {
@@ -274,7 +248,7 @@ function openControl(opened: Opened, address: { url: () => string; ready: () => 
 async function serve(opened: Opened): Promise<Gateway> {
   const { adapters, directory, live } = opened;
   const { config, log } = opened.options;
-  const traffic = new Traffic();
+  const traffic = new Traffic({ ...adapters, memory: opened.options.memory ?? memoryShare });
   const ready = () => !traffic.draining;
   let running: RunningServer | undefined;
   const url = () => urlOf(live.config, running?.port ?? config.server.port);
@@ -300,7 +274,11 @@ async function serve(opened: Opened): Promise<Gateway> {
     portalFolder: shippedFile('./portal', '../../dist/portal'),
   });
   running = server;
-  const expiry = setInterval(() => adapters.book.expire(adapters.clock.now()), 60_000);
+  const expiry = setInterval(() => {
+    adapters.book.expire(adapters.clock.now());
+    adapters.limiter.sweep(adapters.clock.monotonic());
+    adapters.admission.sweep();
+  }, 60_000);
   expiry.unref();
   return {
     url: url(),
@@ -312,6 +290,7 @@ async function serve(opened: Opened): Promise<Gateway> {
       traffic.draining = true;
       clearInterval(expiry);
       await traffic.idle(adapters.clock, live.config.server.drain_timeout_ms);
+      traffic.close();
       await server.close();
       await live.close();
       await closeAdapters(adapters);

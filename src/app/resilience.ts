@@ -19,10 +19,11 @@ export function createResilience(ports: { readonly clock: Clock; readonly metric
   const { clock, metrics } = ports;
   const fleet = new Fleet();
   metrics.gauge('sluice_circuit_open', () =>
-    fleet.view(clock.monotonic()).map(({ id, state }) => ({
-      labels: { deployment: id },
-      value: state === 'closed' ? 0 : 1,
-    })),
+    fleet
+      .view(clock.monotonic())
+      // Names that only a client made up never answered, and no circuit of theirs ever opened.
+      .filter(({ state, latencyMs }) => state !== 'closed' || latencyMs !== undefined)
+      .map(({ id, state }) => ({ labels: { deployment: id }, value: state === 'closed' ? 0 : 1 })),
   );
   return {
     fleet,

@@ -104,11 +104,14 @@ function auditDetails(input: Readonly<Record<string, unknown>>): object {
 
 function registerJson(app: FastifyInstance, ports: AdminPorts, name: EndpointName): void {
   const definition: Endpoint = CONTRACT[name];
+  const callers = new WeakMap<FastifyRequest, Caller>();
   app.route({
     method: definition.method,
     url: definition.path,
+    // Before the body is read: nothing of a stranger's is parsed.
+    onRequest: async (request) => void callers.set(request, await authorize(ports, request, definition)),
     handler: async (request, reply) => {
-      const caller = await authorize(ports, request, definition);
+      const caller = callers.get(request) ?? (await authorize(ports, request, definition));
       const input = parseInput(definition, request);
       if (name === 'openSession') return openSession(ports, request, reply);
       if (definition.audit !== undefined) {

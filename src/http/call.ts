@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Admittance } from '../core/resilience/overload.ts';
 import type { ClientDialect } from '../formats/codec.ts';
 import type { Called, Direct } from '../pipeline/call.ts';
 import type { Stage } from '../pipeline/compose.ts';
@@ -29,8 +30,13 @@ export interface DataPlanePorts {
   readonly log: Log;
   /** New work is refused while the process drains. */
   readonly draining: () => boolean;
-  /** Called around every exchange, so that a drain can wait for the last one. */
-  readonly inFlight: { add(): void; remove(): void; readonly running: number };
+  /** What is running, so that a drain can wait for the last one, and what may be taken on. */
+  readonly inFlight: {
+    /** A request begins; returns what to call at its end. `cancel` gives it up when memory is all but gone. */
+    add(cancel: () => void): () => void;
+    readonly running: number;
+    readonly admittance: Admittance;
+  };
   /** Requests worked on at once; above it new ones are refused. */
   readonly maxInFlight: () => number;
 }

@@ -55,11 +55,27 @@ export function isDataPlanePath(path: string): boolean {
   );
 }
 
-/** Why no request at all can be taken on right now. */
-function busy(ports: DataPlanePorts): SluiceError | undefined {
+/** A body above this is large: refused first when memory runs short. Bytes. */
+const LARGE_BODY_BYTES = 256 * 1024;
+/** When a client turned away by overload may come back. Seconds. */
+const OVERLOAD_RETRY_S = 2;
+
+function isLarge(request: IncomingMessage): boolean {
+  const length = Number(request.headers['content-length'] ?? Number.NaN);
+  // A chunked body may become anything.
+  return length > LARGE_BODY_BYTES || request.headers['transfer-encoding'] !== undefined;
+}
+
+/** Why this request cannot be taken on right now. */
+function busy(ports: DataPlanePorts, request: IncomingMessage): SluiceError | undefined {
   if (ports.draining())
     return new SluiceError('draining', 'The gateway is shutting down; try again in a moment.');
-  if (ports.inFlight.running <= ports.maxInFlight()) return undefined;
+  const { admittance, running } = ports.inFlight;
+  if (admittance === 'nothing' || admittance === 'cancel' || (admittance === 'no_large' && isLarge(request)))
+    return new SluiceError('overloaded', 'The gateway is overloaded; try again in a moment.', {
+      retryAfterS: OVERLOAD_RETRY_S,
+    });
+  if (running <= ports.maxInFlight()) return undefined;
   return new SluiceError(
     'overloaded',
     'The gateway works on as many requests as it may (`server.max_in_flight`); try again in a moment.',
@@ -81,9 +97,9 @@ export async function serveDataPlane(
   const dialect = dialectOf(path, request.headers);
   // What was refused unread may be followed by anything.
   if (refused !== undefined) response.shouldKeepAlive = false;
-  ports.inFlight.add();
+  const done = ports.inFlight.add(() => response.destroy());
   try {
-    const refusal = refused ?? busy(ports);
+    const refusal = refused ?? busy(ports, request);
     if (refusal !== undefined) throw refusal;
     const found = findRoute(request.method ?? '', path);
     if (found === undefined) throw unknownRoute(request.method ?? '', path);
@@ -97,6 +113,6 @@ export async function serveDataPlane(
     }
     sendError(response, failure, { codec: dialect, requestId });
   } finally {
-    ports.inFlight.remove();
+    done();
   }
 }

@@ -68,7 +68,28 @@ export function sendError(
     error.facts.retryAfterS ?? (error.status === 503 || error.status === 429 ? 1 : undefined);
   if (retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfter)));
   response.writeHead(status, headers);
-  response.end(text);
+  if (response.req.complete) response.end(text);
+  else endAfterBody(response, text);
+}
+
+/** How long a client may go on sending a body that nobody wants. */
+const UNWANTED_BODY_MS = 1000;
+
+/**
+ * Ends an answer whose request is still arriving. Closing a socket with unread bytes resets it, and the client would lose
+ * the answer: it is written at once, and what still comes is thrown away for a moment.
+ */
+function endAfterBody(response: ServerResponse, text: string): void {
+  response.write(text);
+  const { req } = response;
+  const end = (): void => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, UNWANTED_BODY_MS);
+  req.once('end', end);
+  req.once('close', end);
+  req.resume();
 }
 
 /** What ids of answers begin with in each dialect. */

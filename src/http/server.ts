@@ -4,7 +4,7 @@ import fastifyCookie from '@fastify/cookie';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyStatic from '@fastify/static';
 import { type FastifyInstance, fastify } from 'fastify';
-import { SluiceError } from '../core/errors/error.ts';
+import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import { type AdminPorts, adminError, registerAdmin } from './admin.ts';
@@ -83,7 +83,13 @@ async function buildApp(
     serverFactory: (handler) => serve(handler),
     bodyLimit: 2 * 1024 * 1024,
     logger: false,
-    routerOptions: { ignoreTrailingSlash: false },
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 1000 },
+    // Ours answers on the whole server, see `guardConnections`.
+    clientErrorHandler: () => undefined,
+    frameworkErrors: (_error, _request, reply) => {
+      const { body } = adminError(badRequest('path', 'The path of this request is not valid.'));
+      reply.code(400 as never).send(body as never);
+    },
   });
   await app.register(fastifyCookie);
   await app.register(fastifyHelmet, {
@@ -161,6 +167,8 @@ export async function listen(config: ServerConfig, ports: ServerPorts): Promise<
         maxHeaderSize: config.maxHeaderBytes,
         headersTimeout: config.headerTimeoutMs,
         requestTimeout: 0,
+        // The guard answers requests without `Host`, in the path's own dialect.
+        requireHostHeader: false,
         keepAliveTimeout: config.keepAliveTimeoutMs,
         connectionsCheckingInterval: 1000,
         noDelay: true,

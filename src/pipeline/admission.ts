@@ -55,8 +55,12 @@ function isPlace(value: Place | Refused): value is Place {
   return 'deployment' in value;
 }
 
-function tokensOf(exchange: Asking): number {
-  return promptEstimate(exchange) + (exchange.envelope.maxOutputTokens ?? 0);
+/** How long this request may wait for a deployment: the queue's patience or the client's own, milliseconds. */
+function patience(exchange: Asking, deployment: Deployment, now: number): number {
+  const { timeoutMs } = exchange.client;
+  const { maxWaitMs } = deployment.queue;
+  if (timeoutMs === undefined) return maxWaitMs;
+  return Math.max(0, Math.min(maxWaitMs, timeoutMs - (now - exchange.startedMono)));
 }
 
 /**
@@ -88,6 +92,11 @@ export class Admission {
     return this.#lines.get(deployment.id)?.queue.length ?? 0;
   }
 
+  /** Forgets limits' counts of deployments nobody calls any more. Call it now and then. */
+  sweep(): void {
+    this.#limiter.sweep(this.#clock.monotonic());
+  }
+
   /** A place now, or `undefined`. Nobody is let through while others wait. */
   tryEnter(exchange: Asking, deployment: Deployment): Place | undefined {
     if (this.waiting(deployment) > 0) return undefined;
@@ -105,7 +114,7 @@ export class Admission {
     if (this.waiting(deployment) === 0) {
       const found = this.#ask(exchange, deployment, false);
       if (isPlace(found)) return found;
-      if (found.waitMs > queue.maxWaitMs) {
+      if (found.waitMs > patience(exchange, deployment, this.#clock.monotonic())) {
         const forced = found.resting && last ? this.#ask(exchange, deployment, true) : found;
         if (isPlace(forced)) return forced;
         throw this.#refusal(deployment, forced.waitMs);
@@ -117,7 +126,7 @@ export class Admission {
 
   #wait(exchange: Asking, deployment: Deployment): Promise<Place> {
     const line = this.#lineOf(deployment);
-    const { maxWaitMs } = deployment.queue;
+    const waitMs = patience(exchange, deployment, this.#clock.monotonic());
     const tenant = exchange.principal.key?.id ?? exchange.client.address;
     this.#metrics.count('sluice_upstream_queued_total', { provider: deployment.provider.name });
     return new Promise((resolve, reject) => {
@@ -131,7 +140,7 @@ export class Admission {
         leave();
         reject(new SluiceError('client_closed', 'The client left while it waited for the provider.'));
       };
-      const cancel = this.#clock.after(maxWaitMs, () => {
+      const cancel = this.#clock.after(waitMs, () => {
         leave();
         const found = this.#ask(exchange, deployment, false);
         if (isPlace(found)) resolve(found);
@@ -174,11 +183,14 @@ export class Admission {
 
   #ask(exchange: Asking, deployment: Deployment, ignoreRests: boolean): Place | Refused {
     const now = this.#clock.monotonic();
-    const tokens = tokensOf(exchange);
+    const prompt = promptEstimate(exchange);
+    const tokens = prompt + (exchange.envelope.maxOutputTokens ?? 0);
+    // The estimate is made to be too high, and what a header leaves is not to be given away: half of it is the likely size.
+    const need = { tokens: prompt / 2, ignoreRests };
     const own = ownCredential(exchange, deployment);
     const choice =
       own === undefined
-        ? this.#fleet.chooseCredential(deployment, { tokens, ignoreRests }, now)
+        ? this.#fleet.chooseCredential(deployment, need, now)
         : ({ ready: true, index: undefined } as const);
     if (!choice.ready) return choice;
     const leases: Lease[] = [];
@@ -191,7 +203,7 @@ export class Admission {
       leases.push(decision.lease);
     }
     const { index } = choice;
-    const call = this.#fleet.begin(deployment, { index, tokens }, now);
+    const call = this.#fleet.begin(deployment, { index, tokens: need.tokens }, now);
     const credential = own ?? (index === undefined ? undefined : deployment.provider.credentials[index]);
     return this.#place({ deployment, credential, index, call, leases, own: own !== undefined });
   }

@@ -66,10 +66,11 @@ export async function violations(page: Page): Promise<string[]> {
   );
 }
 
-/** Writes `test/artefacts/portal-NAME.png`. */
+/** Writes `test/artefacts/portal-NAME.png`, of the whole page unless a dialog covers the window. */
 export async function picture(page: Page, name: string): Promise<void> {
+  const fullPage = (await page.getByRole('dialog').count()) === 0;
   await page.evaluate('window.scrollTo(0, 0)');
-  await page.screenshot({ path: `${ARTEFACTS}portal-${name}.png`, fullPage: true });
+  await page.screenshot({ path: `${ARTEFACTS}portal-${name}.png`, fullPage });
 }
 
 /** Why a page can be scrolled sideways: the outermost elements that stick out; none when it cannot. */

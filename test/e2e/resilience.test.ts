@@ -144,6 +144,38 @@ describe('circuit breaker', () => {
   });
 });
 
+describe('failover', () => {
+  it('adds at most 5 ms to the attempts themselves', async () => {
+    const a = await upstream(down);
+    const b = await upstream(chatAnswer('from b'));
+    const running = await gateway(
+      { a, b },
+      `models: { pair: { deployments: ["a/m", "b/m"], strategy: priority, ${ONCE}, circuit: { failures: 1000, failure_percent: 100, min_requests: 100000 } } }`,
+    );
+    for (let n = 0; n < 30; n++) expect((await ask(running, 'pair')).text).toContain('from b');
+    expect(a.seen).toHaveLength(30);
+    const { data } = await running.client.call('listExchanges', { limit: 20 });
+    const added: number[] = [];
+    for (const { id } of data) {
+      const { latency_ms, attempts_detail } = await running.client.call('getExchange', { id });
+      expect(attempts_detail).toHaveLength(2);
+      added.push(latency_ms - attempts_detail.reduce((sum, attempt) => sum + attempt.latency_ms, 0));
+    }
+    const median = added.sort((one, other) => one - other)[10] ?? Number.NaN;
+    process.stdout.write(`failover adds ${median.toFixed(2)} ms (median of 20)\n`);
+    expect(median).toBeLessThanOrEqual(5);
+  });
+
+  it('keeps what it knows when the configuration is loaded again', async () => {
+    const a = await upstream(down);
+    const running = await gateway({ a }, `models: { only: { deployments: ["a/m"], ${ONCE} } }`);
+    for (let n = 0; n < 5; n++) await ask(running, 'only');
+    running.gateway.reload();
+    await expect.poll(() => running.logged.some((line) => line.includes('config.loaded'))).toBe(true);
+    expect((await deployments(running)).get('a/m')?.state).toBe('open');
+  });
+});
+
 describe('credentials', () => {
   const pool = (url: string, keys: string, more = '') => `
 version: 1
@@ -300,4 +332,307 @@ describe('a stream that only pings', () => {
     expect(text).toContain('event: error');
     expect(text).not.toContain('message_stop');
   });
+});
+
+describe('balancing', () => {
+  const hold = (ms: number, name: string) => later(ms, chatAnswer(`from ${name}`));
+
+  it('least_busy sends what comes meanwhile to the one with less in flight', async () => {
+    const a = await upstream(hold(400, 'a'));
+    const b = await upstream(hold(10, 'b'));
+    const running = await gateway(
+      { a, b },
+      'models: { m: { deployments: ["a/m", "b/m"], strategy: least_busy } }',
+    );
+    // Until one hangs at the slow place; whatever comes then goes to the other.
+    const waiting = [];
+    while (a.seen.length === 0) {
+      waiting.push(ask(running, 'm'));
+      await expect.poll(() => a.seen.length + b.seen.length).toBe(waiting.length);
+    }
+    const before = b.seen.length;
+    for (let n = 0; n < 5; n++) await ask(running, 'm');
+    expect(b.seen.length - before).toBe(5);
+    await Promise.all(waiting);
+  });
+
+  it('lowest_latency and the suffix :fast find the faster place', async () => {
+    const a = await upstream(hold(60, 'a'));
+    const b = await upstream(hold(1, 'b'));
+    const running = await gateway(
+      { a, b },
+      `models:
+  m: { deployments: ["a/m", "b/m"], strategy: lowest_latency }
+  p: { deployments: ["a/m", "b/m"], strategy: priority }`,
+    );
+    for (let n = 0; n < 3; n++) await ask(running, 'm');
+    const before = b.seen.length;
+    for (let n = 0; n < 10; n++) await ask(running, 'm');
+    for (let n = 0; n < 5; n++) await ask(running, 'p:fast');
+    expect(b.seen.length - before).toBeGreaterThanOrEqual(13);
+    expect((await ask(running, 'p')).text).toContain('from a');
+  });
+
+  it('keeps a session at the deployment that answered it, until that fails', async () => {
+    const a = await upstream(chatAnswer('from a'));
+    const b = await upstream(chatAnswer('from b'));
+    const running = await gateway(
+      { a, b },
+      `models: { m: { deployments: ["a/m", "b/m"], strategy: weighted, ${ONCE} } }`,
+    );
+    const session = { headers: { 'x-sluice-session': 's-1' } };
+    const first = await ask(running, 'm', session);
+    for (let n = 0; n < 10; n++) expect((await ask(running, 'm', session)).text).toBeTruthy();
+    expect([a.seen.length, b.seen.length].sort()).toEqual([0, 11]);
+    const [home, other] = first.text.includes('from a') ? [a, b] : [b, a];
+    home.behave(down);
+    expect((await ask(running, 'm', session)).status).toBe(200);
+    home.behave(chatAnswer('back'));
+    // Its cache is at the other place by now.
+    const seen = other.seen.length;
+    await ask(running, 'm', session);
+    expect(other.seen.length).toBe(seen + 1);
+  });
+});
+
+describe('upstream limits', () => {
+  function limited(a: TestUpstream, limits: string, queue: string): string {
+    return `version: 1
+providers:
+  a: { type: openai-compatible, base_url: "${a.url}/v1", api_key: k, limits: { ${limits} }, queue: { ${queue} } }
+  z: { type: openai-compatible, base_url: "${a.url}/z", api_key: k }
+models:
+  m: { deployments: ["a/m"], ${ONCE} }
+  spill: { deployments: ["a/m", "z/m"], strategy: priority, ${ONCE} }
+`;
+  }
+
+  /** Answers after `ms` and remembers how many calls ran at once. */
+  function counting(ms: number): { behaviour: Behaviour; most: () => number } {
+    let running = 0;
+    let most = 0;
+    return {
+      most: () => most,
+      behaviour: async (seen, response) => {
+        running++;
+        most = Math.max(most, running);
+        await new Promise((resolve) => setTimeout(resolve, ms));
+        running--;
+        await chatAnswer('done')(seen, response);
+      },
+    };
+  }
+
+  async function started(yaml: string): Promise<TestGateway> {
+    const running = await startGateway({ yaml });
+    open.push(running);
+    return running;
+  }
+
+  it('makes requests wait for a free place instead of refusing them', async () => {
+    const { behaviour, most } = counting(60);
+    const a = await upstream(behaviour);
+    const running = await started(limited(a, 'concurrency: 2', 'max_depth: 50, max_wait_ms: 5000'));
+    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(running, 'm')));
+    for (const { status } of answers) expect(status).toBe(200);
+    expect(most()).toBe(2);
+  });
+
+  it('refuses what exceeds the queue at once, and what waits too long in time, with retry-after', async () => {
+    const { behaviour } = counting(900);
+    const a = await upstream(behaviour);
+    const running = await started(limited(a, 'concurrency: 1', 'max_depth: 1, max_wait_ms: 300'));
+    const busy = ask(running, 'm');
+    await expect.poll(() => a.seen.length).toBe(1);
+    const from = performance.now();
+    const waits = ask(running, 'm').then((told) => ({ ...told, ms: performance.now() - from }));
+    await expect.poll(async () => (await deployments(running)).get('a/m')?.waiting).toBe(1);
+    const over = await ask(running, 'm');
+    expect(performance.now() - from).toBeLessThan(250);
+    for (const told of [over, await waits]) {
+      expect(told.status).toBe(429);
+      expect(told.headers.get('x-sluice-error')).toBe('upstream_rate_limited');
+      expect(Number(told.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    }
+    expect((await waits).ms).toBeGreaterThanOrEqual(290);
+    expect((await busy).status).toBe(200);
+    expect(a.seen).toHaveLength(1);
+  });
+
+  it('does not wait longer than the client’s own time limit', async () => {
+    const { behaviour } = counting(700);
+    const a = await upstream(behaviour);
+    const running = await started(limited(a, 'concurrency: 1', 'max_depth: 5, max_wait_ms: 5000'));
+    const busy = ask(running, 'm');
+    await expect.poll(() => a.seen.length).toBe(1);
+    const from = performance.now();
+    const told = await ask(running, 'm', { headers: { 'x-sluice-timeout-ms': '200' } });
+    expect(told.status).toBe(429);
+    expect(performance.now() - from).toBeLessThan(600);
+    await busy;
+  });
+
+  it('says how long a minute’s limit lasts, when that is longer than anybody may wait', async () => {
+    const a = await upstream(chatAnswer('hi'));
+    const running = await started(limited(a, 'rpm: 2', 'max_depth: 10, max_wait_ms: 1000'));
+    expect((await ask(running, 'm')).status).toBe(200);
+    expect((await ask(running, 'm')).status).toBe(200);
+    const over = await ask(running, 'm');
+    expect(over.status).toBe(429);
+    const after = Number(over.headers.get('retry-after'));
+    expect(after).toBeGreaterThan(50);
+    expect(after).toBeLessThanOrEqual(63);
+    expect(a.seen).toHaveLength(2);
+  });
+
+  it('goes to the next deployment of the model rather than wait', async () => {
+    const { behaviour } = counting(400);
+    const a = await upstream(behaviour);
+    const running = await started(limited(a, 'concurrency: 1', 'max_depth: 10, max_wait_ms: 5000'));
+    const [first, second] = await Promise.all([ask(running, 'spill'), ask(running, 'spill')]);
+    const used = [first, second].map(({ headers }) => headers.get('x-sluice-provider'));
+    expect(used.sort()).toEqual(['a', 'z']);
+  });
+
+  it('serves waiting keys in turn', async () => {
+    const order: string[] = [];
+    const a = await upstream(async (seen, response) => {
+      order.push(String((seen.body['messages'] as { content: string }[])[0]?.content));
+      await later(20, chatAnswer('ok'))(seen, response);
+    });
+    const running = await started(limited(a, 'concurrency: 1', 'max_depth: 50, max_wait_ms: 5000'));
+    const create = async (name: string) => (await running.client.call('createKey', { name })).key;
+    const [greedy, modest] = [await create('greedy'), await create('modest')];
+    const say = (key: string, content: string) =>
+      ask(running, 'm', {
+        headers: { authorization: `Bearer ${key}` },
+        body: { messages: [{ role: 'user', content }] },
+      });
+    const waiting = async () => (await deployments(running)).get('a/m')?.waiting ?? 0;
+    const all = [];
+    for (let n = 0; n < 6; n++) all.push(say(greedy, 'greedy'));
+    await expect.poll(waiting).toBeGreaterThanOrEqual(3);
+    all.push(say(modest, 'modest'));
+    for (const { status } of await Promise.all(all)) expect(status).toBe(200);
+    expect(order).toHaveLength(7);
+    expect(order.indexOf('modest')).toBeLessThan(6);
+  });
+
+  it('lets go of a client that hangs up while it waits', async () => {
+    const { behaviour } = counting(300);
+    const a = await upstream(behaviour);
+    const running = await started(limited(a, 'concurrency: 1', 'max_depth: 10, max_wait_ms: 5000'));
+    const busy = ask(running, 'm');
+    await expect.poll(() => a.seen.length).toBe(1);
+    const controller = new AbortController();
+    const left = ask(running, 'm', { signal: controller.signal }).catch((error: unknown) => error);
+    const waiting = async () => (await deployments(running)).get('a/m')?.waiting;
+    await expect.poll(waiting).toBe(1);
+    controller.abort();
+    await left;
+    await expect.poll(waiting).toBe(0);
+    await busy;
+    expect((await ask(running, 'm')).status).toBe(200);
+    expect(a.seen).toHaveLength(2);
+    const { data } = await running.client.call('listExchanges', { limit: 10 });
+    expect(data.map(({ outcome }) => outcome).sort()).toEqual(['abandoned', 'answered', 'answered']);
+  });
+
+  it('waits when the upstream’s headers say that nothing is left', async () => {
+    const a = await upstream((seen, response) => {
+      response.setHeader('x-ratelimit-limit-requests', '2');
+      response.setHeader('x-ratelimit-remaining-requests', '0');
+      response.setHeader('x-ratelimit-reset-requests', '800ms');
+      return chatAnswer('hi')(seen, response);
+    });
+    const running = await gateway({ a }, `models: { m: { deployments: ["a/m"], ${ONCE} } }`);
+    await ask(running, 'm');
+    const from = performance.now();
+    expect((await ask(running, 'm')).status).toBe(200);
+    expect(performance.now() - from).toBeGreaterThan(300);
+  });
+
+  it('cuts a retry-after of a day and does not wait for it', async () => {
+    const a = await upstream(json(429, { error: { message: 'slow' } }, { 'retry-after': '86400' }));
+    const running = await gateway({ a }, `models: { m: { deployments: ["a/m"], ${ONCE} } }`);
+    const told = await ask(running, 'm');
+    expect(told.status).toBe(429);
+    expect(told.headers.get('retry-after')).toBe('300');
+    expect((await deployments(running)).get('a/m')?.rests_until).not.toBeNull();
+    a.behave(chatAnswer('awake'));
+    expect((await ask(running, 'm')).text).toContain('awake');
+  });
+});
+
+describe('overload', () => {
+  async function pressed(behaviour: Behaviour) {
+    const a = await upstream(behaviour);
+    let share = 0.1;
+    const running = await startGateway({
+      yaml: `version: 1
+providers: { a: { type: openai-compatible, base_url: "${a.url}/v1", api_key: k } }
+models: { m: { deployments: ["a/m"], ${ONCE} } }
+`,
+      memory: () => share,
+    });
+    open.push(running);
+    return {
+      a,
+      running,
+      press: (to: number) => {
+        share = to;
+      },
+      health: async () => (await fetch(`${running.url}/health/live`)).status,
+    };
+  }
+
+  const large = { body: { user: 'x'.repeat(300 * 1024) } };
+
+  it('refuses large requests at 80 % of memory, all new ones at 90 %, and recovers', async () => {
+    const { running, press, health } = await pressed(chatAnswer('hi'));
+    const status = async (more = {}) => (await ask(running, 'm', more)).status;
+    expect([await status(), await status(large)]).toEqual([200, 200]);
+    press(0.82);
+    await expect.poll(() => status(large), { timeout: 3000 }).toBe(503);
+    expect(await status()).toBe(200);
+    press(0.91);
+    await expect.poll(() => status(), { timeout: 3000 }).toBe(503);
+    const told = await ask(running, 'm');
+    expect(told.headers.get('x-sluice-error')).toBe('overloaded');
+    expect(told.headers.get('retry-after')).toBe('2');
+    expect(await health()).toBe(200);
+    press(0.3);
+    await expect.poll(() => status(), { timeout: 3000 }).toBe(200);
+  });
+
+  it('gives up the youngest request at 95 %, and the others go on', async () => {
+    const { a, running, press, health } = await pressed(later(2500, chatAnswer('made it')));
+    const oldest = ask(running, 'm');
+    await expect.poll(() => a.seen.length).toBe(1);
+    const youngest = ask(running, 'm').catch(() => 'cut');
+    await expect.poll(() => a.seen.length).toBe(2);
+    press(0.96);
+    expect(await youngest).toBe('cut');
+    press(0.3);
+    expect(await health()).toBe(200);
+    expect((await oldest).text).toContain('made it');
+    await expect.poll(() => a.seen[1]?.closedEarlyAfterMs).toBeGreaterThan(0);
+  });
+
+  it('sheds new requests while the event loop cannot keep up, and health answers', async () => {
+    const { running, a, health } = await pressed(later(4000, chatAnswer('hi')));
+    const busy = Array.from({ length: 40 }, () => ask(running, 'm'));
+    await expect.poll(() => a.seen.length, { timeout: 5000 }).toBe(40);
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    // Stands still without using the machine: tests of others run beside this one.
+    const stall = setInterval(() => Atomics.wait(cell, 0, 0, 200), 10);
+    let told: Told | undefined;
+    for (let n = 0; n < 5 && told?.status !== 503; n++) {
+      told = await ask(running, 'm', { signal: AbortSignal.timeout(3000) }).catch(() => undefined);
+    }
+    clearInterval(stall);
+    expect(told?.headers.get('x-sluice-error')).toBe('overloaded');
+    expect(await health()).toBe(200);
+    for (const { status } of await Promise.all(busy)) expect(status).toBe(200);
+  }, 30_000);
 });

@@ -29,6 +29,8 @@ export interface TestGatewayOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** An earlier data directory, for restarts. */
   readonly dataDir?: string;
+  /** Pretended share of memory in use. */
+  readonly memory?: () => number;
 }
 
 /** Opens a gateway on a free port with a data directory of its own. */
@@ -51,7 +53,14 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const logged: string[] = [];
   const write = (event: string, fields?: object) => void logged.push(JSON.stringify({ event, ...fields }));
   const log: Log = { info: write, warn: write, error: write };
-  const gateway = await openGateway({ source, config, catalog, log, version: 'test' });
+  const gateway = await openGateway({
+    source,
+    config,
+    catalog,
+    log,
+    version: 'test',
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
+  });
   const adminKey = readAdminKey(dataDir) ?? options.environment?.['SLUICE_ADMIN_KEY'] ?? '';
   return {
     url: gateway.url,

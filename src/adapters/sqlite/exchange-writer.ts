@@ -55,8 +55,8 @@ export class ExchangeWriter {
         }
       }
     }
+    this.#rollups.add(sums);
     for (const sum of sums) {
-      this.#rollups.add(sum.rollup, sum.sums);
       for (const facet of sum.facets) {
         this.#postings.add(facet, sum.places);
       }

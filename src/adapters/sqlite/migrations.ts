@@ -30,6 +30,15 @@ const FIRST = [
     output_tokens INTEGER NOT NULL, latency_ms INTEGER NOT NULL,
     PRIMARY KEY (tag_name, hour, key_id, model, provider, user_name, tag_value)
   ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE rollup_days (
+    tag_name TEXT NOT NULL, hour INTEGER NOT NULL, key_id TEXT NOT NULL, model TEXT NOT NULL,
+    provider TEXT NOT NULL, user_name TEXT NOT NULL, tag_value TEXT NOT NULL,
+    requests INTEGER NOT NULL, errors INTEGER NOT NULL, cost_nano INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL, latency_ms INTEGER NOT NULL,
+    PRIMARY KEY (tag_name, hour, key_id, model, provider, user_name, tag_value)
+  ) STRICT, WITHOUT ROWID`,
+  'CREATE INDEX rollup_days_key ON rollup_days (tag_name, key_id, hour)',
   'CREATE INDEX rollups_key ON rollups (tag_name, key_id, hour)',
   'CREATE INDEX rollups_hour ON rollups (hour)',
   'CREATE TABLE price_overrides (model TEXT PRIMARY KEY, price TEXT NOT NULL, updated_at INTEGER NOT NULL) STRICT',
@@ -42,9 +51,10 @@ const FIRST = [
   ) STRICT`,
   `CREATE TABLE ingest_state (
     id INTEGER PRIMARY KEY CHECK (id = 1), segment INTEGER NOT NULL, position INTEGER NOT NULL,
-    recovered_through INTEGER NOT NULL, raw_bytes INTEGER NOT NULL
+    recovered_through INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,
+    days_through INTEGER NOT NULL
   ) STRICT`,
-  'INSERT INTO ingest_state (id, segment, position, recovered_through, raw_bytes) VALUES (1, 0, 0, 0, 0)',
+  'INSERT INTO ingest_state (id, segment, position, recovered_through, raw_bytes, days_through) VALUES (1, 0, 0, 0, 0, 0)',
 ];
 
 async function first(database: Kysely<unknown>): Promise<void> {

@@ -37,6 +37,8 @@ const INGEST_DELAY_MS = 100;
 const INGEST_RETRY_MS = 1000;
 const FLUSH_TIMEOUT_MS = 60_000;
 const MAINTENANCE_MS = 60_000;
+/** How long after midnight a day is summed up; what comes later costs a little more. */
+const DAY_GRACE_MS = 3_600_000;
 /** A hold this old belongs to no request any more; see `Ingestor.expireHolds`. */
 const HOLD_MAX_AGE_MS = 24 * 3_600_000;
 
@@ -172,6 +174,7 @@ class Maintenance {
       if (Object.keys(limits).length > 0) {
         await this.#channel.call('exchanges', 'prune', [limits], FLUSH_TIMEOUT_MS);
       }
+      await this.#channel.call('ledger', 'sumUpDays', [now - DAY_GRACE_MS], FLUSH_TIMEOUT_MS);
       const lost = await this.#channel.call('ledger', 'expireHolds', [now - HOLD_MAX_AGE_MS]);
       if (Number(lost) > 0) {
         log.error('holds_expired', { count: Number(lost) });

@@ -61,38 +61,41 @@ export class PostingWriter {
   }
 }
 
+interface Posting {
+  readonly last: number;
+  readonly places: Uint8Array | null;
+}
+
 /** Finds and deletes postings. */
 export class PostingReader {
-  readonly #newest: StatementSync;
-  readonly #bucket: StatementSync;
+  readonly #page: StatementSync;
   readonly #prune: StatementSync;
 
   constructor(raw: DatabaseSync) {
-    this.#newest = raw.prepare(
-      'SELECT last FROM postings WHERE facet = ? AND last < CAST(? AS INTEGER) ORDER BY last DESC LIMIT 1',
-    );
-    this.#bucket = raw.prepare(
-      'SELECT last, places FROM postings WHERE facet = ? AND last >= CAST(? AS INTEGER) AND last < CAST(? AS INTEGER)',
+    this.#page = raw.prepare(
+      'SELECT last, places FROM postings WHERE facet = ? AND last < CAST(? AS INTEGER) ORDER BY last DESC LIMIT ?',
     );
     this.#prune = raw.prepare('DELETE FROM postings WHERE facet = ? AND last <= CAST(? AS INTEGER)');
   }
 
   /** Places in `[from, below)` that carry all of the facets (at least one), highest first, in portions. */
   *find(facets: readonly string[], from: number, below: number): Generator<readonly number[]> {
+    const streams = facets.map((facet) => new PostingStream(this.#page, facet));
     // The end of the bucket, not `below`: a posting may begin before it and end behind.
-    let upper = Math.ceil(below / PER_BUCKET) * PER_BUCKET;
+    let end = Math.ceil(below / PER_BUCKET);
+    const lowest = Math.floor(from / PER_BUCKET);
     for (;;) {
-      const newest = facets.map((facet) => this.#newestBefore(facet, upper));
-      const buckets = newest.map((last) => Math.floor(last / PER_BUCKET));
-      const lowest = Math.min(...buckets);
-      if (Math.min(...newest) < from) {
+      // Leapfrog: every stream goes to where the one that is furthest back stands, until all stand in one bucket.
+      const start = end;
+      for (const stream of streams) {
+        end = Math.min(end, stream.seek(end) + 1);
+      }
+      if (end <= lowest) {
         return;
       }
-      if (buckets.every((bucket) => bucket === lowest)) {
-        yield this.#common(facets, lowest).filter((place) => place >= from && place < below);
-        upper = lowest * PER_BUCKET;
-      } else {
-        upper = (lowest + 1) * PER_BUCKET;
+      if (start === end) {
+        yield common(streams, end - 1).filter((place) => place >= from && place < below);
+        end -= 1;
       }
     }
   }
@@ -101,32 +104,74 @@ export class PostingReader {
   prune(facet: string, through: number): void {
     this.#prune.run(facet, through);
   }
+}
 
-  #newestBefore(facet: string, below: number): number {
-    return Number(this.#newest.get(facet, below)?.['last'] ?? -1);
+const FIRST_PAGE = 32;
+const LAST_PAGE = 1024;
+
+/** The postings of one facet, highest first; read in pages that grow, as a seek costs as much as five rows. */
+class PostingStream {
+  readonly #statement: StatementSync;
+  readonly #facet: string;
+  #page: Posting[] = [];
+  #at = 0;
+  #pageSize = FIRST_PAGE;
+  #ended = false;
+
+  constructor(statement: StatementSync, facet: string) {
+    this.#statement = statement;
+    this.#facet = facet;
   }
 
-  #common(facets: readonly string[], bucket: number): number[] {
-    let common: Set<number> | undefined;
-    for (const facet of facets) {
-      const places = this.#places(facet, bucket);
-      common = common === undefined ? places : common.intersection(places);
+  /** The highest bucket below `end` that has a posting, or -1. */
+  seek(end: number): number {
+    const below = end * PER_BUCKET;
+    for (;;) {
+      for (; this.#at < this.#page.length; this.#at += 1) {
+        const last = this.#page[this.#at]?.last ?? 0;
+        if (last < below) {
+          return Math.floor(last / PER_BUCKET);
+        }
+      }
+      if (this.#ended) {
+        return -1;
+      }
+      this.#read(below);
     }
-    return [...(common ?? [])].sort((left, right) => right - left);
   }
 
-  #places(facet: string, bucket: number): Set<number> {
-    const first = bucket * PER_BUCKET;
+  /** The places of a bucket that `seek` has found. */
+  take(bucket: number): Set<number> {
     const found = new Set<number>();
-    for (const { last, places } of this.#bucket.all(facet, first, first + PER_BUCKET)) {
-      if (places instanceof Uint8Array) {
-        for (const offset of new Uint32Array(places.slice().buffer)) {
+    const first = bucket * PER_BUCKET;
+    while (this.seek(bucket + 1) === bucket) {
+      const posting = this.#page[this.#at];
+      if (posting?.places instanceof Uint8Array) {
+        for (const offset of new Uint32Array(posting.places.slice().buffer)) {
           found.add(first + offset);
         }
-      } else {
-        found.add(Number(last));
+      } else if (posting !== undefined) {
+        found.add(posting.last);
       }
+      this.#at += 1;
     }
     return found;
   }
+
+  #read(below: number): void {
+    const behind = Math.min(below, this.#page.at(-1)?.last ?? below);
+    this.#page = this.#statement.all(this.#facet, behind, this.#pageSize) as unknown as Posting[];
+    this.#at = 0;
+    this.#ended = this.#page.length < this.#pageSize;
+    this.#pageSize = Math.min(this.#pageSize * 4, LAST_PAGE);
+  }
+}
+
+function common(streams: readonly PostingStream[], bucket: number): number[] {
+  let places: Set<number> | undefined;
+  for (const stream of streams) {
+    const some = stream.take(bucket);
+    places = places === undefined ? some : places.intersection(some);
+  }
+  return [...(places ?? [])].sort((left, right) => right - left);
 }

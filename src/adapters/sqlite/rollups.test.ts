@@ -7,7 +7,7 @@ import type { ExchangeRecord } from '../../core/cost/exchange.ts';
 import { decodeHead, encodeExchange } from '../journal/exchange-text.ts';
 import { type Database, openDatabase } from './database.ts';
 import { ExchangeWriter } from './exchange-writer.ts';
-import { OVERFLOW, ROLLUP_LIMITS } from './rollups.ts';
+import { OVERFLOW, ROLLUP_LIMITS, sumUpDay } from './rollups.ts';
 import { createUsageStore } from './usage.ts';
 
 let directory: string;
@@ -89,4 +89,51 @@ test('names that run into one another are kept apart', async () => {
   for (const user of users) {
     expect((await usage.total({ user }, 0)).requests).toBe(1);
   }
+});
+
+test('days that are over are summed up, and every answer stays what it was, also with late exchanges', async () => {
+  const hour = 3_600_000;
+  const midnight = NOON - 12 * hour;
+  const writer = new ExchangeWriter(database.raw);
+  // Every five hours over four days with a day missing, and two keys, users and tags.
+  const starts = Array.from({ length: 24 }, (_, index) => midnight + index * 5 * hour).filter(
+    (start) => start < midnight + 24 * hour || start >= midnight + 48 * hour,
+  );
+  const spread = (index: number): Partial<ExchangeRecord> => ({
+    startedAt: starts[index % starts.length] ?? 0,
+    keyId: `key_${index % 2}`,
+    user: `user-${index % 3}`,
+    tags: index % 2 === 0 ? { feature: `f${index % 4}` } : {},
+  });
+  insert(writer, 60, spread);
+  const usage = createUsageStore(database.typed);
+  const answers = async () => {
+    const found: unknown[] = [await usage.totalsByKey(0), await usage.totalsByKey(midnight + 7 * hour)];
+    for (const from of [0, midnight, midnight + 7 * hour, midnight + 30 * hour]) {
+      found.push(await usage.total({ keyId: 'key_1' }, from), await usage.total({}, from));
+      found.push(await usage.total({ tag: { name: 'feature', value: 'f2' } }, from));
+      for (const to of [midnight + 24 * hour, midnight + 55 * hour, midnight + 999 * hour]) {
+        const groupBy = ['tag:feature', 'user'] as const;
+        for (const interval of [undefined, 'day', 'hour'] as const) {
+          const rows = await usage.spend({ from, to, groupBy, interval });
+          found.push(rows.map((row) => JSON.stringify(row)).toSorted());
+        }
+      }
+    }
+    return found;
+  };
+  const before = await answers();
+  expect(sumUpDay(database.raw, midnight + 24 * hour - 1)).toBe(false);
+  while (sumUpDay(database.raw, midnight + 80 * hour));
+  expect(database.raw.prepare('SELECT days_through AS at FROM ingest_state').get()).toEqual({
+    at: midnight + 72 * hour,
+  });
+  expect(count('rollup_days')).toBeGreaterThan(10);
+  expect(await answers()).toEqual(before);
+  // The rows by hour are the truth the days are held against.
+  insert(writer, 20, (index) => ({ ...spread(index), startedAt: midnight + index * 4 * hour }));
+  const late = await answers();
+  database.raw.exec('UPDATE ingest_state SET days_through = 0; DELETE FROM rollup_days');
+  expect(late).toEqual(await answers());
+  expect(late).not.toEqual(before);
 });

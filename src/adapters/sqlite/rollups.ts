@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Hours whose rows are remembered; exchanges that started earlier cost a look into the table. */
 const REMEMBERED_HOURS = 4;
 
@@ -36,22 +37,16 @@ interface Hour {
 
 /** Adds sums to the hourly rows and keeps their number within the limits. */
 export class RollupWriter {
-  readonly #upsert: StatementSync;
+  readonly #hourly: StatementSync;
+  readonly #daily: StatementSync;
+  readonly #daysThrough: StatementSync;
   readonly #ofHour: StatementSync;
   readonly #hours = new Map<number, Hour>();
 
   constructor(raw: DatabaseSync) {
-    this.#upsert = raw.prepare(
-      `INSERT INTO rollups (tag_name, hour, key_id, model, provider, user_name, tag_value, requests, errors,
-         cost_nano, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, latency_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET
-         requests = requests + excluded.requests, errors = errors + excluded.errors,
-         cost_nano = cost_nano + excluded.cost_nano, input_tokens = input_tokens + excluded.input_tokens,
-         cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,
-         cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
-         output_tokens = output_tokens + excluded.output_tokens, latency_ms = latency_ms + excluded.latency_ms`,
-    );
+    this.#hourly = raw.prepare(upsertInto('rollups'));
+    this.#daily = raw.prepare(upsertInto('rollup_days'));
+    this.#daysThrough = raw.prepare('SELECT days_through FROM ingest_state');
     this.#ofHour = raw.prepare(
       `SELECT tag_name AS tag, key_id AS key, model, provider, user_name AS user, tag_value AS value
        FROM rollups WHERE hour = ?`,
@@ -59,9 +54,16 @@ export class RollupWriter {
   }
 
   /** Within the caller's transaction. */
-  add(wanted: RollupKey, sums: Sums): void {
-    const { tag, hour, key, model, provider, user, value } = this.#within(wanted);
-    this.#upsert.run(tag, hour, key, model, provider, user, value, ...sums);
+  add(all: Iterable<{ readonly rollup: RollupKey; readonly sums: Sums }>): void {
+    const daysThrough = Number(this.#daysThrough.get()?.['days_through'] ?? 0);
+    for (const { rollup, sums } of all) {
+      const { tag, hour, key, model, provider, user, value } = this.#within(rollup);
+      this.#hourly.run(tag, hour, key, model, provider, user, value, ...sums);
+      if (hour < daysThrough) {
+        // Late: the day is summed up already.
+        this.#daily.run(tag, hour - (hour % DAY_MS), key, model, provider, user, value, ...sums);
+      }
+    }
   }
 
   /** Forgets what it believes to be in the table: the transaction failed. */
@@ -113,6 +115,62 @@ export class RollupWriter {
     }
     return hour;
   }
+}
+
+const KEYS = 'tag_name, key_id, model, provider, user_name, tag_value';
+const SUM_COLUMNS = [
+  'requests',
+  'errors',
+  'cost_nano',
+  'input_tokens',
+  'cache_read_tokens',
+  'cache_write_tokens',
+  'output_tokens',
+  'latency_ms',
+];
+
+function upsertInto(table: 'rollups' | 'rollup_days'): string {
+  return `INSERT INTO ${table} (tag_name, hour, key_id, model, provider, user_name, tag_value, ${SUM_COLUMNS.join()})
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET ${SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join()}`;
+}
+
+/**
+ * Sums up the oldest day that ended before `before` (ms) and is not summed up yet, in a transaction of its own: months
+ * are then read from a row per day instead of 24.
+ * @returns false when there was none
+ */
+export function sumUpDay(raw: DatabaseSync, before: number): boolean {
+  const state = raw
+    .prepare(`SELECT min(hour) AS oldest FROM rollups WHERE hour >= (SELECT days_through FROM ingest_state)`)
+    .get();
+  const oldest = state?.['oldest'];
+  if (typeof oldest !== 'number') {
+    return false;
+  }
+  const day = oldest - (oldest % DAY_MS);
+  const end = day + DAY_MS;
+  if (end > before) {
+    return false;
+  }
+  raw.exec('BEGIN IMMEDIATE');
+  try {
+    const sums = SUM_COLUMNS.map((name) => `sum(${name})`).join();
+    raw
+      .prepare(
+        `INSERT INTO rollup_days (hour, ${KEYS}, ${SUM_COLUMNS.join()})
+         SELECT CAST(? AS INTEGER), ${KEYS}, ${sums} FROM rollups WHERE hour >= ? AND hour < ? GROUP BY ${KEYS}`,
+      )
+      .run(day, day, end);
+    raw.prepare('UPDATE ingest_state SET days_through = ?').run(end);
+    raw.exec('COMMIT');
+  } catch (error) {
+    if (raw.isTransaction) {
+      raw.exec('ROLLBACK');
+    }
+    throw error;
+  }
+  return true;
 }
 
 /** The UTC hour a time lies in. */

@@ -4,6 +4,8 @@ export interface Schema {
   exchanges: ExchangeTable;
   postings: PostingTable;
   rollups: RollupTable;
+  /** The same sums by UTC day (its start in `hour`), for days that are over. */
+  rollup_days: RollupTable;
   price_overrides: PriceOverrideTable;
   settings: SettingTable;
   audit: AuditTable;
@@ -95,11 +97,13 @@ export interface AuditTable {
   hash: string;
 }
 
-/** One row: how far the journal is ingested, which segments are recovered, and the size of the raw log. */
+/** One row: how far the journal is ingested, which segments are recovered, and how far the days are summed up. */
 export interface IngestStateTable {
   id: number;
   segment: number;
   position: number;
   recovered_through: number;
   raw_bytes: number;
+  /** Days before this (ms) are summed up in `rollup_days`. */
+  days_through: number;
 }

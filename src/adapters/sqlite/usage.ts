@@ -1,4 +1,4 @@
-import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 import { badRequest } from '../../core/errors/error.ts';
 import type {
   SpendDimension,
@@ -29,21 +29,53 @@ export function createUsageStore(typed: Kysely<Schema>): UsageStore {
       return [...found, ...untagged(all, found, query.groupBy)].sort(inOrder).slice(0, MAX_ROWS);
     },
     async total(scope, since) {
-      const row = await totals(typed, scope, since).executeTakeFirst();
-      return totalsOf(row ?? {});
+      const source = await sourceOf(
+        typed,
+        { from: hourOf(since), to: Number.MAX_SAFE_INTEGER },
+        scope.tag?.name,
+      );
+      const conditions = scopeConditions(scope);
+      if (scope.tag !== undefined) {
+        conditions.push(sql<boolean>`tag_value = ${scope.tag.value}`);
+      }
+      const found = await sql<Found>`SELECT ${SUMS} FROM ${source} ${where(conditions)}`.execute(typed);
+      return totalsOf(found.rows[0] ?? {});
     },
     async totalsByKey(since) {
-      const rows = await typed
-        .selectFrom('rollups')
-        .select(['key_id', (eb) => eb.fn.sum<number>('cost_nano').as('cost')])
-        .where('tag_name', '=', '')
-        .where('hour', '>=', hourOf(since))
-        .where('key_id', '!=', '')
-        .groupBy('key_id')
-        .execute();
-      return new Map(rows.map((row) => [row.key_id, row.cost]));
+      const source = await sourceOf(typed, { from: hourOf(since), to: Number.MAX_SAFE_INTEGER }, undefined);
+      const found = await sql<{ key_id: string; cost: number }>`
+        SELECT key_id, sum(cost_nano) AS cost FROM ${source} WHERE key_id != '' GROUP BY key_id`.execute(
+        typed,
+      );
+      return new Map(found.rows.map((row) => [row.key_id, row.cost]));
     },
   };
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Sums of a time, by day where days are summed up and by hour where not; `hours`: by hour throughout. */
+async function sourceOf(typed: Kysely<Schema>, { from, to }: Span, tag: string | undefined, hours = false) {
+  const state = await typed.selectFrom('ingest_state').select('days_through').executeTakeFirst();
+  const firstDay = Math.ceil(from / DAY_MS) * DAY_MS;
+  const endOfDays = Math.min(Math.floor(to / DAY_MS) * DAY_MS, state?.days_through ?? 0);
+  const name = tag ?? '';
+  if (hours || firstDay >= endOfDays) {
+    return sql`(SELECT * FROM rollups WHERE tag_name = ${name} AND hour >= ${from} AND hour < ${to})`;
+  }
+  return sql`(
+    SELECT * FROM rollups WHERE tag_name = ${name} AND hour >= ${from} AND hour < ${firstDay}
+    UNION ALL
+    SELECT * FROM rollup_days WHERE tag_name = ${name} AND hour >= ${firstDay} AND hour < ${endOfDays}
+    UNION ALL
+    SELECT * FROM rollups WHERE tag_name = ${name} AND hour >= ${endOfDays} AND hour < ${to})`;
+}
+
+function where(conditions: readonly RawBuilder<boolean>[]) {
+  return conditions.length === 0 ? sql`` : sql`WHERE ${sql.join(conditions, sql` AND `)}`;
 }
 
 const COLUMNS: Readonly<Record<string, keyof RollupTable>> = {
@@ -84,14 +116,10 @@ async function grouped(
     groupings = [start, ...groupings];
     fields = [sql`${start} AS start`, ...fields];
   }
-  const conditions = [
-    sql`tag_name = ${tag ?? ''}`,
-    sql`hour >= ${hourOf(query.from)}`,
-    sql`hour < ${query.to}`,
-    ...scopeConditions(query),
-  ];
+  const span = { from: hourOf(query.from), to: query.to };
+  const source = await sourceOf(typed, span, tag, query.interval === 'hour');
   const found = await sql<Found>`
-    SELECT ${sql.join([...fields, SUMS])} FROM rollups WHERE ${sql.join(conditions, sql` AND `)}
+    SELECT ${sql.join([...fields, SUMS])} FROM ${source} ${where(scopeConditions(query))}
     ${groupings.length === 0 ? sql`HAVING count(*) > 0` : sql`GROUP BY ${sql.join(groupings)}`}
     ORDER BY ${query.interval === undefined ? sql`1 = 1` : start}, sum(cost_nano) DESC, sum(requests) DESC
     LIMIT ${sql.lit(MAX_ROWS)}`.execute(typed);
@@ -118,30 +146,6 @@ function scopeConditions(scope: Omit<SpendScope, 'tag'>) {
   return Object.entries(wanted)
     .filter(([, value]) => value !== undefined)
     .map(([column, value]) => sql<boolean>`${sql.ref(column)} = ${value}`);
-}
-
-function totals(
-  typed: Kysely<Schema>,
-  scope: SpendScope,
-  since: number,
-): SelectQueryBuilder<Schema, 'rollups', Found> {
-  const { tag } = scope;
-  return typed
-    .selectFrom('rollups')
-    .select((eb) => [
-      eb.fn.sum<number>('requests').as('requests'),
-      eb.fn.sum<number>('errors').as('errors'),
-      eb.fn.sum<number>('cost_nano').as('costNano'),
-      eb.fn.sum<number>('input_tokens').as('inputTokens'),
-      eb.fn.sum<number>('cache_read_tokens').as('cacheReadTokens'),
-      eb.fn.sum<number>('cache_write_tokens').as('cacheWriteTokens'),
-      eb.fn.sum<number>('output_tokens').as('outputTokens'),
-      eb.fn.sum<number>('latency_ms').as('latencyMs'),
-    ])
-    .where('tag_name', '=', tag?.name ?? '')
-    .where('hour', '>=', hourOf(since))
-    .$if(tag !== undefined, (rest) => rest.where('tag_value', '=', tag?.value ?? ''))
-    .where((eb) => eb.and(scopeConditions(scope)));
 }
 
 function totalsOf(row: Found): SpendTotals {

@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { JournalPosition } from '../journal/segment.ts';
@@ -7,11 +8,15 @@ import { toPlain } from './failure.ts';
 import { Ingestor, type IngestReport } from './ingest.ts';
 import { createKeyStore } from './keys.ts';
 import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
+import { sumUpDay } from './rollups.ts';
 import { createAuditStore, createPriceOverrideStore, createSettingStore } from './small-stores.ts';
 import { createUsageStore } from './usage.ts';
 
 // The thread that owns the database. An operation awaits nothing but the database, which answers within the same turn,
 // so each one runs to its end before the next message is looked at; only ingest and pruning give way in between.
+
+/** Summed up per call. */
+const MAX_DAYS = 100;
 
 type Method = (...args: never[]) => Promise<unknown>;
 type Nouns = Readonly<Record<string, Readonly<Record<string, Method>>>>;
@@ -64,6 +69,7 @@ function nounsOf({ raw, typed }: Database, ingestor: Ingestor): Nouns {
     audit: methods(createAuditStore(typed)),
     ledger: {
       ingest: (target: JournalPosition) => ingest(ingestor, target),
+      sumUpDays: (before: number) => sumUpDays(raw, before),
       expireHolds: async (before: number) => ingestor.expireHolds(before),
     },
   };
@@ -82,6 +88,16 @@ async function ingest(ingestor: Ingestor, target: JournalPosition): Promise<Inge
     }
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** Day after day, with a turn of the event loop between them for ingest and questions. */
+async function sumUpDays(raw: DatabaseSync, before: number): Promise<number> {
+  let days = 0;
+  while (days < MAX_DAYS && sumUpDay(raw, before)) {
+    days += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return days;
 }
 
 async function close(port: MessagePort, { raw }: Database): Promise<void> {

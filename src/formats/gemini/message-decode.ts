@@ -163,6 +163,30 @@ function joinPieces(parts: Part[], after: readonly Part[]): void {
   } else parts.push(...after);
 }
 
+function isPiece(part: Part | undefined, type: 'text' | 'reasoning'): boolean {
+  return (
+    part?.type === type &&
+    part.signature === undefined &&
+    part.extensions === undefined &&
+    !('redacted' in part)
+  );
+}
+
+/**
+ * A client may hand back the parts of all chunks in one list: pieces of a thought or text, then its signature on an empty
+ * piece. Another vendor's signature holds for the whole, so the pieces become one part again; Google's own parts stay as
+ * they came.
+ */
+function seal(parts: Part[]): void {
+  const last = parts.at(-1);
+  if ((last?.type !== 'reasoning' && last?.type !== 'text') || last.text !== '' || 'redacted' in last) return;
+  if (last.signature === undefined || last.signature.issuer === 'gemini') return;
+  let from = parts.length - 1;
+  while (isPiece(parts[from - 1], last.type)) from--;
+  const text = parts.slice(from).map((part) => ('text' in part ? part.text : ''));
+  parts.splice(from, parts.length - from, { ...last, text: text.join('') });
+}
+
 interface Draft {
   readonly role: 'user' | 'assistant';
   readonly parts: Part[];
@@ -200,8 +224,10 @@ class MessageReader {
     const parts: Part[] = [];
     const answers: Answer[] = [];
     for (const part of wire) {
-      if (part.kind === 'part') parts.push(part.part);
-      else if (part.kind === 'call') {
+      if (part.kind === 'part') {
+        parts.push(part.part);
+        seal(parts);
+      } else if (part.kind === 'call') {
         if (part.call.name === '') throw badRequest(path, `A functionCall of \`${path}\` has no name.`);
         const id = this.#book.call(part.call.id, part.call.name);
         parts.push(callPart(joined(part, path), id, NO_CUSTOM));

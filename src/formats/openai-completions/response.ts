@@ -1,6 +1,7 @@
 import {
   type ChatResponse,
   type Choice,
+  type Finish,
   isObject,
   type Json,
   type JsonObject,
@@ -12,8 +13,10 @@ import { compact } from '../fields.ts';
 import { encodeFinish } from '../openai-chat/finish.ts';
 import { encodeUsage } from '../openai-chat/usage.ts';
 
-/** No tools are offered in this dialect, and a refusal's words are the text: only the finish can tell it from an answer. */
-export const PLAIN = { hasCalls: false, hasRefusal: false } as const;
+/** The finish of a choice. No tools are offered here; a refusal without words of its own reads as filtered, as on Chat. */
+export function finishOf(finish: Finish, hasRefusal: boolean): string {
+  return encodeFinish(finish, { hasCalls: false, hasRefusal });
+}
 
 /** What a client of this dialect can read of an answer: its words, also those of a refusal. */
 function textOf(parts: readonly OutputPart[]): string {
@@ -54,7 +57,10 @@ function encodeChoice(choice: Choice): JsonObject {
     text: textOf(choice.parts),
     index: choice.index,
     logprobs: encodeLogprobs(choice.logprobs),
-    finish_reason: encodeFinish(choice.finish, PLAIN),
+    finish_reason: finishOf(
+      choice.finish,
+      choice.parts.some(({ type }) => type === 'refusal'),
+    ),
   };
 }
 

@@ -1,15 +1,15 @@
 import type { Json, StreamEvent, Usage } from '../../core/model/index.ts';
 import type { Reply, StreamEncoder } from '../codec.ts';
 import { errorBody } from '../openai-chat/errors.ts';
-import { encodeFinish } from '../openai-chat/finish.ts';
 import { encodeUsage } from '../openai-chat/usage.ts';
-import { encodeLogprobs, PLAIN } from './response.ts';
+import { encodeLogprobs, finishOf } from './response.ts';
 
 interface OpenChoice {
   /** Parts whose deltas are text of this dialect. */
   readonly texts: Set<number>;
   /** UTF-16 units of text already described by log-probabilities. */
   described: number;
+  hasRefusal: boolean;
 }
 
 class CompletionStreamEncoder implements StreamEncoder {
@@ -46,7 +46,7 @@ class CompletionStreamEncoder implements StreamEncoder {
   #choice(index: number): OpenChoice {
     let choice = this.#choices.get(index);
     if (choice === undefined) {
-      choice = { texts: new Set(), described: 0 };
+      choice = { texts: new Set(), described: 0, hasRefusal: false };
       this.#choices.set(index, choice);
     }
     return choice;
@@ -56,7 +56,9 @@ class CompletionStreamEncoder implements StreamEncoder {
     switch (event.type) {
       case 'part_start':
         if (event.head.type === 'text' || event.head.type === 'refusal') {
-          this.#choice(event.choice).texts.add(event.part);
+          const choice = this.#choice(event.choice);
+          choice.texts.add(event.part);
+          choice.hasRefusal ||= event.head.type === 'refusal';
         }
         return '';
       case 'delta':
@@ -70,8 +72,10 @@ class CompletionStreamEncoder implements StreamEncoder {
         }
         return this.#chunk(event.choice, '""', { logprobs, finish: null });
       }
-      case 'finish':
-        return this.#chunk(event.choice, '""', { logprobs: null, finish: encodeFinish(event.finish, PLAIN) });
+      case 'finish': {
+        const finish = finishOf(event.finish, this.#choices.get(event.choice)?.hasRefusal === true);
+        return this.#chunk(event.choice, '""', { logprobs: null, finish });
+      }
       case 'usage':
         this.#usage = event.usage;
         return '';

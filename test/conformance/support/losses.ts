@@ -42,14 +42,20 @@ const REFUSAL_IS_TEXT: AnswerLoss = {
   apply: (answer) => ({ ...answer, text: answer.text + answer.refusal, refusal: '' }),
 };
 
+const MISSING_STOP: AnswerLoss = {
+  what: 'A stop reason that the upstream did not give reads as `stop`: strict clients need one.',
+  apply: (answer) => (answer.stop === null ? { ...answer, stop: 'end' } : answer),
+};
+
 /** The declared losses of answers by client dialect. Whatever is not listed has to arrive. */
 export const ANSWER_LOSSES: Readonly<Record<string, readonly AnswerLoss[]>> = {
-  'openai-chat': [NO_STOP_SEQUENCE, REFUSAL_ENDS, NO_PAUSE],
-  'openai-responses': [NO_STOP_SEQUENCE, REFUSAL_ENDS, NO_PAUSE],
+  'openai-chat': [NO_STOP_SEQUENCE, REFUSAL_ENDS, NO_PAUSE, MISSING_STOP],
+  'openai-responses': [NO_STOP_SEQUENCE, REFUSAL_ENDS, NO_PAUSE, MISSING_STOP],
   'openai-completions': [
     NO_STOP_SEQUENCE,
-    NO_REFUSAL_STOP,
+    REFUSAL_ENDS,
     NO_PAUSE,
+    MISSING_STOP,
     NO_CACHE_WRITES,
     REFUSAL_IS_TEXT,
     {
@@ -86,14 +92,7 @@ export const ANSWER_LOSSES: Readonly<Record<string, readonly AnswerLoss[]>> = {
   ],
 };
 
-const MISSING_STOP: AnswerLoss = {
-  what: 'A stop reason that the upstream did not give reads as `stop`: strict clients need one.',
-  apply: (answer) => (answer.stop === null ? { ...answer, stop: 'end' } : answer),
-};
-
 /** A reference decoding as a client of this dialect should read it. */
 export function throughDialect(dialect: string, answer: Decoded): Decoded {
-  const losses = ANSWER_LOSSES[dialect] ?? [];
-  const openai = dialect.startsWith('openai-') ? [MISSING_STOP] : [];
-  return [...losses, ...openai].reduce((before, loss) => loss.apply(before), answer);
+  return (ANSWER_LOSSES[dialect] ?? []).reduce((before, loss) => loss.apply(before), answer);
 }

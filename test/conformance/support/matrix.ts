@@ -45,6 +45,8 @@ export interface Cell {
   readonly result: 'carried' | 'told' | 'refused' | 'absent' | 'failed';
   /** Names of `x-sluice-dropped`, or the refusal's sentence, or what is wrong. */
   readonly notes: readonly string[];
+  /** Opaque reasoning states that the upstream gave, so that a test sees that there was something to carry. */
+  readonly signatures?: number;
 }
 
 /** The vendor that stands for a format: its owner, as far as the registry names one, else the first that serves it. */
@@ -272,7 +274,8 @@ async function runCell(stage: Stage, cell: Place): Promise<Cell> {
     );
     if (wrong.length > 0)
       return { ...place, result: 'failed', notes: [...wrong, ...notes.map((note) => `dropped ${note}`)] };
-    return { ...place, result: notes.length > 0 ? 'told' : 'carried', notes };
+    const signatures = signaturesIn(stream.run.upstream).length;
+    return { ...place, result: notes.length > 0 ? 'told' : 'carried', notes, signatures };
   } catch (error) {
     // 422 is `unsupported_feature` alone; what an upstream refuses keeps its 400 and is a defect here.
     const refused = statusOf(error) === 422;

@@ -127,7 +127,7 @@ function turnsOf(messages: readonly Message[]): Meaning['turns'] {
 /** Tools and choice as they bind the model: a choice of one tool is that tool alone, and required. */
 function toolsOf({ tools, toolChoice }: ChatRequest): { tools: object[]; choice: string } {
   const names = (wanted: (name: string) => boolean): object[] =>
-    tools.flatMap((tool) => {
+    tools.flatMap((tool): object[] => {
       if (tool.type === 'server') return [{ server: tool.label }];
       return wanted(tool.name) ? [{ name: tool.name, description: tool.description ?? '' }] : [];
     });

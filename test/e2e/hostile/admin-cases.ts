@@ -26,7 +26,7 @@ const KEY_FIELDS: Readonly<Record<string, readonly unknown[]>> = {
 const IDS = [
   'key_unknown',
   '0',
-  "' OR 1=1",
+  "'%20OR%201=1",
   '%00',
   '..%2f..',
   '%f0%9f%92%a9',

@@ -162,7 +162,7 @@ const ODD_TEXTS = [
   "' OR 1=1; DROP TABLE exchanges;--",
   '%'.repeat(10_000),
   '../../../../etc/passwd',
-  '${7*7}{{7*7}}<%= 7*7 %>',
+  '{{7*7}}<%= 7*7 %>$\u007b7*7}',
   '<img src=x onerror=alert(1)>',
   '=HYPERLINK("http://192.0.2.1")',
   '\u0000\u0001\u001b[2J\u007f',
@@ -204,4 +204,26 @@ export function oddBodies(): Case[] {
     add('huge seed', withMember(target, '"seed":1e400'));
   }
   return cases;
+}
+
+/** As heavy as a body may be and still be read. */
+export function heavyBodies(): Case[] {
+  const unique = Array.from({ length: 99_000 }, (_, index) => `"k${index}":0`).join(',');
+  return SAME.flatMap((target) => {
+    const bodies: Readonly<Record<string, string>> = {
+      '499,000 values': withMember(target, `"a":[${'[],'.repeat(499_000)}[]]`),
+      '499,000 objects': withMember(target, `"a":[${'{},'.repeat(499_000)}{}]`),
+      '99,000 names': withMember(target, `"a":{${unique}}`),
+      '49,000 long numbers': withMember(target, `"a":[${'12345678901234567890,'.repeat(49_000)}1e5]`),
+      '31 MB of text': withMember(target, `"a":"${'a'.repeat(31_000_000)}"`),
+      '31 MB of escaped quotes': withMember(target, `"a":"${'\\"'.repeat(15_500_000)}"`),
+      '31 MB of spaces': withMember(target, `"a":${' '.repeat(31_000_000)}1`),
+    };
+    return Object.entries(bodies).map(([what, body]) => ({
+      name: `${target.name}: ${what}`,
+      path: target.path,
+      body,
+      mayPass: true,
+    }));
+  });
 }

@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import {
   Agent,
   createServer,
   request as httpRequest,
   type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
   type Server,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -27,6 +28,16 @@ export interface Sent {
   readonly text: string;
 }
 
+/** What the gateway's process knows of itself. */
+export interface Inside {
+  /** CPU time of the longest turn of the event loop, milliseconds. */
+  readonly longestMs: number;
+  readonly ticks: number;
+  /** Bytes. */
+  readonly heapUsed: number;
+  readonly external: number;
+}
+
 /** An answer of the gateway. */
 export interface Got {
   readonly status: number;
@@ -46,6 +57,8 @@ export interface World {
   readonly gateway: RunningSluice;
   readonly folder: string;
   ask(given: Case): Promise<Got>;
+  /** Collects the gateway's garbage and tells what `inside.mjs` saw since the last time. */
+  inside(): Promise<Inside>;
   /** Every file of the data directory. */
   files(): { name: string; bytes: Buffer }[];
   close(): Promise<void>;
@@ -163,14 +176,14 @@ function asker(port: number, key: string): (given: Case) => Promise<Got> {
   return (given) =>
     new Promise((resolve, reject) => {
       const { path, method = 'POST', body } = given;
-      const headers: Record<string, string | readonly string[]> = {};
+      const headers: OutgoingHttpHeaders = {};
       const usual = {
         host: `127.0.0.1:${port}`,
         authorization: `Bearer ${key}`,
         'content-type': 'application/json',
       };
       for (const [name, value] of Object.entries({ ...usual, ...given.headers })) {
-        if (value !== undefined) headers[name] = value;
+        if (value !== undefined) headers[name] = typeof value === 'string' ? value : [...value];
       }
       if (body !== undefined) headers['content-length'] = String(Buffer.byteLength(body));
       const call = httpRequest({ host: '127.0.0.1', port, path, method, agent, headers });
@@ -212,11 +225,20 @@ export async function openWorld(extra = ''): Promise<World> {
   const config = join(folder, 'sluice.yaml');
   writeFileSync(config, yamlFor(upstreamUrl, extra), { mode: 0o600 });
   const data = join(folder, 'data');
+  const report = join(folder, 'report.json');
   const gateway = spawnSluice(['start', '--config', config, '--port', '0', '--data-dir', data, '--json'], {
     folder,
-    environment: { CANARY_KEY: provider, SLUICE_ADMIN_KEY: admin },
+    environment: {
+      CANARY_KEY: provider,
+      SLUICE_ADMIN_KEY: admin,
+      NODE_OPTIONS: `--import ${new URL('./inside.mjs', import.meta.url).href}`,
+      HOSTILE_REPORT: report,
+    },
   });
-  const { url } = JSON.parse(await gateway.line((line) => line.startsWith('{"url"'))) as { url: string };
+  const { url, pid } = JSON.parse(await gateway.line((line) => line.startsWith('{"url"'))) as {
+    url: string;
+    pid: number;
+  };
   const made = await fetch(`${url}/api/keys`, {
     method: 'POST',
     headers: { authorization: `Bearer ${admin}`, 'content-type': 'application/json' },
@@ -227,13 +249,20 @@ export async function openWorld(extra = ''): Promise<World> {
   return {
     url,
     port,
-    pid: gateway.child.pid ?? 0,
+    pid,
     secrets: { provider, admin, key, canary },
     sent,
     canaryHits,
     gateway,
     folder,
     ask: asker(port, key),
+    async inside() {
+      rmSync(report, { force: true });
+      process.kill(pid, 'SIGUSR2');
+      while (!existsSync(report)) await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return JSON.parse(readFileSync(report, 'utf8')) as Inside;
+    },
     files: () =>
       readdirSync(data, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())

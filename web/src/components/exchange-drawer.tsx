@@ -208,7 +208,7 @@ function Cost({ of }: { readonly of: ExchangeDetail }): ReactNode {
       )}
       {price !== null && (
         <Text size="xs" c="dimmed" mt={4}>
-          Charged with the {price.source} price of {price.as_of}.
+          Price from the {price.source}: {price.as_of}
         </Text>
       )}
     </Section>

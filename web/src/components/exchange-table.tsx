@@ -94,7 +94,7 @@ const COLUMNS = {
     accessor: 'cost_usd',
     title: 'Cost',
     ...FIGURE,
-    width: 92,
+    width: 98,
     render: (row) => <Money usd={row.cost_usd} />,
   },
   took: {
@@ -121,7 +121,8 @@ const COLUMNS = {
 function columnsOf(open: (id: string) => void, wide: boolean): Column[] {
   const { time, provider, result, tokens, cost, took, dialect, tags } = COLUMNS;
   const model = modelColumn(open);
-  if (!wide) return [time, model, result, tokens, cost, took];
+  // Newest first: on a phone the name of the model is worth more than the clock.
+  if (!wide) return [{ ...time, visibleMediaQuery: ROOMY }, model, result, tokens, cost, took];
   return [{ ...time, width: 112 }, model, provider, result, tokens, cost, took, dialect, tags];
 }
 

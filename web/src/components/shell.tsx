@@ -53,8 +53,7 @@ function Shell(): ReactNode {
   const page = PAGES.find(({ to }) => to === pathname)?.label ?? 'Sluice';
   useEffect(() => {
     document.title = page === 'Sluice' ? 'Sluice' : `${page} · Sluice`;
-    close();
-  }, [page, close]);
+  }, [page]);
   return (
     <AppShell
       header={{ height: { base: 52, sm: 0 } }}
@@ -71,7 +70,7 @@ function Shell(): ReactNode {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar className="nav" aria-label="Pages" p={12}>
-        <Navigation />
+        <Navigation onChoice={close} />
       </AppShell.Navbar>
       <AppShell.Main id="main" tabIndex={-1} style={{ outline: 'none' }}>
         <div style={{ maxWidth: 1480, margin: '0 auto', padding: '20px clamp(14px, 2vw, 28px) 40px' }}>
@@ -85,7 +84,7 @@ function Shell(): ReactNode {
   );
 }
 
-function Navigation(): ReactNode {
+function Navigation({ onChoice }: { readonly onChoice: () => void }): ReactNode {
   return (
     <>
       <Group visibleFrom="sm" h={40} px={6} mb={10}>
@@ -93,7 +92,13 @@ function Navigation(): ReactNode {
       </Group>
       <Stack gap={2} flex={1}>
         {PAGES.map(({ to, label, icon }) => (
-          <Link key={to} to={to} className="nav-link" activeOptions={{ exact: true, includeSearch: false }}>
+          <Link
+            key={to}
+            to={to}
+            className="nav-link"
+            activeOptions={{ exact: true, includeSearch: false }}
+            onClick={onChoice}
+          >
             <Icon name={icon} size={17} />
             {label}
           </Link>

@@ -108,9 +108,9 @@ function Tile(props: {
           )}
         </div>
       )}
-      <Text size="xs" c="dimmed" component="div" mt={2}>
+      <Text size="xs" c="dimmed" component="div" mt={2} className="tile-rest">
         {rest.map((row, at) => (
-          <span key={PERIODS[at + 1]} style={{ marginRight: 12, whiteSpace: 'nowrap' }}>
+          <span key={PERIODS[at + 1]}>
             {PERIODS[at + 1]}{' '}
             <Text component="span" c="var(--mantine-color-text)" fw={550} inherit>
               {row === undefined ? '…' : figure.big(row)}

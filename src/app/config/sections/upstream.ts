@@ -260,7 +260,9 @@ export const upstream = z
       min: 1024,
       max: 1_048_576,
     }).default(32_768),
-    max_retry_percent: percent('Retries and failovers as a share of requests, over all.').default(20),
+    max_retry_percent: percent(
+      'Further attempts at deployments that fail, as a share of requests in ten seconds; at least three. A failover to one that works is free.',
+    ).default(20),
     max_retry_after_s: seconds('A vendor’s `retry-after` is cut to this.', { max: 86_400 }).default(300),
   })
   .prefault({})

@@ -109,7 +109,7 @@ function read(answer: OpenAI.ChatCompletion, thinking: Thinking, headers: Header
       }),
       stop: STOPS[choice.finish_reason] ?? choice.finish_reason,
       usage:
-        usage === undefined
+        usage === undefined || usage === null
           ? null
           : {
               input: usage.prompt_tokens,

@@ -25,7 +25,7 @@ function answer({ text, stop, usage }: Read, headers: Headers): Answer {
       text,
       stop: STOPS[stop ?? ''] ?? stop ?? null,
       usage:
-        usage === undefined
+        usage === undefined || usage === null
           ? null
           : {
               input: usage.prompt_tokens,

@@ -117,7 +117,7 @@ function read(answer: OpenAI.Responses.Response, headers: Headers): Answer {
       tools,
       stop: stopOf(answer, tools.length),
       usage:
-        usage === undefined
+        usage === undefined || usage === null
           ? null
           : {
               input: usage.input_tokens,

@@ -37,6 +37,7 @@ const PLANS = {
     pacedWarmMs: 600,
     starts: 5,
     translationMs: 800,
+    limitMs: 200_000,
   },
   quick: {
     rounds: 3,
@@ -48,6 +49,7 @@ const PLANS = {
     pacedWarmMs: 400,
     starts: 3,
     translationMs: 200,
+    limitMs: 40_000,
   },
 };
 
@@ -83,15 +85,23 @@ function measureTranslation(ms) {
 
 /** Everything that needs running gateways. */
 async function measureLoad(peer, targets, { plan, wants }) {
+  const loads = SATURATION.filter(({ id }) => wants(id));
+  const paces = PACED.filter(({ id }) => wants(id));
+  const share = plan.limitMs / (loads.length + paces.length);
+  let until = Date.now();
+  const next = () => {
+    until += share;
+    return { ...plan, until };
+  };
   const saturation = [];
   const paced = [];
-  for (const scenario of SATURATION.filter(({ id }) => wants(id))) {
-    saturation.push(await measureSaturation(peer, targets, { scenario, plan, say }));
+  for (const scenario of loads) {
+    saturation.push(await measureSaturation(peer, targets, { scenario, plan: next(), say }));
   }
-  for (const scenario of PACED.filter(({ id }) => wants(id))) {
-    paced.push(await measurePaced(peer, targets, { scenario, plan, say }));
+  for (const scenario of paces) {
+    paced.push(await measurePaced(peer, targets, { scenario, plan: next(), say }));
   }
-  return { saturation, paced };
+  return { saturation, paced, rounds: plan.rounds };
 }
 
 async function measure(chosen) {

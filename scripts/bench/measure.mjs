@@ -103,6 +103,11 @@ async function warmUp(peer, target, { what, plan }) {
   }
 }
 
+/** A crowded machine takes longer: then there are fewer rounds, and the report says so. At least one is run. */
+function mayGoOn(index, plan) {
+  return index === 0 || (index < plan.rounds && Date.now() < plan.until);
+}
+
 /** Interleaved rounds at saturation; ratios are medians of the rounds' own ratios. */
 export async function measureSaturation(peer, targets, { scenario, plan, say }) {
   const what = {
@@ -115,7 +120,7 @@ export async function measureSaturation(peer, targets, { scenario, plan, say }) 
   const { direct, bare, sluice } = targets;
   for (const target of [bare, sluice]) await warmUp(peer, target, { what, plan });
   const rounds = { direct: [], bare: [], sluice: [] };
-  for (let index = 0; index < plan.rounds; index++) {
+  for (let index = 0; mayGoOn(index, plan); index++) {
     say(`${scenario.title}: round ${index + 1} of ${plan.rounds}`);
     if (index % 2 === 0) rounds.direct.push(await saturationRound(peer, direct, what));
     rounds.bare.push(await saturationRound(peer, bare, what));
@@ -124,6 +129,7 @@ export async function measureSaturation(peer, targets, { scenario, plan, say }) 
   const ratio = (name) => median(rounds.sluice.map((round, index) => round[name] / rounds.bare[index][name]));
   return {
     ...scenario,
+    done: rounds.sluice.length,
     direct: summary(rounds.direct),
     bare: summary(rounds.bare),
     sluice: summary(rounds.sluice),
@@ -141,7 +147,9 @@ export async function measurePaced(peer, targets, { scenario, plan, say }) {
   const waits = { direct: [], bare: [], sluice: [] };
   const p99s = { direct: [], bare: [], sluice: [] };
   const missed = { direct: 0, bare: 0, sluice: 0 };
-  for (let index = 0; index < plan.rounds; index++) {
+  let done = 0;
+  for (let index = 0; mayGoOn(index, plan); index++) {
+    done++;
     say(`${scenario.title}: round ${index + 1} of ${plan.rounds}`);
     for (const name of index === 0 ? ['direct', 'bare', 'sluice'] : ['bare', 'sluice']) {
       const target = targets[name];
@@ -159,5 +167,5 @@ export async function measurePaced(peer, targets, { scenario, plan, say }) {
     samples: waits[name].length,
     missed: missed[name],
   });
-  return { ...scenario, direct: of('direct'), bare: of('bare'), sluice: of('sluice') };
+  return { ...scenario, done, direct: of('direct'), bare: of('bare'), sluice: of('sluice') };
 }

@@ -105,8 +105,11 @@ function figureTable(list) {
 }
 
 /** What a reader must know before believing the figures. */
-function warnings({ saturation, paced, pinned }) {
+function warnings({ saturation, paced, pinned, rounds }) {
   const lines = [];
+  for (const { title, done } of [...saturation, ...paced]) {
+    if (done < rounds) lines.push(`${title}: time allowed only ${done} of ${rounds} rounds.`);
+  }
   if (!pinned)
     lines.push('Processes were not pinned to cores: requests per second are not those of one core.');
   for (const { title, direct, bare, sluice } of saturation) {
@@ -125,7 +128,7 @@ function warnings({ saturation, paced, pinned }) {
         );
       } else if (pinned && side.share < 0.95) {
         lines.push(
-          `${title}: ${name} kept its core busy only ${Math.round(side.share * 100)} % of the time; the load generator was the limit, so CPU per request is the figure to compare.`,
+          `${title}: ${name} kept its core busy only ${Math.round(side.share * 100)} % of the time; the load generator or other processes were the limit, so CPU per request is the figure to compare.`,
         );
       }
     }

@@ -147,7 +147,7 @@ function compileDeployment(input: CompileInput, wish: DeploymentWish): Deploymen
   const { timeouts } = settings;
   const reasons = profile.reasoning.kind !== 'none';
   return {
-    id: `${provider.name}/${model}`,
+    id: `${provider.name}/${model}${'region' in entry && entry.region !== undefined ? `@${entry.region}` : ''}`,
     provider: settings.region === undefined ? provider : { ...provider, region: settings.region },
     model,
     weight: 'weight' in entry ? entry.weight : 1,

@@ -7,7 +7,7 @@ import type { Metrics } from '../ports/metrics.ts';
 
 const READ_EVERY_MS = 250;
 /** The histogram measures timers of this resolution, so an idle loop reads as this. */
-const LAG_RESOLUTION_MS = 10;
+const LAG_RESOLUTION_MS = 20;
 
 /** Share of the memory this process may use, 0 to 1: of V8's heap, or of a container's limit where that is nearer. */
 export function memoryShare(): number {

@@ -21,6 +21,7 @@ export interface Scan {
   readonly longNumbers: boolean;
 }
 
+const SPACE = 0x20;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -93,6 +94,7 @@ export function scanJson(bytes: Buffer, limits: ScanLimits): Scan {
   const scan = (refused?: ScanRefusal): Scan => ({ refused, topMembers, values, longNumbers });
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] ?? 0;
+    if (byte <= SPACE) continue;
     if (byte === QUOTE) {
       const end = endOfString(bytes, at);
       if (depth === 1) {

@@ -1,3 +1,5 @@
+import { endOfString } from './json-scan.ts';
+
 /** A span of bytes, end exclusive. */
 interface Span {
   readonly from: number;
@@ -5,20 +7,6 @@ interface Span {
 }
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-/** Index after the closing quote of the string whose opening quote is at `from`. */
-function skipString(bytes: Buffer, from: number): number {
-  let at = from + 1;
-  for (;;) {
-    const quote = bytes.indexOf(QUOTE, at);
-    if (quote < 0) return bytes.length;
-    let slashes = 0;
-    while (bytes[quote - 1 - slashes] === BACKSLASH) slashes++;
-    if (slashes % 2 === 0) return quote + 1;
-    at = quote + 1;
-  }
-}
 
 function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
@@ -37,7 +25,7 @@ function skipValue(bytes: Buffer, from: number): number {
   while (at < bytes.length) {
     const byte = bytes[at];
     if (byte === QUOTE) {
-      at = skipString(bytes, at);
+      at = endOfString(bytes, at);
       if (depth === 0) return at;
       continue;
     }
@@ -61,7 +49,7 @@ export function topLevelValues(bytes: Buffer, key: string): readonly Span[] {
   const found: Span[] = [];
   let at = skipSpace(bytes, skipSpace(bytes, 0) + 1);
   while (at < bytes.length && bytes[at] === QUOTE) {
-    const keyEnd = skipString(bytes, at);
+    const keyEnd = endOfString(bytes, at);
     const same = keyEnd - at === name.length && bytes.compare(name, 0, name.length, at, keyEnd) === 0;
     const from = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1);
     const to = skipValue(bytes, from);

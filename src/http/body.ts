@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
@@ -28,6 +29,8 @@ const MAX_VALUES = 500_000;
 const MAX_MEMBERS = 100_000;
 /** Keeping long numbers exact takes a call per value (see `parseJson`). */
 const MAX_EXACT_VALUES = 50_000;
+/** From this size on a body is read in several turns of the event loop. */
+const LARGE_BYTES = 1_048_576;
 /** No model has a longer name, and names go into headers and log rows. */
 const MAX_MODEL_LENGTH = 256;
 
@@ -101,8 +104,17 @@ const REFUSALS: Readonly<Record<ScanRefusal, string>> = {
   'escaped-key': 'spells the name of a field with escapes',
 };
 
-/** Refuses what would cost too much to parse. Returns what the parser has to know. */
-function inspect(raw: Buffer, maxDepth: number): { readonly topMembers: number; readonly exact: boolean } {
+/** What the parser has to know of a body that was looked over. */
+interface Structure {
+  readonly topMembers: number;
+  /** Numbers have to be kept as they are written. */
+  readonly exact: boolean;
+}
+
+/** Refuses what is no UTF-8 or would cost too much to parse. */
+function inspect(raw: Buffer, maxDepth: number): Structure {
+  if (raw.length === 0) throw badRequest('body', 'The request has no body; send a JSON object.');
+  if (!isUtf8(raw)) throw new SluiceError('invalid_json', 'The request body is not valid UTF-8.', BODY);
   const limits = { maxDepth, maxValues: MAX_VALUES, maxMembers: MAX_MEMBERS };
   const { refused, topMembers, values, longNumbers } = scanJson(raw, limits);
   if (refused !== undefined) throw badRequest('body', `The request body ${REFUSALS[refused]}.`);
@@ -143,14 +155,22 @@ export async function readJsonBody(
     });
   }
   const raw = await readBytes(request, limits);
-  return { raw, body: parseBody(raw, limits) };
+  if (raw.length < LARGE_BYTES) return { raw, body: parseBody(raw, limits) };
+  // A large body is gone over several times; others get their turn in between.
+  await nextTurn();
+  const structure = inspect(raw, limits.maxDepth);
+  await nextTurn();
+  const body = decode(raw, structure);
+  await nextTurn();
+  return { raw, body };
 }
 
 /** Parses the bytes of a JSON body. Throws in the 4xx range naming what is wrong. */
 export function parseBody(raw: Buffer, limits: Pick<BodyLimits, 'maxDepth'>): JsonObject {
-  if (raw.length === 0) throw badRequest('body', 'The request has no body; send a JSON object.');
-  if (!isUtf8(raw)) throw new SluiceError('invalid_json', 'The request body is not valid UTF-8.', BODY);
-  const { topMembers, exact } = inspect(raw, limits.maxDepth);
+  return decode(raw, inspect(raw, limits.maxDepth));
+}
+
+function decode(raw: Buffer, { topMembers, exact }: Structure): JsonObject {
   let body: unknown;
   try {
     const text = raw.toString('utf8');

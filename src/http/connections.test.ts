@@ -22,7 +22,11 @@ const answered = { writableFinished: true, destroyed: false } as ServerResponse;
 describe('Connections', () => {
   it('closes the oldest silent connection of an address that has too many', () => {
     const connections = new Connections({ total: 100, perAddress: 3 });
-    const [busy, silent, newer] = [1, 2, 3].map(() => socketFrom('192.0.2.1')) as [Socket, Socket, Socket];
+    const [busy, silent, newer] = [1, 2, 3].map(() => socketFrom('192.0.2.1')) as unknown as [
+      Socket,
+      Socket,
+      Socket,
+    ];
     for (const socket of [busy, silent, newer]) expect(connections.open(socket)).toBe(true);
     connections.begin(busy, answering);
     expect(connections.open(socketFrom('192.0.2.2'))).toBe(true);

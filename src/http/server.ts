@@ -62,11 +62,21 @@ function registerHealth(app: FastifyInstance, ports: ServerPorts): void {
 /** The portal's page for every path that is not a file, so that its own router can take over. */
 async function registerPortal(app: FastifyInstance, folder: string | undefined): Promise<void> {
   if (folder !== undefined)
-    await app.register(fastifyStatic, { root: folder, wildcard: false, maxAge: '1h' });
+    await app.register(fastifyStatic, {
+      root: folder,
+      wildcard: false,
+      cacheControl: false,
+      // Names under `assets/` hold a hash of their content; the page itself must be asked for again after an upgrade.
+      setHeaders: (reply, path) =>
+        reply.setHeader(
+          'cache-control',
+          path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+        ),
+    });
   app.setNotFoundHandler((request, reply) => {
     const page = request.method === 'GET' && request.headers.accept?.includes('text/html') === true;
     if (page && folder !== undefined && !request.url.startsWith('/api/')) {
-      return reply.header('cache-control', 'no-cache').sendFile('index.html', { maxAge: 0 });
+      return reply.sendFile('index.html');
     }
     const { status, body } = adminError(
       new SluiceError('route_not_found', 'There is no such endpoint here; `/api/openapi.json` lists them.'),

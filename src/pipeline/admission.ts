@@ -105,8 +105,8 @@ export class Admission {
   }
 
   /**
-   * A place now or after waiting. `last`: there is nowhere else to go, so a rest longer than the queue's patience is
-   * ignored rather than waited for. Throws `upstream_rate_limited` when the queue is full or the wait too long, and
+   * A place now or after waiting. `last`: there is nowhere else to go, so a rest that a 429 asked for is waited for, and
+   * one longer than the queue's patience ignored. Throws `upstream_rate_limited` when the queue is full or the wait too long, and
    * `client_closed`.
    */
   async enter(exchange: Asking, deployment: Deployment, last: boolean): Promise<Place> {
@@ -114,6 +114,8 @@ export class Admission {
     if (this.waiting(deployment) === 0) {
       const found = this.#ask(exchange, deployment, false);
       if (isPlace(found)) return found;
+      // A rest is for the others to fill; only limits are worth waiting for while there is another way.
+      if (found.resting && !last) throw this.#refusal(deployment, found.waitMs);
       if (found.waitMs > patience(exchange, deployment, this.#clock.monotonic())) {
         const forced = found.resting && last ? this.#ask(exchange, deployment, true) : found;
         if (isPlace(forced)) return forced;

@@ -552,6 +552,21 @@ models:
     expect(performance.now() - from).toBeGreaterThan(300);
   });
 
+  it('leaves a deployment that asked for a rest alone and falls back meanwhile', async () => {
+    const a = await upstream(json(429, { error: { message: 'slow' } }, { 'retry-after': '20' }));
+    const b = await upstream(chatAnswer('from b'));
+    const running = await gateway(
+      { a, b },
+      `models:
+  m: { deployments: ["a/m"], fallbacks: [other], ${ONCE} }
+  other: { deployments: ["b/m"] }`,
+    );
+    const from = performance.now();
+    for (let n = 0; n < 5; n++) expect((await ask(running, 'm')).text).toContain('from b');
+    expect(a.seen).toHaveLength(1);
+    expect(performance.now() - from).toBeLessThan(3000);
+  });
+
   it('cuts a retry-after of a day and does not wait for it', async () => {
     const a = await upstream(json(429, { error: { message: 'slow' } }, { 'retry-after': '86400' }));
     const running = await gateway({ a }, `models: { m: { deployments: ["a/m"], ${ONCE} } }`);

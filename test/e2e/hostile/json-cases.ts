@@ -209,7 +209,8 @@ export function oddBodies(): Case[] {
 /** As heavy as a body may be and still be read. */
 export function heavyBodies(): Case[] {
   const unique = Array.from({ length: 99_000 }, (_, index) => `"k${index}":0`).join(',');
-  return SAME.flatMap((target) => {
+  // One dialect that is patched on its way, one that is translated.
+  return CHATS.filter(({ name }) => name === 'chat' || name === 'messages across').flatMap((target) => {
     const bodies: Readonly<Record<string, string>> = {
       '499,000 values': withMember(target, `"a":[${'[],'.repeat(499_000)}[]]`),
       '499,000 objects': withMember(target, `"a":[${'{},'.repeat(499_000)}{}]`),

@@ -68,7 +68,7 @@ async function registerPortal(app: FastifyInstance, folder: string | undefined):
       cacheControl: false,
       // Names under `assets/` hold a hash of their content; the page itself must be asked for again after an upgrade.
       setHeaders: (reply, path) =>
-        reply.setHeader(
+        reply.header(
           'cache-control',
           path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
         ),

@@ -51,6 +51,7 @@ function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> 
     const { socket } = request;
     const fail = (error: SluiceError): void => {
       request.removeAllListeners('data');
+      chunks.length = 0;
       socket.off('timeout', stalled);
       reject(error);
     };
@@ -65,6 +66,8 @@ function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> 
       socket.setTimeout(0);
       socket.off('timeout', stalled);
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+      // The request lives on with its idle connection; the bytes must not.
+      chunks.length = 0;
     });
     request.on('error', () => fail(new SluiceError('client_closed', 'The client left.')));
     request.on('close', () => {

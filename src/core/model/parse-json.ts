@@ -1,7 +1,10 @@
 import type { Json } from './json.ts';
 
-/** A digit run or exponent that a double may not hold exactly; cheap test before the exact path. */
-const MAY_LOSE = /\d{16}|\d\.\d{15}|\d[eE]/;
+/**
+ * A number that a double may not hold exactly: 16 digits or more, or an exponent. Looked for only where a number can stand,
+ * so that ids and hashes inside strings rarely take the exact path.
+ */
+const MAY_LOSE = /[[,:]\s*-?(?:(?=\d{16}|[\d.]{17})|\d+(?:\.\d+)?[eE])/;
 
 interface Source {
   readonly source: string;

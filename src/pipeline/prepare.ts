@@ -223,7 +223,11 @@ export function prepare(exchange: Routed, deployment: Deployment, credential: st
   let body: Uint8Array | string = exchange.raw;
   let dropped: readonly string[] = [];
   let extra: Readonly<Record<string, string>> = codec.id === exchange.codec.id ? exchange.client.forward : {};
-  if (plan === 'patched') body = patchTopLevel(Buffer.from(exchange.raw), fields);
+  if (plan === 'patched') {
+    const { buffer, byteOffset, length } = exchange.raw;
+    // A view: a copy of a large body would double what it costs.
+    body = patchTopLevel(Buffer.from(buffer, byteOffset, length), fields);
+  }
   if (plan === 'canonical') {
     const encoded = codec.encodeRequest(exchange.decoded(), {
       model: deployment.model,

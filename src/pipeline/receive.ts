@@ -159,7 +159,8 @@ export async function receive(
   facts.usage = response.usage;
   facts.finish = response.choices[0]?.finish;
   facts.deliveredBytes = outputBytes(response);
-  if (response.id !== undefined && prepared.codec.id === exchange.codec.id) {
+  // Only Responses ids can be continued later.
+  if (response.id !== undefined && 'input' in exchange.body && prepared.codec.id === exchange.codec.id) {
     exchange.issued(response.id, deployment.id);
   }
   if (prepared.plan === 'canonical') exchange.remember(response.choices[0]?.parts ?? []);

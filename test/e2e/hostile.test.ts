@@ -84,13 +84,6 @@ describe('requests that may be answered', () => {
     expect((await run(oddBodies())).faults).toEqual([]);
   });
 
-  it('the heaviest bodies there may be, one after the other', async () => {
-    for (const heavy of heavyBodies()) {
-      expect((await run([heavy])).faults).toEqual([]);
-      world.sent.length = 0;
-    }
-  });
-
   it('headers of other gateways do nothing', async () => {
     const before = world.sent.length;
     const given = ignoredHeaders(world.secrets.canary);
@@ -283,23 +276,38 @@ describe('afterwards', () => {
     expect((await fetch(`${world.url}/health/ready`)).status).toBe(200);
   });
 
-  it('the loop never stood still for a quarter of a second, and memory is given back', async () => {
+  /** Checks loop and heap since the last time, and that at most `limitMb` more are resident than at the start. */
+  async function checkInside(limitMb: number): Promise<void> {
     const { longestMs, ticks, heapUsed, external } = await world.inside();
     const mb = (bytes: number) => Math.round(bytes / 1_048_576);
     console.log(`hostile: longest turn ${longestMs.toFixed(0)} ms of ${ticks} ticks`);
     console.log(
       `hostile: heap ${mb(heapBefore)} MB before, ${mb(heapUsed)} after, ${mb(external)} outside of it`,
     );
-    expect(ticks).toBeGreaterThan(200);
+    expect(ticks).toBeGreaterThan(20);
     expect(longestMs).toBeLessThan(250);
     expect(mb(heapUsed - heapBefore)).toBeLessThan(30);
+    expect(mb(external)).toBeLessThan(80);
     const resident = residentMb(world.pid);
-    if (resident === undefined)
+    if (resident === undefined) {
       console.log('memory: this system has no /proc, so only the heap was measured');
-    else {
-      console.log(`hostile: ${memoryBefore.toFixed(0)} MB resident before, ${resident.toFixed(0)} after`);
-      expect(resident - memoryBefore).toBeLessThan(150);
+      return;
     }
+    console.log(`hostile: ${memoryBefore.toFixed(0)} MB resident before, ${resident.toFixed(0)} after`);
+    expect(resident - memoryBefore).toBeLessThan(limitMb);
+  }
+
+  it('the loop never stood still for a quarter of a second, and memory is given back', () =>
+    checkInside(150));
+
+  it('the same after the heaviest bodies that are lawful, one after the other', async () => {
+    for (const heavy of heavyBodies()) {
+      expect((await run([heavy])).faults).toEqual([]);
+      world.sent.length = 0;
+    }
+    // Heap and buffers are given back to the allocator; glibc keeps what was freed in its arenas (mallopt(3),
+    // M_MMAP_THRESHOLD), 100 to 280 MB of it, so the resident size is printed here and not judged.
+    await checkInside(Number.POSITIVE_INFINITY);
   });
 
   it('no secret stands in the log, the database or the journal', async () => {

@@ -11,7 +11,21 @@ interface Histogram {
   count: number;
 }
 
+/** Texts of label sets met before, by their plain values: the same few come with every request. */
+const TEXTS = new Map<string, string>();
+
 function labelText(labels: Readonly<Record<string, string>>): string {
+  let key = '';
+  for (const name in labels) key += `${name}\u0000${labels[name]}\u0000`;
+  let text = TEXTS.get(key);
+  if (text === undefined) {
+    text = formatLabels(labels);
+    if (TEXTS.size < MAX_SERIES) TEXTS.set(key, text);
+  }
+  return text;
+}
+
+function formatLabels(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(
       ([name, value]) =>

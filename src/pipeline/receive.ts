@@ -160,7 +160,11 @@ export async function receive(
   facts.finish = response.choices[0]?.finish;
   facts.deliveredBytes = outputBytes(response);
   // Only Responses ids can be continued later.
-  if (response.id !== undefined && 'input' in exchange.body && prepared.codec.id === exchange.codec.id) {
+  if (
+    response.id !== undefined &&
+    prepared.codec.id === 'openai-responses' &&
+    exchange.codec.id === 'openai-responses'
+  ) {
     exchange.issued(response.id, deployment.id);
   }
   if (prepared.plan === 'canonical') exchange.remember(response.choices[0]?.parts ?? []);

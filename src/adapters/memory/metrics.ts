@@ -11,20 +11,6 @@ interface Histogram {
   count: number;
 }
 
-/** Texts of label sets met before, by their plain values: the same few come with every request. */
-const TEXTS = new Map<string, string>();
-
-function labelText(labels: Readonly<Record<string, string>>): string {
-  let key = '';
-  for (const name in labels) key += `${name}\u0000${labels[name]}\u0000`;
-  let text = TEXTS.get(key);
-  if (text === undefined) {
-    text = formatLabels(labels);
-    if (TEXTS.size < MAX_SERIES) TEXTS.set(key, text);
-  }
-  return text;
-}
-
 function formatLabels(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(
@@ -38,6 +24,20 @@ function formatLabels(labels: Readonly<Record<string, string>>): string {
 export function createMemoryMetrics(): Metrics {
   const counters = new Map<string, Map<string, number>>();
   const histograms = new Map<string, Map<string, Histogram>>();
+  /** Texts of label sets met before, by their plain values: the same few come with every request. */
+  const texts = new Map<string, string>();
+
+  function labelText(labels: Readonly<Record<string, string>>): string {
+    let key = '';
+    for (const name in labels) key += `${name}\u0000${labels[name]}\u0000`;
+    let text = texts.get(key);
+    if (text === undefined) {
+      text = formatLabels(labels);
+      if (texts.size < MAX_SERIES) texts.set(key, text);
+    }
+    return text;
+  }
+
   const gauges = new Map<string, Parameters<Metrics['gauge']>[1]>();
 
   function series<T>(

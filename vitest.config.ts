@@ -21,7 +21,10 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: 'unit', include: unit, exclude: [...real, '**/node_modules/**'] } },
+      {
+        extends: true,
+        test: { name: 'unit', isolate: false, include: unit, exclude: [...real, '**/node_modules/**'] },
+      },
       {
         extends: true,
         test: {

@@ -17,18 +17,26 @@ const isTerminal = process.stderr.isTTY === true;
 export async function step(label, command, args) {
   const started = Date.now();
   const seconds = () => `${((Date.now() - started) / 1000).toFixed(0)} s`;
-  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment() });
+  const child = spawn(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: childEnvironment(),
+  });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
-  const ticker = isTerminal ? setInterval(() => process.stderr.write(`\r${label} … ${seconds()} `), 500) : undefined;
+  const ticker = isTerminal
+    ? setInterval(() => process.stderr.write(`\r${label} … ${seconds()} `), 500)
+    : undefined;
   if (!isTerminal) process.stderr.write(`${label} …\n`);
   const code = await new Promise((resolve) => {
     child.on('error', () => resolve(127));
     child.on('close', resolve);
   });
   clearInterval(ticker);
-  process.stderr.write(`${isTerminal ? '\r' : ''}${label} ${code === 0 ? 'done' : 'failed'} after ${seconds()}\n`);
+  process.stderr.write(
+    `${isTerminal ? '\r' : ''}${label} ${code === 0 ? 'done' : 'failed'} after ${seconds()}\n`,
+  );
   if (code !== 0) {
     process.stderr.write(output.slice(-8000));
     process.exit(1);
@@ -48,7 +56,10 @@ function hashOf(paths) {
 
 function filesUnder(folder) {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules') && !entry.name.endsWith('.test.ts'))
+    .filter(
+      (entry) =>
+        entry.isFile() && !entry.parentPath.includes('node_modules') && !entry.name.endsWith('.test.ts'),
+    )
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length))
     .sort();
 }
@@ -78,7 +89,8 @@ function stamp(name, value) {
 /** Installs the locked dependencies unless they are there. `scope`: `run` leaves out what only development needs. */
 export async function ensureInstalled(scope) {
   const wanted = hashOf(['package-lock.json', 'package.json', 'web/package.json', 'tools/node/package.json']);
-  if (isFresh('installed', `all ${wanted}`) || (scope === 'run' && isFresh('installed', `run ${wanted}`))) return;
+  if (isFresh('installed', `all ${wanted}`) || (scope === 'run' && isFresh('installed', `run ${wanted}`)))
+    return;
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   // Never --omit=optional: the pinned Node and the bundler's binary are optional dependencies.
   await step('Installing dependencies', 'npm', scope === 'run' ? [...args, '--omit=dev'] : args);
@@ -87,7 +99,9 @@ export async function ensureInstalled(scope) {
 }
 
 function checkNode() {
-  const { stdout } = spawnSync(existsSync(pinnedNode) ? pinnedNode : process.execPath, ['--version'], { encoding: 'utf8' });
+  const { stdout } = spawnSync(existsSync(pinnedNode) ? pinnedNode : process.execPath, ['--version'], {
+    encoding: 'utf8',
+  });
   const [major = 0, minor = 0] = String(stdout).replace('v', '').split('.').map(Number);
   if (major > 24 || (major === 24 && minor >= 15)) return;
   process.stderr.write(
@@ -107,11 +121,19 @@ export async function ensureBuilt() {
   const web = fingerprint(['web', 'src/control', 'package-lock.json']);
   const work = [];
   if (!isFresh('server', server) || !existsSync(join(root, 'dist/sluice.mjs'))) {
-    work.push(step('Building the gateway', nodeBinary(), ['scripts/build-server.mjs']).then(() => stamp('server', server)));
+    work.push(
+      step('Building the gateway', nodeBinary(), ['scripts/build-server.mjs']).then(() =>
+        stamp('server', server),
+      ),
+    );
   }
   if (!isFresh('web', web) || !existsSync(join(root, 'dist/portal/index.html'))) {
     const vite = join(root, 'node_modules/vite/bin/vite.js');
-    work.push(step('Building the portal', nodeBinary(), [vite, 'build', 'web', '--logLevel', 'error']).then(() => stamp('web', web)));
+    work.push(
+      step('Building the portal', nodeBinary(), [vite, 'build', 'web', '--logLevel', 'error']).then(() =>
+        stamp('web', web),
+      ),
+    );
   }
   await Promise.all(work);
 }

@@ -8,7 +8,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 mkdirSync(join(root, 'dist'), { recursive: true });
-for (const old of readdirSync(join(root, 'dist')).filter((name) => name.endsWith('.mjs'))) rmSync(join(root, 'dist', old));
+for (const old of readdirSync(join(root, 'dist')).filter((name) => name.endsWith('.mjs')))
+  rmSync(join(root, 'dist', old));
 
 await build({
   input: {
@@ -27,4 +28,7 @@ await build({
   },
   logLevel: 'warn',
 });
-copyFileSync(join(root, 'src/core/catalog/catalog.generated.json'), join(root, 'dist/catalog.generated.json'));
+copyFileSync(
+  join(root, 'src/core/catalog/catalog.generated.json'),
+  join(root, 'dist/catalog.generated.json'),
+);

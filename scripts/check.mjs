@@ -45,5 +45,7 @@ async function lane() {
   for (let next = queue.shift(); next; next = queue.shift()) await run(next);
 }
 await Promise.all([lane(), lane()]);
-console.log(`${failed.length === 0 ? 'All green' : `Failed: ${failed.join(', ')}`} after ${((Date.now() - started) / 1000).toFixed(1)} s`);
+console.log(
+  `${failed.length === 0 ? 'All green' : `Failed: ${failed.join(', ')}`} after ${((Date.now() - started) / 1000).toFixed(1)} s`,
+);
 process.exit(failed.length === 0 ? 0 : 1);

@@ -16,7 +16,12 @@ async function ensurePackages() {
     process.exit(1);
   }
   await step('Updating the package list', 'apt-get', ['update']);
-  await step(`Installing ${missing.join(', ')}`, 'apt-get', ['install', '-y', '--no-install-recommends', ...missing]);
+  await step(`Installing ${missing.join(', ')}`, 'apt-get', [
+    'install',
+    '-y',
+    '--no-install-recommends',
+    ...missing,
+  ]);
 }
 
 await ensureInstalled('all');

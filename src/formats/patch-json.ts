@@ -61,15 +61,6 @@ export function topLevelValues(bytes: Buffer, key: string): readonly Span[] {
   return found;
 }
 
-/** How often the quoted key occurs anywhere in the bytes; a cheap bound on repeated top-level keys. */
-export function mentions(bytes: Buffer, key: string): number {
-  const name = JSON.stringify(key);
-  let count = 0;
-  for (let at = bytes.indexOf(name); at >= 0 && count < 2; at = bytes.indexOf(name, at + name.length))
-    count++;
-  return count;
-}
-
 /**
  * Sets top-level fields of a JSON object in its bytes, everything else untouched. Values are JSON text. A field that is
  * not there is put in front.

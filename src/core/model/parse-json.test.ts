@@ -9,6 +9,7 @@ describe('parseJson', () => {
     '[0.1234567890123456789]',
     '{"a":[-1e400,\n  1E-7]}',
     '{"a": 1.0e3}',
+    '12345678901234567890',
     '{"big":[9007199254740993]}',
   ])('writes %s back digit for digit', (text) => {
     expect(JSON.stringify(parseJson(text))).toBe(text.replaceAll(/\s/g, ''));

@@ -4,7 +4,7 @@ import type { Json } from './json.ts';
  * A number that a double may not hold exactly: 16 digits or more, or an exponent. Looked for only where a number can stand,
  * so that ids and hashes inside strings rarely take the exact path.
  */
-const MAY_LOSE = /[[,:]\s*-?(?:(?=\d{16}|[\d.]{17})|\d+(?:\.\d+)?[eE])/;
+const MAY_LOSE = /(?:^|[[,:])\s*-?(?:(?=\d{16}|[\d.]{17})|\d+(?:\.\d+)?[eE])/;
 
 interface Source {
   readonly source: string;

@@ -22,7 +22,7 @@ import { translator } from './translate.ts';
 import { reportedUsage } from './usage.ts';
 
 export { envelopeOf } from './forwarded.ts';
-export type { Operation, OperationName, OperationReply, Translated } from './operation.ts';
+export type { Operation, OperationName, Translated } from './operation.ts';
 export { reportedUsage, UsageWatcher } from './usage.ts';
 
 const EMBEDDING_SHAPES = {

@@ -1,7 +1,7 @@
-export { type Simulated, type Situation, think } from './brain.ts';
+export { type Simulated, think } from './brain.ts';
 export { errorBody, errorHeaders, type VendorError } from './errors.ts';
 export type { TellingFacts } from './facts.ts';
-export { FAULTS, type Fault } from './faults.ts';
+export { FAULTS } from './faults.ts';
 export { parseModelName, SIMULATED_MODELS } from './models.ts';
 export { collectOptions, headerOptions, type Options, parseOptions } from './options.ts';
 export { simulator } from './provider.ts';

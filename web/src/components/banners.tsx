@@ -52,9 +52,10 @@ function DemoBanner({ path }: { readonly path: string | null }): ReactNode {
     <Alert color="water" variant="light" icon={<Icon name="info" />} title="Demo mode" role="note">
       <Text size="sm">
         No provider key was found, so a built-in simulator answers every request: nothing leaves this machine
-        and nothing is billed. To leave it, set <Code>OPENAI_API_KEY</Code>, <Code>ANTHROPIC_API_KEY</Code> or{' '}
-        <Code>GEMINI_API_KEY</Code> and start again, or add a provider to <Code>{path ?? 'sluice.yaml'}</Code>{' '}
-        (<Code>sluice init</Code> writes one).
+        and nothing is billed; the costs shown are made up, so that budgets can be tried. To leave it, set{' '}
+        <Code>OPENAI_API_KEY</Code>, <Code>ANTHROPIC_API_KEY</Code> or <Code>GEMINI_API_KEY</Code> and start
+        again, or add a provider to <Code>{path ?? 'sluice.yaml'}</Code> (<Code>sluice init</Code> writes
+        one).
       </Text>
     </Alert>
   );

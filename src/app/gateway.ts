@@ -104,9 +104,21 @@ interface Adapters extends Resilience {
   readonly log: Log;
 }
 
+function makeDataDirectory(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    chmodSync(dataDir, 0o700);
+  } catch (cause) {
+    throw new SluiceError(
+      'ledger_unavailable',
+      'The data directory cannot be used: it is no folder, or this user may not write there. Choose another with --data-dir or SLUICE_DATA_DIR.',
+      { cause },
+    );
+  }
+}
+
 async function openAdapters(config: Config, dataDir: string, log: Log): Promise<Adapters> {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  chmodSync(dataDir, 0o700);
+  makeDataDirectory(dataDir);
   const clock = systemClock;
   const metrics = createMemoryMetrics();
   const secrets = openSecretBox(dataDir);

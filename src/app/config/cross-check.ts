@@ -4,6 +4,7 @@ import { checkProviders, checkTimers } from './cross-check-providers.ts';
 import type { KnownNames } from './known.ts';
 import type { Finding, Report } from './paths.ts';
 import type { Config } from './schema.ts';
+import { warnUnbuilt } from './unbuilt.ts';
 
 /** What does not fit together, and what only deserves a look. */
 export interface Findings {
@@ -29,5 +30,6 @@ export function crossCheck(config: Config, known?: KnownNames, now?: number): Fi
   checkRouters(config, known, report);
   checkGuardrails(config, known, report);
   checkClients(config, report, now);
+  warnUnbuilt(config, report);
   return { problems, warnings };
 }

@@ -165,6 +165,12 @@ function defineCreate(keys: Command, terminal: Terminal): void {
       if (options.json) return printJson(terminal, made);
       printKey(made, terminal);
       printSecret(made.key, terminal);
+      const { keys: count, access_mode } = await gateway.call('getStatus', {});
+      if (count === 1 && access_mode === 'keys') {
+        terminal.complain(
+          'This is the first key: from now on every call needs one, unless `access.mode: open` is set.',
+        );
+      }
     });
 }
 

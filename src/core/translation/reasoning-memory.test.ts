@@ -40,11 +40,13 @@ describe('ReasoningMemory', () => {
     expect(restored.messages[0]?.parts[0]).toEqual(thought);
   });
 
-  it('leaves a message alone that still has its reasoning', () => {
+  it('prefers what was delivered over what a client helper mangled', () => {
     const memory = new ReasoningMemory({ maxBytes: 10_000, ttlMs: 1000 });
     memory.remember('a', [thought, call('c1')], 0);
-    const own = request([{ ...thought, text: 'mine' }, call('c1')]);
-    expect(memory.restore('a', own, 10).messages[0]?.parts).toHaveLength(2);
+    const mangled = request([{ ...thought, text: 'up.' } as OutputPart, call('c1')]);
+    expect(memory.restore('a', mangled, 10).messages[0]?.parts).toEqual([thought, call('c1')]);
+    const unknown = request([{ ...thought, text: 'mine' } as OutputPart, call('other')]);
+    expect(memory.restore('a', unknown, 10)).toBe(unknown);
   });
 
   it('restores a signature that stood on the call itself', () => {

@@ -78,19 +78,26 @@ export class ReasoningMemory {
     return changed ? { ...request, messages } : request;
   }
 
+  /**
+   * What was delivered wins over what came back: some SDK helpers keep only the last piece of a streamed thought, beside a
+   * signature that no longer fits.
+   */
   #restoreMessage(scope: string, message: Message, now: number): Message {
-    if (message.role !== 'assistant' || !message.parts.some(isCall)) return message;
-    const hasReasoning = message.parts.some((part) => part.type === 'reasoning');
-    let changed = false;
+    if (message.role !== 'assistant') return message;
+    const found = new Map<Part, Remembered>();
+    for (const part of message.parts) {
+      const remembered = isCall(part) ? this.#get(keyOf(scope, part), now) : undefined;
+      if (remembered !== undefined) found.set(part, remembered);
+    }
+    if (found.size === 0) return message;
+    const replaced = [...found.values()].some(({ reasoning }) => reasoning.length > 0);
     const parts = message.parts.flatMap((part): Part[] => {
-      if (!isCall(part)) return [part];
-      const found = this.#get(keyOf(scope, part), now);
-      if (found === undefined) return [part];
-      changed = true;
-      const call: ToolCallPart = { ...found.call, ...part };
-      return hasReasoning ? [call] : [...found.reasoning, call];
+      if (part.type === 'reasoning') return replaced ? [] : [part];
+      const remembered = found.get(part);
+      if (remembered === undefined || !isCall(part)) return [part];
+      return [...remembered.reasoning, { ...remembered.call, ...part }];
     });
-    return changed ? { ...message, parts } : message;
+    return { ...message, parts };
   }
 
   #put(

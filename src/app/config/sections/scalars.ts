@@ -76,7 +76,7 @@ export function dollars(about: string) {
 export const PROVIDER_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** What models and routers may be called; `*` makes a model's name a pattern. */
-export const MODEL_NAME = /^[A-Za-z0-9*@][A-Za-z0-9._:/@*+-]{0,255}$/;
+export const MODEL_NAME = /^[A-Za-z0-9*@][A-Za-z0-9._:/@*+~=,-]{0,255}$/;
 
 /** The name of a model as a value: a configured model, `provider/model` or a name of the catalog. */
 export function modelReference(about: string): z.ZodString {

@@ -167,7 +167,7 @@ const deploymentObject = z
   })
   .describe('A model at a provider.');
 
-const DEPLOYMENT_SHORT = /^[a-z0-9][a-z0-9._-]{0,63}\/[A-Za-z0-9*@][A-Za-z0-9._:/@*+-]{0,255}$/;
+const DEPLOYMENT_SHORT = /^[a-z0-9][a-z0-9._-]{0,63}\/[A-Za-z0-9*@][A-Za-z0-9._:/@*+~=,-]{0,255}$/;
 
 const deployment = z
   .union([

@@ -88,7 +88,8 @@ function stamp(name, value) {
 
 /** Installs the locked dependencies unless they are there. `scope`: `run` leaves out what only development needs. */
 export async function ensureInstalled(scope) {
-  const wanted = hashOf(['package-lock.json', 'package.json', 'web/package.json', 'tools/node/package.json']);
+  // The lockfile repeats what every package.json depends on; a new script in one of them is no reason to install.
+  const wanted = hashOf(['package-lock.json']);
   if (isFresh('installed', `all ${wanted}`) || (scope === 'run' && isFresh('installed', `run ${wanted}`)))
     return;
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];

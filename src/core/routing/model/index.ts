@@ -1,0 +1,2 @@
+export { PromptModel } from './prompt-model.ts';
+export type { Example, PromptScore } from './types.ts';

@@ -1,0 +1,75 @@
+import type { Boosted } from './boost.ts';
+import { packBytes, unpackBytes } from './bytes.ts';
+import { WIDTH } from './features.ts';
+import type { Learned } from './learn.ts';
+import type { Blend } from './stack.ts';
+
+/** What stands in the header of a route's learned part; arrays follow it. */
+interface LearnedFacts {
+  readonly labels: number;
+  readonly names: readonly string[];
+  readonly blends: readonly Blend[];
+  readonly rules: number;
+  readonly halfWidths: readonly number[];
+  readonly scale: readonly number[];
+  readonly bias: readonly number[];
+  readonly bases: readonly number[];
+}
+
+const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+/** A route's learned part as bytes; without one, a file that says so. */
+export function encodeLearned(learned: Learned | undefined): Uint8Array {
+  if (learned === undefined) return packBytes({ labels: 0 }, []);
+  const { labels, names, blends, rules, halfWidths, heads, trees } = learned;
+  const facts: LearnedFacts = {
+    labels,
+    names,
+    blends,
+    rules,
+    halfWidths,
+    scale: [...heads.scale],
+    bias: [...heads.bias],
+    bases: trees.map(({ base }) => base),
+  };
+  const ofTrees = trees.flatMap(({ feature, threshold, leaf }) => [feature, threshold, leaf].map(bytesOf));
+  return packBytes(facts, [bytesOf(heads.weights), ...ofTrees]);
+}
+
+/** Throws `RangeError` on bytes that are no learned part of this version. */
+export function decodeLearned(bytes: Uint8Array): Learned | undefined {
+  const { header, arrays } = unpackBytes(bytes);
+  const facts = header as LearnedFacts;
+  if (facts.labels === 0) return undefined;
+  const [weights, ...ofTrees] = arrays;
+  const count = facts.names?.length ?? 0;
+  if (count < 2 || weights?.length !== WIDTH * count || ofTrees.length !== 3 * facts.bases.length)
+    throw new RangeError('This was learned with other features; learn the route anew from its labels.');
+  const trees = facts.bases.map((base, at): Boosted => {
+    const [feature, threshold, leaf] = ofTrees.slice(3 * at, 3 * at + 3) as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ];
+    return {
+      base,
+      feature: new Int16Array(feature.slice().buffer),
+      threshold: new Float32Array(threshold.slice().buffer),
+      leaf: new Float32Array(leaf.slice().buffer),
+    };
+  });
+  return {
+    labels: facts.labels,
+    names: facts.names,
+    heads: {
+      count,
+      weights: new Int8Array(weights.buffer, weights.byteOffset, weights.length),
+      scale: Float32Array.from(facts.scale),
+      bias: Float32Array.from(facts.bias),
+    },
+    trees,
+    blends: facts.blends,
+    rules: facts.rules,
+    halfWidths: facts.halfWidths,
+  };
+}

@@ -1,0 +1,142 @@
+import { boostedLogit } from './boost.ts';
+import { createFeaturiser, type Features, type Featuriser, featurise } from './features.ts';
+import { headLogits, sigmoid } from './heads.ts';
+import { type Learned, learnRoute, TREE_DEPTH } from './learn.ts';
+import { decodeLearned, encodeLearned } from './learned-bytes.ts';
+import { needsInfo } from './needs-info.ts';
+import { askPrior, decodePrior, type Prior, type PriorOpinion } from './prior.ts';
+import { ruleScore } from './rules.ts';
+import { type Blend, COLD_HALF_WIDTH, INTERVAL_BINS, ownLogit } from './stack.ts';
+import { STRUCTURE } from './structure.ts';
+import { languageOf, taskOf } from './task.ts';
+import type { Example, Interval, PromptFacts, PromptScore, Tier } from './types.ts';
+import { openVerifier, type Verifier, type Verify } from './verify.ts';
+
+/**
+ * The prompt model of one route. Immutable: learning gives a new model, so that versions can be kept, replayed and
+ * rolled back. All methods are pure and deterministic.
+ */
+export interface PromptModel {
+  /** Labels the route has learned from; 0 is the shipped prior alone. */
+  readonly labels: number;
+  /** Scores one prompt. Never throws; linear in the characters read (at most 3,000). */
+  score(facts: PromptFacts): PromptScore;
+  /**
+   * A model that has learned from these labels, starting from the shipped prior (not from this model's earlier labels: pass
+   * all labels of the route that are to count). At most some seconds for 10,000; call it off the request thread. With fewer
+   * than ten labels the answer is the shipped prior.
+   */
+  learn(examples: readonly Example[]): PromptModel;
+  /** P(a cheap model's answer will do), from prompt and answer: the cascade's verifier. Never throws. */
+  readonly verify: Verify;
+  /** What was learned, without the shipped prior; `PromptModel.load(prior, learned)` brings it back. */
+  serialise(): Uint8Array;
+}
+
+interface Opened {
+  readonly prior: Prior;
+  readonly verify: Verify;
+  readonly featuriser: Featuriser;
+  readonly scratch: Float64Array;
+  readonly structure: Float32Array;
+}
+
+const logit = (p: number) => Math.log(p / (1 - p));
+
+function blended(blend: Blend, own: number, pPrior: number | undefined): number {
+  if (pPrior === undefined) return sigmoid(own);
+  return sigmoid(blend.ownShare * own + (1 - blend.ownShare) * (logit(pPrior) + blend.priorShift));
+}
+
+/** P(ok) of every head: the route's own models and the prior, weighed by what was learned about either. */
+function learnedHeads(
+  opened: Opened,
+  learned: Learned,
+  read: { readonly features: Features; readonly opinion: PriorOpinion },
+): Record<string, number> {
+  const { scratch, structure } = opened;
+  const { places, values, count } = read.features;
+  headLogits(learned.heads, { places, values, from: 0, to: count }, scratch);
+  if (learned.trees.length > 0)
+    for (let column = 0; column < STRUCTURE.length; column++)
+      structure[column] = read.features.structure[STRUCTURE[column] as keyof Features['structure']];
+  const heads: Record<string, number> = {};
+  for (let head = 0; head < learned.names.length; head++) {
+    const blend = learned.blends[head] as Blend;
+    const trees = learned.trees[head];
+    const own = ownLogit(
+      blend.own,
+      scratch[head] as number,
+      trees === undefined ? undefined : boostedLogit(trees, structure, TREE_DEPTH),
+    );
+    const pPrior = head === 0 ? read.opinion.pWeak : head === 1 ? read.opinion.pStrong : undefined;
+    heads[learned.names[head] as string] = blended(blend, own, pPrior);
+  }
+  return heads;
+}
+
+function intervalOf(p: number, learned: Learned | undefined): Interval {
+  const bin = Math.min(INTERVAL_BINS - 1, Math.floor(p * INTERVAL_BINS));
+  const half = learned?.halfWidths[bin] ?? COLD_HALF_WIDTH;
+  return { low: Math.max(0, p - half), high: Math.min(1, p + half) };
+}
+
+function scoreOf(opened: Opened, learned: Learned | undefined, facts: PromptFacts): PromptScore {
+  const { prior, featuriser, scratch } = opened;
+  const features = featurise(featuriser, facts.text, prior.idf);
+  const opinion = askPrior(prior, features, scratch);
+  const heads =
+    learned === undefined
+      ? { weak: opinion.pWeak, strong: opinion.pStrong }
+      : learnedHeads(opened, learned, { features, opinion });
+  const pWeak = heads['weak'] ?? opinion.pWeak;
+  const pStrong = heads['strong'] ?? opinion.pStrong;
+  const score = pStrong - pWeak + (learned?.rules ?? opinion.rulesShare) * ruleScore(features.structure);
+  const missing = needsInfo(facts, features);
+  const [medium, hard] = prior.facts.cuts;
+  const tier: Tier =
+    missing !== undefined ? 'needs_info' : score >= hard ? 'hard' : score >= medium ? 'medium' : 'easy';
+  return {
+    heads,
+    pWeak,
+    pStrong,
+    score,
+    interval: intervalOf(pWeak, learned),
+    tier,
+    task: taskOf(features.structure),
+    needsInfo: missing,
+    language: languageOf(features.tokens, features.marks),
+  };
+}
+
+function withLearned(opened: Opened, learned: Learned | undefined): PromptModel {
+  return {
+    labels: learned?.labels ?? 0,
+    verify: opened.verify,
+    score: (facts) => scoreOf(opened, learned, facts),
+    learn(examples) {
+      const next = learnRoute(opened.prior, opened.featuriser, examples);
+      const room = Math.max(opened.scratch.length, next?.names.length ?? 0);
+      return withLearned({ ...opened, scratch: new Float64Array(room) }, next);
+    },
+    serialise: () => encodeLearned(learned),
+  };
+}
+
+/** Opens the shipped prior and, if given, what a route has learned on top. Throws `RangeError` on bytes that are not ours. */
+export const PromptModel = {
+  load(prior: Uint8Array, learned?: Uint8Array): PromptModel {
+    const decoded = decodePrior(prior);
+    const known = learned === undefined ? undefined : decodeLearned(learned);
+    return withLearned(
+      {
+        prior: decoded,
+        verify: openVerifier(decoded.facts.verifier as Verifier),
+        featuriser: createFeaturiser(),
+        scratch: new Float64Array(Math.max(decoded.heads.count, known?.names.length ?? 0)),
+        structure: new Float32Array(STRUCTURE.length),
+      },
+      known,
+    );
+  },
+};

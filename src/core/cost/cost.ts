@@ -46,6 +46,22 @@ export function unsplitCost(totalNano: number): Cost {
   return { ...NO_COST, requests: totalNano, total: totalNano };
 }
 
+/** Two charges together, class by class. */
+export function addCosts(one: Cost, other: Cost): Cost {
+  const classes = {
+    input: one.input + other.input,
+    cacheRead: one.cacheRead + other.cacheRead,
+    cacheWrite5m: one.cacheWrite5m + other.cacheWrite5m,
+    cacheWrite1h: one.cacheWrite1h + other.cacheWrite1h,
+    output: one.output + other.output,
+    audioInput: one.audioInput + other.audioInput,
+    audioOutput: one.audioOutput + other.audioOutput,
+    images: one.images + other.images,
+    requests: one.requests + other.requests,
+  };
+  return { ...classes, total: sumOf(Object.values(classes)) };
+}
+
 /** The rates that hold for a prompt of this many tokens, cached ones included. */
 export function ratesFor(price: Price, promptLength: number): Rates {
   let rates: Rates = price;

@@ -37,5 +37,7 @@ export function crashedExchange(hold: HoldRecord): ExchangeRecord {
     session: undefined,
     metadata: undefined,
     receipt: undefined,
+    ...(hold.place === undefined ? {} : { place: hold.place }),
+    ...(hold.charges === undefined ? {} : { charges: hold.charges }),
   };
 }

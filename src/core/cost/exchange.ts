@@ -10,6 +10,12 @@ export type PlanName = 'bytes' | 'patched' | 'canonical';
 /** What the cache did. */
 export type CacheState = 'hit' | 'semantic' | 'miss' | 'bypass';
 
+/**
+ * Why an attempt was made; the first one of an exchange has no kind. `hedge`: beside one that was slow. `restart`: after an
+ * answer that broke off. `skipped`: no call was made, `error` says why the place was passed over.
+ */
+export type AttemptKind = 'retry' | 'failover' | 'fallback' | 'hedge' | 'restart' | 'skipped';
+
 /** One try at one deployment. */
 export interface AttemptRecord {
   readonly provider: string;
@@ -18,8 +24,20 @@ export interface AttemptRecord {
   readonly latencyMs: number;
   /** Upstream HTTP status, absent when none was received. */
   readonly status?: number;
-  /** Our error code when the attempt failed. */
+  /** Our error code when the attempt failed; `superseded` when another call of the same exchange answered first. */
   readonly error?: string;
+  readonly kind?: AttemptKind;
+  /** Where it was processed, as configured; the proof that data stayed there. */
+  readonly region?: string;
+}
+
+/** Where the key of an exchange belonged when it was made. Absent: to the default organization and nothing below it. */
+export interface ExchangePlace {
+  readonly organizationId: string;
+  readonly teamId: string | undefined;
+  readonly projectId: string | undefined;
+  /** The user or service account whose key it is; not `user`, which the client names. */
+  readonly ownerId: string | undefined;
 }
 
 /** Money set aside before a call: enough to charge it if the process dies. Written before the upstream is reached. */
@@ -37,6 +55,9 @@ export interface HoldRecord {
   /** As in `ExchangeRecord`; so that a crashed exchange is counted with its user and operation. */
   readonly operation?: string | undefined;
   readonly user?: string | undefined;
+  readonly place?: ExchangePlace | undefined;
+  /** Budgets and windows that pay; see `readCharges`. */
+  readonly charges?: string | undefined;
 }
 
 /** Cost by usage class in nano-dollars; `total` is their exact sum. */
@@ -90,4 +111,9 @@ export interface ExchangeRecord {
   readonly metadata: string | undefined;
   /** The route decision's receipt, JSON text. */
   readonly receipt: string | undefined;
+  readonly place?: ExchangePlace | undefined;
+  /** Budgets and windows that paid; see `readCharges`. */
+  readonly charges?: string | undefined;
+  /** What policies, budgets and approvals did to the request, JSON text. */
+  readonly ruling?: string | undefined;
 }

@@ -24,6 +24,8 @@ export const ERRORS = {
   key_blocked: { status: 401, blame: 'policy', retry: 'never' },
   model_forbidden: { status: 403, blame: 'policy', retry: 'never' },
   forbidden: { status: 403, blame: 'policy', retry: 'never' },
+  /** Nothing that could answer is in a region where the request may be processed. */
+  region_refused: { status: 403, blame: 'policy', retry: 'never' },
   guardrail_blocked: { status: 403, blame: 'policy', retry: 'never' },
   approval_required: { status: 403, blame: 'policy', retry: 'never' },
   model_not_found: { status: 404, blame: 'client', retry: 'never' },

@@ -37,6 +37,25 @@ export const UNKNOWN_USAGE: Usage = Object.freeze({
   source: 'unknown',
 });
 
+/** Two calls together. Estimated as soon as a part of it is; the vendors' own objects are left out. */
+export function addUsage(one: Usage, other: Usage): Usage {
+  if (other.source === 'unknown') return one;
+  if (one.source === 'unknown') return other;
+  const estimated = one.source === 'estimated' || other.source === 'estimated';
+  return {
+    input: one.input + other.input,
+    cacheRead: one.cacheRead + other.cacheRead,
+    cacheWrite5m: one.cacheWrite5m + other.cacheWrite5m,
+    cacheWrite1h: one.cacheWrite1h + other.cacheWrite1h,
+    output: one.output + other.output,
+    reasoning: one.reasoning + other.reasoning,
+    audioInput: one.audioInput + other.audioInput,
+    audioOutput: one.audioOutput + other.audioOutput,
+    images: one.images + other.images,
+    source: estimated ? 'estimated' : 'reported',
+  };
+}
+
 /** Every token of the prompt, cached or not. */
 export function promptTokens(usage: Usage): number {
   return usage.input + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h + usage.audioInput;

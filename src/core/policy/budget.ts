@@ -1,10 +1,21 @@
-import type { BudgetWindow } from './virtual-key.ts';
+import {
+  type Account,
+  add,
+  advance,
+  amountOf,
+  type BudgetDefinition,
+  limitAt,
+  openAccount,
+  partMs,
+  passed,
+  rollingMs,
+  type Spent,
+  sameWindow,
+  spendPart,
+} from './budget-account.ts';
+import { windowEndOf } from './budget-window.ts';
 
-/** A budget as the book needs it. Money is nano-dollars in safe integers, times are wall-clock milliseconds. */
-export interface BudgetDefinition {
-  readonly limitNano: number;
-  readonly window: BudgetWindow;
-}
+export { windowEndOf, windowStartOf } from './budget-window.ts';
 
 /** A budget at one moment. */
 export interface BudgetView {
@@ -14,7 +25,7 @@ export interface BudgetView {
   /** Never below 0, also when spend went past the limit. */
   readonly remainingNano: number;
   readonly windowStart: number;
-  /** Absent for `total`. */
+  /** Absent for `total` and for rolling windows. */
   readonly windowEnd: number | undefined;
 }
 
@@ -26,18 +37,20 @@ export interface Reservation {
   readonly amountNano: number;
   /** When the hold counts as lost and is charged in full. */
   readonly expiresAt: number;
-  /** Hold although a limit is passed, for budgets that only warn. */
-  readonly force?: boolean;
+  /** Budgets that hold although their limit is passed; `true`: all of them. */
+  readonly force?: boolean | ReadonlySet<string>;
 }
 
 /** `refusedBy` names the first budget that could not hold the amount. */
 export type Reserved = { readonly granted: true } | { readonly granted: false; readonly refusedBy: string };
 
-interface Account {
-  definition: BudgetDefinition;
-  windowStart: number;
-  settled: number;
-  held: number;
+/** Settled spend has reached a share of a budget's limit, for the first time in its window. */
+export interface ThresholdReached {
+  readonly id: string;
+  readonly percent: number;
+  readonly limitNano: number;
+  readonly settledNano: number;
+  readonly windowStart: number;
 }
 
 interface Share {
@@ -47,6 +60,7 @@ interface Share {
 
 interface OpenHold {
   readonly amount: number;
+  readonly force: Reservation['force'];
   readonly expiresAt: number;
   readonly shares: readonly Share[];
 }
@@ -61,33 +75,46 @@ interface OpenHold {
 export class BudgetBook {
   readonly #accounts = new Map<string, Account>();
   readonly #holds = new Map<string, OpenHold>();
+  #listener: ((reached: ThresholdReached) => void) | undefined;
+
+  /** Calls back when settled spend reaches a threshold: once per window and threshold. One listener. */
+  onThreshold(listener: (reached: ThresholdReached) => void): void {
+    this.#listener = listener;
+  }
 
   /**
-   * Adds a budget or changes its definition. `settledNano` is what was spent in the current window so far, read from
-   * the store; absent, a known budget of the same window keeps its sum and a new one starts at 0.
+   * Adds a budget or changes its definition. `settledNano` (or `spent`, by window or part) is what the store knows of its
+   * current window; it counts only where the book does not know better: for a new budget or a changed window.
    */
-  define(id: string, definition: BudgetDefinition, state: { now: number; settledNano?: number }): void {
+  define(
+    id: string,
+    definition: BudgetDefinition,
+    state: { readonly now: number; readonly settledNano?: number; readonly spent?: readonly Spent[] },
+  ): void {
     const known = this.#accounts.get(id);
-    const windowStart = windowStartOf(definition.window, state.now);
-    if (known === undefined) {
-      const settled = amountOf(state.settledNano ?? 0);
-      this.#accounts.set(id, { definition, windowStart, settled, held: 0 });
+    if (known !== undefined && sameWindow(known.definition, definition)) {
+      known.definition = definition;
+      known.limitUntil = Number.NEGATIVE_INFINITY;
+      known.told = Math.min(known.told, passed(known, limitAt(known, state.now)));
       return;
     }
-    if (known.definition.window !== definition.window) {
-      known.windowStart = windowStart;
-      known.settled = 0;
-      known.held = 0;
-    }
-    known.definition = definition;
-    if (state.settledNano !== undefined) {
-      known.settled = amountOf(state.settledNano);
-    }
+    const account = openAccount(id, definition, state);
+    this.#accounts.set(id, account);
   }
 
   /** Forgets a budget. Its open holds settle into nothing. */
   remove(id: string): void {
     this.#accounts.delete(id);
+  }
+
+  /** Whether there is a budget of this id. */
+  has(id: string): boolean {
+    return this.#accounts.has(id);
+  }
+
+  /** Number of budgets. */
+  get size(): number {
+    return this.#accounts.size;
   }
 
   /** The ids of all budgets. */
@@ -109,14 +136,16 @@ export class BudgetBook {
       return { granted: true };
     }
     const amount = amountOf(wish.amountNano);
+    const { force } = wish;
     const shares: Share[] = [];
-    for (const id of new Set(wish.budgetIds)) {
+    for (const id of wish.budgetIds) {
       const account = this.#current(id, now);
-      if (account === undefined) {
+      if (account === undefined || shares.some((share) => share.account === account)) {
         continue;
       }
       const wanted = account.settled + account.held + amount;
-      if (wish.force !== true && wanted > account.definition.limitNano) {
+      const forced = force === true || (typeof force === 'object' && force.has(id));
+      if (!forced && wanted > limitAt(account, now)) {
         return { granted: false, refusedBy: id };
       }
       shares.push({ account, windowStart: account.windowStart });
@@ -124,12 +153,57 @@ export class BudgetBook {
     for (const { account } of shares) {
       account.held = add(account.held, amount);
     }
-    this.#holds.set(wish.holdId, { amount, expiresAt: wish.expiresAt, shares });
+    this.#holds.set(wish.holdId, { amount, expiresAt: wish.expiresAt, shares, force });
     return { granted: true };
   }
 
-  /** Replaces the hold by what was really spent, once; false when the hold is not open (any more). */
-  settle(holdId: string, costNano: number): boolean {
+  /**
+   * Sets more money aside under an open hold, in all of its budgets or in none; `amountNano` is the new whole amount. A
+   * hold that pays from no budget, or is large enough already, is granted.
+   */
+  raise(holdId: string, amountNano: number, now: number): Reserved {
+    const hold = this.#holds.get(holdId);
+    const amount = amountOf(amountNano);
+    if (hold === undefined || amount <= hold.amount) return { granted: true };
+    const more = amount - hold.amount;
+    const { force } = hold;
+    // A hold burdens the window it was made in, also after that has ended.
+    const burdened = hold.shares.filter(({ account, windowStart }) => {
+      this.#current(account.id, now);
+      return account.parts !== undefined || account.windowStart === windowStart;
+    });
+    for (const { account } of burdened) {
+      const forced = force === true || (typeof force === 'object' && force.has(account.id));
+      if (!forced && account.settled + account.held + more > limitAt(account, now)) {
+        return { granted: false, refusedBy: account.id };
+      }
+    }
+    for (const { account } of burdened) account.held = add(account.held, more);
+    this.#holds.set(holdId, { ...hold, amount });
+    return { granted: true };
+  }
+
+  /** Whether any budget pays for this hold. */
+  isPaid(holdId: string): boolean {
+    return (this.#holds.get(holdId)?.shares.length ?? 0) > 0;
+  }
+
+  /** Which budgets and windows an open hold will be charged to, for the ledger: see {@link readCharges}. */
+  chargesOf(holdId: string): string | undefined {
+    const shares = this.#holds.get(holdId)?.shares ?? [];
+    let text: string | undefined;
+    for (const { account, windowStart } of shares) {
+      const charge = `${windowStart}@${account.id}`;
+      text = text === undefined ? charge : `${text}\n${charge}`;
+    }
+    return text;
+  }
+
+  /**
+   * Replaces the hold by what was really spent, once; false when the hold is not open (any more). Budgets in `spared` pay
+   * nothing.
+   */
+  settle(holdId: string, costNano: number, spared?: ReadonlySet<string>): boolean {
     const hold = this.#holds.get(holdId);
     if (hold === undefined) {
       return false;
@@ -138,9 +212,16 @@ export class BudgetBook {
     // A cost that is no number must not make the call free.
     const cost = Number.isNaN(costNano) ? hold.amount : amountOf(costNano);
     for (const { account, windowStart } of hold.shares) {
-      if (account.windowStart === windowStart) {
+      const paid = spared?.has(account.id) === true ? 0 : cost;
+      if (account.parts !== undefined) {
         account.held = Math.max(0, account.held - hold.amount);
-        account.settled = add(account.settled, cost);
+        spendPart(account, windowStart, paid);
+      } else if (account.windowStart === windowStart) {
+        account.held = Math.max(0, account.held - hold.amount);
+        account.settled = add(account.settled, paid);
+      }
+      if (account.definition.thresholds !== undefined) {
+        this.#tell(account);
       }
     }
     return true;
@@ -172,76 +253,65 @@ export class BudgetBook {
       return undefined;
     }
     const { definition, settled, held, windowStart } = account;
+    const limitNano = limitAt(account, now);
+    const rolling = account.parts !== undefined;
     return {
-      limitNano: definition.limitNano,
+      limitNano,
       settledNano: settled,
       heldNano: held,
-      remainingNano: Math.max(0, definition.limitNano - settled - held),
-      windowStart,
-      windowEnd: windowEndOf(definition.window, windowStart),
+      remainingNano: Math.max(0, limitNano - settled - held),
+      windowStart: rolling ? windowStart - rollingMs(definition) + partMs(definition) : windowStart,
+      windowEnd: rolling ? undefined : windowEndOf(definition.window, windowStart, definition.timeZone),
     };
+  }
+
+  /**
+   * When `amountNano` could be held: `now` when only what runs at the moment is in the way, the end of the window, or the
+   * moment enough spend leaves a rolling one. Undefined: never, the amount does not fit or the budget has no window.
+   */
+  freesAt(id: string, amountNano: number, now: number): number | undefined {
+    const account = this.#current(id, now);
+    if (account === undefined) return now;
+    const { definition, settled } = account;
+    const room = limitAt(account, now) - amountOf(amountNano);
+    if (settled <= room) return now;
+    if (room < 0) return undefined;
+    if (account.parts === undefined) {
+      return windowEndOf(definition.window, account.windowStart, definition.timeZone);
+    }
+    let rest = settled;
+    for (const [start, nano] of [...account.parts].sort(([a], [b]) => a - b)) {
+      rest -= nano;
+      if (rest <= room) return start + rollingMs(definition) + partMs(definition);
+    }
+    return now;
   }
 
   #current(id: string, now: number): Account | undefined {
     const account = this.#accounts.get(id);
-    if (account !== undefined) {
-      const windowStart = windowStartOf(account.definition.window, now);
-      if (windowStart > account.windowStart) {
-        account.windowStart = windowStart;
-        account.settled = 0;
-        account.held = 0;
-      }
+    if (account !== undefined && now >= account.until) {
+      advance(account, now);
     }
     return account;
   }
-}
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const WEEK_MS = 7 * DAY_MS;
-/** 1970-01-01 was a Thursday; the first Monday came four days later. */
-const FIRST_MONDAY_MS = 4 * DAY_MS;
-
-/** Start of the UTC calendar window a moment lies in; 0 for `total`. */
-export function windowStartOf(window: BudgetWindow, at: number): number {
-  switch (window) {
-    case 'hour':
-      return Math.floor(at / HOUR_MS) * HOUR_MS;
-    case 'day':
-      return Math.floor(at / DAY_MS) * DAY_MS;
-    case 'week':
-      return Math.floor((at - FIRST_MONDAY_MS) / WEEK_MS) * WEEK_MS + FIRST_MONDAY_MS;
-    case 'month': {
-      const date = new Date(at);
-      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1);
+  #tell(account: Account): void {
+    const { thresholds = [] } = account.definition;
+    while (account.told < thresholds.length) {
+      const percent = thresholds[account.told] ?? 100;
+      if (account.settled * 100 < account.limit * percent) return;
+      account.told += 1;
+      account.toldAt = account.windowStart;
+      const { id, limit, settled, windowStart } = account;
+      this.#listener?.({ id, percent, limitNano: limit, settledNano: settled, windowStart });
     }
-    case 'total':
-      return 0;
   }
 }
 
-/** End of the window that starts at `start`; undefined for `total`. */
-export function windowEndOf(window: BudgetWindow, start: number): number | undefined {
-  switch (window) {
-    case 'hour':
-      return start + HOUR_MS;
-    case 'day':
-      return start + DAY_MS;
-    case 'week':
-      return start + WEEK_MS;
-    case 'month': {
-      const date = new Date(start);
-      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1);
-    }
-    case 'total':
-      return undefined;
-  }
-}
-
-function amountOf(nano: number): number {
-  return nano > 0 ? Math.min(Math.ceil(nano), Number.MAX_SAFE_INTEGER) : 0;
-}
-
-function add(left: number, right: number): number {
-  return Math.min(left + right, Number.MAX_SAFE_INTEGER);
+/** What {@link BudgetBook.chargesOf} wrote: budget ids and the windows (or parts) to charge. */
+export function readCharges(text: string): { readonly id: string; readonly bucket: number }[] {
+  return text.split('\n').map((charge) => {
+    const at = charge.indexOf('@');
+    return { id: charge.slice(at + 1), bucket: Number(charge.slice(0, at)) };
+  });
 }

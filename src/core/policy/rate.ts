@@ -1,12 +1,5 @@
 import type { RateLimits } from './virtual-key.ts';
 
-/** Milliseconds a limit per minute looks back. */
-const WINDOW_MS = 60_000;
-const BUCKETS = 20;
-const BUCKET_MS = WINDOW_MS / BUCKETS;
-/** The window's buckets and the one being filled: together they cover every event of the last 60 s. */
-const RING = BUCKETS + 1;
-
 /** One limit at one moment, for `x-ratelimit-*`. */
 export interface LimitState {
   readonly limit: number;
@@ -32,27 +25,83 @@ export interface RateRequest {
   readonly expiresAt: number;
 }
 
-/** Grant or refusal, with the state of the limits either way. */
+/** A limit by its name in `RateLimits`. */
+export type LimitName = keyof RateLimits;
+
+/** Grant or refusal, with the tightest limit on requests and on tokens either way. */
 export type RateDecision = { readonly requests?: LimitState; readonly tokens?: LimitState } & (
   | { readonly granted: true; readonly lease: Lease }
   | {
       readonly granted: false;
-      readonly refusedBy: 'rpm' | 'tpm' | 'concurrency';
+      readonly refusedBy: LimitName;
       /** 0 when only the end of another request can help. */
       readonly retryAfterMs: number;
     }
 );
 
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+interface Span {
+  readonly kind: 'requests' | 'tokens';
+  readonly windowMs: number;
+  /** Parts the window is counted in; spend leaves it by at most one part too late. */
+  readonly buckets: number;
+}
+
+const SPANS: Readonly<Record<Exclude<LimitName, 'concurrency'>, Span>> = {
+  rpm: { kind: 'requests', windowMs: MINUTE_MS, buckets: 20 },
+  rph: { kind: 'requests', windowMs: HOUR_MS, buckets: 60 },
+  rpd: { kind: 'requests', windowMs: DAY_MS, buckets: 96 },
+  tpm: { kind: 'tokens', windowMs: MINUTE_MS, buckets: 20 },
+  tph: { kind: 'tokens', windowMs: HOUR_MS, buckets: 60 },
+  tpd: { kind: 'tokens', windowMs: DAY_MS, buckets: 96 },
+};
+
+interface Rule extends Span {
+  readonly name: keyof typeof SPANS;
+  readonly limit: number;
+}
+
+/** Limits come from the snapshot, so they are taken apart once. */
+const RULES = new WeakMap<RateLimits, readonly Rule[]>();
+
+function rulesOf(limits: RateLimits): readonly Rule[] {
+  let rules = RULES.get(limits);
+  if (rules === undefined) {
+    const found: Rule[] = [];
+    for (const name of Object.keys(SPANS) as Rule['name'][]) {
+      const limit = limits[name];
+      if (limit !== undefined) found.push({ name, limit, ...SPANS[name] });
+    }
+    rules = found;
+    RULES.set(limits, rules);
+  }
+  return rules;
+}
+
 interface State {
   seenAt: number;
-  requests: SlidingCount | undefined;
-  tokens: SlidingCount | undefined;
-  leases: Set<{ readonly expiresAt: number }>;
+  /** How long it is remembered at rest. */
+  keepMs: number;
+  /** What `counts` count, in the same order. */
+  rules: readonly Rule[];
+  counts: readonly SlidingCount[];
+  readonly leases: Set<{ readonly expiresAt: number }>;
+}
+
+/** Something counted, to be corrected later. */
+interface Counted {
+  readonly count: SlidingCount;
+  readonly kind: Span['kind'];
+  readonly amount: number;
+  readonly bucket: number;
 }
 
 /**
- * Limits per identity: requests and tokens in any 60 s, and requests in flight. Pure; the caller passes the time.
- * A refused request takes nothing from any of the three.
+ * Limits per identity: requests and tokens in any minute, hour and day, and requests in flight. Pure; the caller passes
+ * the time. A refused request takes nothing from any of them.
  */
 export class RateLimiter {
   readonly #states = new Map<string, State>();
@@ -61,37 +110,31 @@ export class RateLimiter {
   acquire(id: string, limits: RateLimits, request: RateRequest): RateDecision {
     const state = this.#stateOf(id, request.now);
     const now = state.seenAt;
-    const { requests, tokens } = countersOf(state, limits, now);
-    const wish = limits.tpm === undefined ? 0 : Math.min(Math.max(0, request.tokens), limits.tpm);
-    const seen = () => ({
-      ...(requests && limits.rpm !== undefined ? { requests: requests.state(limits.rpm, now) } : {}),
-      ...(tokens && limits.tpm !== undefined ? { tokens: tokens.state(limits.tpm, now) } : {}),
-    });
+    const counts = countsOf(state, limits, now);
+    const { rules } = state;
     if (limits.concurrency !== undefined && liveLeases(state, now) >= limits.concurrency) {
-      return { granted: false, refusedBy: 'concurrency', retryAfterMs: 0, ...seen() };
+      return { granted: false, refusedBy: 'concurrency', retryAfterMs: 0, ...statesOf(state, now) };
     }
-    if (requests && limits.rpm !== undefined && requests.sum() + 1 > limits.rpm) {
-      return {
-        granted: false,
-        refusedBy: 'rpm',
-        retryAfterMs: requests.waitFor(1, limits.rpm, now),
-        ...seen(),
-      };
+    for (let at = 0; at < rules.length; at++) {
+      const rule = rules[at] as Rule;
+      const count = counts[at] as SlidingCount;
+      const wish = wishOf(rule, request);
+      if (count.sum() + wish > rule.limit) {
+        const retryAfterMs = count.waitFor(wish, rule.limit, now);
+        const shown = { [rule.kind]: count.state(rule.limit, now) };
+        return { granted: false, refusedBy: rule.name, retryAfterMs, ...statesOf(state, now), ...shown };
+      }
     }
-    if (tokens && limits.tpm !== undefined && tokens.sum() + wish > limits.tpm) {
-      return {
-        granted: false,
-        refusedBy: 'tpm',
-        retryAfterMs: tokens.waitFor(wish, limits.tpm, now),
-        ...seen(),
-      };
+    const counted: Counted[] = [];
+    for (let at = 0; at < rules.length; at++) {
+      const { kind } = rules[at] as Rule;
+      const count = counts[at] as SlidingCount;
+      const amount = wishOf(rules[at] as Rule, request);
+      counted.push({ count, kind, amount, bucket: count.add(amount) });
     }
-    const requestBucket = requests?.add(1) ?? 0;
-    const bucket = tokens?.add(wish) ?? 0;
     const place = { expiresAt: request.expiresAt };
     state.leases.add(place);
-    const lease = leaseOf({ state, place, requests, requestBucket, tokens, wish, bucket });
-    return { granted: true, lease, ...seen() };
+    return { granted: true, lease: new Place(state, place, counted), ...statesOf(state, now) };
   }
 
   /** Requests of this identity in flight. */
@@ -99,10 +142,10 @@ export class RateLimiter {
     return this.#states.get(id)?.leases.size ?? 0;
   }
 
-  /** Forgets identities that neither ran nor called for longer than the window. Call it now and then. */
+  /** Forgets identities that neither ran nor called for longer than their windows. Call it now and then. */
   sweep(now: number): void {
     for (const [id, state] of this.#states) {
-      if (liveLeases(state, now) === 0 && now - state.seenAt > WINDOW_MS + BUCKET_MS) {
+      if (liveLeases(state, now) === 0 && now - state.seenAt > state.keepMs) {
         this.#states.delete(id);
       }
     }
@@ -116,7 +159,7 @@ export class RateLimiter {
   #stateOf(id: string, now: number): State {
     let state = this.#states.get(id);
     if (state === undefined) {
-      state = { seenAt: now, requests: undefined, tokens: undefined, leases: new Set() };
+      state = { seenAt: now, keepMs: MINUTE_MS, rules: NO_RULES, counts: [], leases: new Set() };
       this.#states.set(id, state);
     }
     state.seenAt = Math.max(state.seenAt, now);
@@ -124,12 +167,42 @@ export class RateLimiter {
   }
 }
 
-function countersOf(state: State, limits: RateLimits, now: number) {
-  state.requests ??= limits.rpm === undefined ? undefined : new SlidingCount(now);
-  state.tokens ??= limits.tpm === undefined ? undefined : new SlidingCount(now);
-  state.requests?.advance(now);
-  state.tokens?.advance(now);
-  return { requests: state.requests, tokens: state.tokens };
+/** A wish above the limit itself is served when nothing else ran. */
+function wishOf(rule: Rule, request: RateRequest): number {
+  return rule.kind === 'requests' ? 1 : Math.min(Math.max(0, request.tokens), rule.limit);
+}
+
+const NO_RULES: readonly Rule[] = Object.freeze([]);
+
+/** The counts of these limits, moved to now. Limits that changed keep what was counted under the same name. */
+function countsOf(state: State, limits: RateLimits, now: number): readonly SlidingCount[] {
+  const rules = rulesOf(limits);
+  if (state.rules !== rules) {
+    const known = new Map(state.rules.map(({ name }, at) => [name, state.counts[at]]));
+    state.counts = rules.map((rule) => known.get(rule.name) ?? new SlidingCount(rule, now));
+    state.rules = rules;
+    for (const { windowMs, buckets } of rules) {
+      state.keepMs = Math.max(state.keepMs, windowMs + windowMs / buckets);
+    }
+  }
+  for (const count of state.counts) count.advance(now);
+  return state.counts;
+}
+
+/** The tightest of the limits on requests, and of those on tokens. */
+function statesOf({ rules, counts }: State, now: number): { requests?: LimitState; tokens?: LimitState } {
+  const found: { requests?: LimitState; tokens?: LimitState } = {};
+  for (let at = 0; at < rules.length; at++) {
+    const { kind, limit } = rules[at] as Rule;
+    const shown = (counts[at] as SlidingCount).state(limit, now);
+    if (isTighter(shown, found[kind])) found[kind] = shown;
+  }
+  return found;
+}
+
+/** Whether less is left of a limit, as a share of it. */
+export function isTighter(limit: LimitState, than: LimitState | undefined): boolean {
+  return than === undefined || limit.remaining * than.limit < than.remaining * limit.limit;
 }
 
 /** Leases in flight; those never given back are dropped when their time is over. */
@@ -142,61 +215,61 @@ function liveLeases(state: State, now: number): number {
   return state.leases.size;
 }
 
-interface Place {
-  readonly state: State;
-  readonly place: { readonly expiresAt: number };
-  readonly requests: SlidingCount | undefined;
-  /** Absolute number of the bucket the request was counted in. */
-  readonly requestBucket: number;
-  readonly tokens: SlidingCount | undefined;
-  readonly wish: number;
-  /** Absolute number of the bucket the estimate was counted in. */
-  readonly bucket: number;
-}
+class Place implements Lease {
+  readonly #state: State;
+  readonly #place: { readonly expiresAt: number };
+  readonly #counted: readonly Counted[];
+  #open = true;
 
-function leaseOf({ state, place, requests, requestBucket, tokens, wish, bucket }: Place): Lease {
-  let open = true;
-  function release(now: number, used?: number): void {
-    if (!open) {
-      return;
-    }
-    open = false;
-    state.leases.delete(place);
-    state.seenAt = Math.max(state.seenAt, now);
-    if (tokens !== undefined && used !== undefined) {
-      tokens.advance(state.seenAt);
-      tokens.correct(bucket, Math.max(0, used) - wish);
+  constructor(state: State, place: { readonly expiresAt: number }, counted: readonly Counted[]) {
+    this.#state = state;
+    this.#place = place;
+    this.#counted = counted;
+  }
+
+  release(now: number, used?: number): void {
+    if (!this.#end(now) || used === undefined) return;
+    for (const { count, kind, amount, bucket } of this.#counted) {
+      if (kind === 'tokens') count.correct(bucket, Math.max(0, used) - amount);
     }
   }
-  return {
-    release,
-    cancel(now) {
-      if (!open) {
-        return;
-      }
-      requests?.advance(Math.max(state.seenAt, now));
-      requests?.correct(requestBucket, -1);
-      release(now, 0);
-    },
-  };
+
+  cancel(now: number): void {
+    if (!this.#end(now)) return;
+    for (const { count, amount, bucket } of this.#counted) count.correct(bucket, -amount);
+  }
+
+  #end(now: number): boolean {
+    if (!this.#open) return false;
+    this.#open = false;
+    this.#state.leases.delete(this.#place);
+    this.#state.seenAt = Math.max(this.#state.seenAt, now);
+    for (const { count } of this.#counted) count.advance(this.#state.seenAt);
+    return true;
+  }
 }
 
-/** A count over the last 60 s in buckets of 3 s; rounds against the caller by at most one bucket. */
+/** A count over the last minute, hour or day in parts; rounds against the caller by at most one part. */
 class SlidingCount {
-  readonly #ring = new Float64Array(RING);
+  readonly #bucketMs: number;
+  /** The window's parts and the one being filled: together they cover every event of the window. */
+  readonly #ring: number[];
   #bucket: number;
   #sum = 0;
 
-  constructor(now: number) {
-    this.#bucket = Math.floor(now / BUCKET_MS);
+  constructor({ windowMs, buckets }: Span, now: number) {
+    this.#bucketMs = windowMs / buckets;
+    this.#ring = new Array<number>(buckets + 1).fill(0);
+    this.#bucket = Math.floor(now / this.#bucketMs);
   }
 
   /** Drops what is older than the window. Time that runs backwards changes nothing. */
   advance(now: number): void {
-    const bucket = Math.floor(now / BUCKET_MS);
-    const steps = Math.min(bucket - this.#bucket, RING);
+    const size = this.#ring.length;
+    const bucket = Math.floor(now / this.#bucketMs);
+    const steps = Math.min(bucket - this.#bucket, size);
     for (let step = 1; step <= steps; step += 1) {
-      const slot = (this.#bucket + step) % RING;
+      const slot = (this.#bucket + step) % size;
       this.#sum -= this.#at(slot);
       this.#ring[slot] = 0;
     }
@@ -209,7 +282,7 @@ class SlidingCount {
 
   /** Counts now; returns the bucket for `correct`. */
   add(amount: number): number {
-    const slot = this.#bucket % RING;
+    const slot = this.#bucket % this.#ring.length;
     this.#ring[slot] = this.#at(slot) + amount;
     this.#sum += amount;
     return this.#bucket;
@@ -219,8 +292,8 @@ class SlidingCount {
   correct(bucket: number, difference: number): void {
     if (difference >= 0) {
       this.add(difference);
-    } else if (this.#bucket - bucket < RING) {
-      const slot = bucket % RING;
+    } else if (this.#bucket - bucket < this.#ring.length) {
+      const slot = bucket % this.#ring.length;
       const given = Math.min(this.#at(slot), -difference);
       this.#ring[slot] = this.#at(slot) - given;
       this.#sum -= given;
@@ -229,23 +302,26 @@ class SlidingCount {
 
   /** Milliseconds until `amount` fits under `limit`. */
   waitFor(amount: number, limit: number, now: number): number {
+    const size = this.#ring.length;
     let rest = this.#sum;
-    for (let age = RING - 1; age >= 0; age -= 1) {
+    for (let age = size - 1; age >= 0; age -= 1) {
       const bucket = this.#bucket - age;
-      rest -= bucket < 0 ? 0 : this.#at(bucket % RING);
+      rest -= bucket < 0 ? 0 : this.#at(bucket % size);
       if (rest + amount <= limit) {
-        return Math.max(1, (bucket + RING) * BUCKET_MS - now);
+        return Math.max(1, (bucket + size) * this.#bucketMs - now);
       }
     }
-    return WINDOW_MS;
+    return (size - 1) * this.#bucketMs;
   }
 
   state(limit: number, now: number): LimitState {
-    return {
-      limit,
-      remaining: Math.max(0, limit - this.#sum),
-      resetMs: this.#sum === 0 ? 0 : this.waitFor(limit, limit, now),
-    };
+    const size = this.#ring.length;
+    // Nearly always something was counted just now: it is the last to leave.
+    const fresh = this.#at(this.#bucket % size) > 0;
+    const resetMs = fresh
+      ? Math.max(1, (this.#bucket + size) * this.#bucketMs - now)
+      : this.waitFor(limit, limit, now);
+    return { limit, remaining: Math.max(0, limit - this.#sum), resetMs: this.#sum === 0 ? 0 : resetMs };
   }
 
   #at(slot: number): number {

@@ -1,6 +1,6 @@
 /**
- * What a limit, budget or policy can apply to. `organization` ⊃ `team` ⊃ `project` hold keys and users; `tag`, `model` and
- * `end_user` come from the request itself.
+ * What a limit, budget or policy can apply to. `organization` ⊃ `team` ⊃ `project` hold keys and users; `tag`, `model`,
+ * `end_user` and `session` come from the request itself.
  */
 export const SCOPE_KINDS = [
   'organization',
@@ -11,11 +11,12 @@ export const SCOPE_KINDS = [
   'tag',
   'model',
   'end_user',
+  'session',
 ] as const;
 
 export type ScopeKind = (typeof SCOPE_KINDS)[number];
 
-/** One thing a limit applies to. A tag's id is `name=value`, a model's its asked name, an end user's `x-sluice-user`. */
+/** One thing a limit applies to. A tag's id is `name=value`, a model's its asked name, an end user's `x-sluice-user`, a session's `x-sluice-session`. */
 export interface Scope {
   readonly kind: ScopeKind;
   readonly id: string;

@@ -12,7 +12,12 @@ export interface CircuitPolicy {
   /** How long it stays open the first time; the n-th time in a row n times as long. */
   readonly openMs: number;
   readonly maxOpenMs: number;
+  /** Time in which the traffic grows from a tenth to all of it after it closed again. 0 or absent: at once. */
+  readonly slowStartMs?: number;
 }
+
+/** What a deployment gets of its traffic right after it recovered. */
+const FIRST_SHARE = 0.1;
 
 /** `closed`: calls go through. `open`: none do. `half_open`: one probe decides. */
 export type CircuitState = 'closed' | 'open' | 'half_open';
@@ -35,6 +40,8 @@ export class Circuit {
   #closedAt = 0;
   #openUntil: number | undefined;
   #probing = false;
+  /** When it last became usable again; `undefined` when it never was away. */
+  #recoveredAt: number | undefined;
 
   constructor(policy: CircuitPolicy) {
     this.#policy = policy;
@@ -57,6 +64,23 @@ export class Circuit {
   admits(now: number): boolean {
     const state = this.state(now);
     return state === 'closed' || (state === 'half_open' && !this.#probing);
+  }
+
+  /** It was left alone for another reason (an outlier) and comes back now, slowly. */
+  recovered(now: number): void {
+    this.#recoveredAt = now;
+  }
+
+  /** Part of its usual traffic it should get now, 0 to 1: grows evenly for `slowStartMs` after a recovery. */
+  share(now: number): number {
+    if (this.#recoveredAt === undefined) return 1;
+    const { slowStartMs = 0 } = this.#policy;
+    const passed = now - this.#recoveredAt;
+    if (passed >= slowStartMs) {
+      this.#recoveredAt = undefined;
+      return 1;
+    }
+    return FIRST_SHARE + (1 - FIRST_SHARE) * (Math.max(0, passed) / slowStartMs);
   }
 
   /** A call begins; its outcome must be reported with the role it gets. */
@@ -122,6 +146,7 @@ export class Circuit {
 
   #close(now: number): void {
     this.#closedAt = now;
+    this.#recoveredAt = now;
     this.#openUntil = undefined;
     this.#probing = false;
     this.#inRow = 0;

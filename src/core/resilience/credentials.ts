@@ -2,99 +2,125 @@
 const FIRST_REST_MS = 60_000;
 const LONGEST_REST_MS = 900_000;
 
-interface Credential {
+/** One credential of a provider, known by its own text: its place in the configured list may change while it is in use. */
+export interface Credential {
+  /** A short hash of the text, to find it again; never shown. */
+  readonly mark: string;
+  /** Its last characters, for the operator; empty for a short one. */
+  readonly hint: string;
   inFlight: number;
   /** Counts up with every use of the pool: among equals the one used longest ago goes first. */
   usedAt: number;
   refusals: number;
+  /** Monotonic ms; in the past when it may be used. */
   restsUntil: number;
 }
 
-/** One entry of a pool as the operator may see it. */
-export interface CredentialView {
-  readonly inFlight: number;
-  /** Monotonic ms; in the past when it may be used. */
-  readonly restsUntil: number;
+/** What is known of a credential beyond the pool: at one deployment. */
+export interface Standing {
+  /** Milliseconds until it may be used there; 0 when it may be now. */
+  waitMs(credential: Credential): number;
+  /** What is left of its limits there, 0 to 1; 1 when nothing is known. */
+  headroom(credential: Credential): number;
+}
+
+/** So long must a secret be for its last four characters to be shown. */
+const LEAST_FOR_HINT = 12;
+/** Differences in headroom below this do not count: what is in flight does. */
+const HEADROOM_STEPS = 10;
+
+/** FNV-1a in two lanes: enough to tell the credentials of one pool apart, and nothing is left to read. */
+function markOf(secret: string): string {
+  let a = 0x811c9dc5;
+  let b = 0x01000193;
+  for (let at = 0; at < secret.length; at++) {
+    const code = secret.charCodeAt(at);
+    a = Math.imul(a ^ code, 0x01000193);
+    b = Math.imul(b ^ (code + 0x9e37), 0x85ebca6b);
+  }
+  return `${(a >>> 0).toString(36)}.${(b >>> 0).toString(36)}`;
+}
+
+function newCredential(secret: string): Credential {
+  return {
+    mark: markOf(secret),
+    hint: secret.length >= LEAST_FOR_HINT ? secret.slice(-4) : '',
+    inFlight: 0,
+    usedAt: 0,
+    refusals: 0,
+    restsUntil: 0,
+  };
 }
 
 /**
- * A provider's pool of credentials, used where least is in flight. One that the provider refuses (401, 402, 403) rests:
- * one minute, doubling to 15. Pure; times are monotonic milliseconds. Credentials are known by their place in the pool.
+ * A provider's pool of credentials. One that the provider refuses (401, 402) rests: one minute, doubling to 15. Several
+ * configurations may use it at once: each passes its own list, and a credential that is in both is the same one. Pure;
+ * times are monotonic milliseconds.
  */
 export class CredentialPool {
-  #credentials: Credential[] = [];
+  #bySecret = new Map<string, Credential>();
+  readonly #lists = new WeakMap<readonly string[], readonly Credential[]>();
   #uses = 0;
+  /** As the newest configuration lists them. */
+  newest: readonly Credential[] = [];
 
-  /** A new configuration's number of credentials. */
-  resize(count: number): void {
-    while (this.#credentials.length < count) {
-      this.#credentials.push({ inFlight: 0, usedAt: 0, refusals: 0, restsUntil: 0 });
+  /** The credentials of a configured list, in its order. */
+  of(secrets: readonly string[]): readonly Credential[] {
+    let list = this.#lists.get(secrets);
+    if (list === undefined) {
+      list = secrets.map((secret) => this.#bySecret.get(secret) ?? newCredential(secret));
+      // What is gone from the newest list is kept alive only by calls that still use it.
+      this.#bySecret = new Map(list.map((credential, index) => [secrets[index] ?? '', credential]));
+      this.#lists.set(secrets, list);
+      this.newest = list;
     }
-    this.#credentials.length = count;
+    return list;
   }
 
   /**
-   * The credential to use: of those that rest neither here nor by `resting` the one with the least in flight. When all
-   * rest, the one whose own rest ends first; `undefined` for an empty pool.
+   * Index of the credential to use: of those that may be used now the one with most of its limits left, in steps of ten
+   * percent, then the one with the least in flight, then the one unused longest. `undefined` when none may be.
    */
-  choose(now: number, resting: (index: number) => boolean): number | undefined {
+  choose(list: readonly Credential[], now: number, standing: Standing): number | undefined {
     let best: number | undefined;
-    for (let index = 0; index < this.#credentials.length; index++) {
-      if (this.rests(index, now) || resting(index)) continue;
-      if (best === undefined || this.#before(index, best)) best = index;
+    let bestSteps = 0;
+    for (const [index, credential] of list.entries()) {
+      if (credential.restsUntil > now || standing.waitMs(credential) > 0) continue;
+      const steps = list.length === 1 ? 0 : Math.floor(standing.headroom(credential) * HEADROOM_STEPS);
+      const other = best === undefined ? undefined : list[best];
+      if (
+        other !== undefined &&
+        (steps < bestSteps || (steps === bestSteps && !isLessUsed(credential, other)))
+      ) {
+        continue;
+      }
+      best = index;
+      bestSteps = steps;
     }
-    if (best !== undefined || this.#credentials.length === 0) return best;
-    const ends = this.#credentials.map((credential) => credential.restsUntil);
-    return ends.indexOf(Math.min(...ends));
+    return best;
   }
 
-  /** Whether any credential may be used. An empty pool needs none. */
-  usable(now: number, resting: (index: number) => boolean): boolean {
-    if (this.#credentials.length === 0) return !resting(-1);
-    return this.#credentials.some((_, index) => !this.rests(index, now) && !resting(index));
-  }
-
-  /** Whether this one was refused lately. */
-  rests(index: number, now: number): boolean {
-    return (this.#credentials[index]?.restsUntil ?? 0) > now;
-  }
-
-  begin(index: number): void {
-    const credential = this.#credentials[index];
-    if (credential === undefined) return;
+  /** A call begins with this credential. */
+  begin(credential: Credential): void {
     credential.inFlight++;
     credential.usedAt = ++this.#uses;
   }
+}
 
-  end(index: number): void {
-    const credential = this.#credentials[index];
-    if (credential !== undefined && credential.inFlight > 0) credential.inFlight--;
-  }
+function isLessUsed(one: Credential, other: Credential): boolean {
+  return one.inFlight < other.inFlight || (one.inFlight === other.inFlight && one.usedAt < other.usedAt);
+}
 
-  /** The provider let it in. */
-  accepted(index: number): void {
-    const credential = this.#credentials[index];
-    if (credential === undefined) return;
-    credential.refusals = 0;
-    credential.restsUntil = 0;
-  }
+/** The provider let it in. */
+export function acceptCredential(credential: Credential): void {
+  credential.refusals = 0;
+  credential.restsUntil = 0;
+}
 
-  /** The provider refused it. Several refusals of one moment count once. */
-  refused(index: number, now: number): void {
-    const credential = this.#credentials[index];
-    if (credential === undefined || credential.restsUntil > now) return;
-    const rest = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** credential.refusals);
-    credential.refusals++;
-    credential.restsUntil = now + rest;
-  }
-
-  view(): readonly CredentialView[] {
-    return this.#credentials.map(({ inFlight, restsUntil }) => ({ inFlight, restsUntil }));
-  }
-
-  #before(a: number, b: number): boolean {
-    const [one, other] = [this.#credentials[a], this.#credentials[b]];
-    if (one === undefined || other === undefined) return false;
-    return one.inFlight < other.inFlight || (one.inFlight === other.inFlight && one.usedAt < other.usedAt);
-  }
+/** The provider refused it. Several refusals of one moment count once. */
+export function refuseCredential(credential: Credential, now: number): void {
+  if (credential.restsUntil > now) return;
+  const rest = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** credential.refusals);
+  credential.refusals++;
+  credential.restsUntil = now + rest;
 }

@@ -1,0 +1,182 @@
+import { ROLLING_MS, windowEndOf, windowStartOf } from './budget-window.ts';
+import type { BudgetWindow } from './virtual-key.ts';
+
+/** More money for a while. */
+export interface BudgetRaise {
+  readonly amountNano: number;
+  readonly expiresAt: number;
+}
+
+/** A budget as the book needs it. Money is nano-dollars in safe integers, times are wall-clock milliseconds. */
+export interface BudgetDefinition {
+  readonly limitNano: number;
+  readonly window: BudgetWindow;
+  /** The last hour, day, … instead of the calendar's. */
+  readonly rolling?: boolean | undefined;
+  /** IANA name whose clocks calendar windows follow; UTC when absent. */
+  readonly timeZone?: string | undefined;
+  readonly raises?: readonly BudgetRaise[] | undefined;
+  /** Percentages of the limit at which spend is told of, ascending. */
+  readonly thresholds?: readonly number[] | undefined;
+}
+
+/** Spend of a window (its start) or, of a rolling budget, of one of its parts. */
+export interface Spent {
+  readonly bucket: number;
+  readonly nano: number;
+}
+
+/** What a budget has spent and holds in its window. Changed in place by its one owner, the book. */
+export interface Account {
+  readonly id: string;
+  definition: BudgetDefinition;
+  /** The limit with its raises, until `limitUntil`. */
+  limit: number;
+  limitUntil: number;
+  windowStart: number;
+  /** When the calendar window is over; of a rolling one, when its newest part is. */
+  until: number;
+  settled: number;
+  held: number;
+  /** Parts of a rolling window: start → spend. */
+  parts: Map<number, number> | undefined;
+  /** Thresholds already told of in this window: how many. */
+  told: number;
+  toldAt: number;
+}
+
+/** Parts a rolling window is summed up from; spend leaves it by at most one part too late, never too early. */
+const PARTS = 60;
+
+/** Whether two definitions count over the same time. */
+export function sameWindow(left: BudgetDefinition, right: BudgetDefinition): boolean {
+  return (
+    left.window === right.window &&
+    (left.rolling ?? false) === (right.rolling ?? false) &&
+    (left.timeZone ?? 'UTC') === (right.timeZone ?? 'UTC')
+  );
+}
+
+/** A new account with what the store knows of its current window. */
+export function openAccount(
+  id: string,
+  definition: BudgetDefinition,
+  state: { readonly now: number; readonly settledNano?: number; readonly spent?: readonly Spent[] },
+): Account {
+  const account: Account = {
+    id,
+    definition,
+    limit: 0,
+    limitUntil: Number.NEGATIVE_INFINITY,
+    windowStart: 0,
+    until: Number.NEGATIVE_INFINITY,
+    settled: 0,
+    held: 0,
+    parts: isRolling(definition) ? new Map() : undefined,
+    told: 0,
+    toldAt: Number.NEGATIVE_INFINITY,
+  };
+  advance(account, state.now);
+  if (account.parts === undefined) {
+    const ofWindow = state.spent?.filter(({ bucket }) => bucket === account.windowStart) ?? [];
+    account.settled = amountOf(ofWindow.reduce((sum, { nano }) => sum + nano, state.settledNano ?? 0));
+  } else {
+    for (const { bucket, nano } of state.spent ?? []) spendPart(account, bucket, nano);
+    // Nothing says when it was spent: it stays for a whole window.
+    if (state.settledNano !== undefined) spendPart(account, account.windowStart, state.settledNano);
+  }
+  account.told = passed(account, limitAt(account, state.now));
+  account.toldAt = account.windowStart;
+  return account;
+}
+
+/** How many thresholds are behind. */
+export function passed({ definition, settled }: Account, limit: number): number {
+  return (definition.thresholds ?? []).filter((percent) => settled * 100 >= limit * percent).length;
+}
+
+/** Moves to the window of `now`; never back. */
+export function advance(account: Account, now: number): void {
+  const { definition } = account;
+  if (account.parts !== undefined) {
+    advanceParts(account, account.parts, now);
+    return;
+  }
+  const start = windowStartOf(definition.window, now, definition.timeZone);
+  if (start > account.windowStart) {
+    account.windowStart = start;
+    account.settled = 0;
+    account.held = 0;
+    account.told = 0;
+  }
+  account.until =
+    windowEndOf(definition.window, account.windowStart, definition.timeZone) ?? Number.POSITIVE_INFINITY;
+}
+
+function advanceParts(account: Account, parts: Map<number, number>, now: number): void {
+  const { definition } = account;
+  const step = partMs(definition);
+  const start = Math.floor(now / step) * step;
+  if (start < account.windowStart) return;
+  account.windowStart = start;
+  account.until = start + step;
+  for (const [part, nano] of parts) {
+    if (part + rollingMs(definition) >= start) continue;
+    parts.delete(part);
+    account.settled -= nano;
+  }
+  if (account.toldAt + rollingMs(definition) <= start) {
+    account.told = Math.min(account.told, passed(account, limitAt(account, now)));
+  }
+}
+
+/** Counts spend of a rolling window where it was held; what has left the window counts nowhere. */
+export function spendPart(account: Account, start: number, nano: number): void {
+  const { parts, definition, windowStart } = account;
+  const amount = amountOf(nano);
+  if (parts === undefined || amount === 0 || start + rollingMs(definition) < windowStart) return;
+  const before = parts.get(start) ?? 0;
+  const after = add(before, amount);
+  parts.set(start, after);
+  account.settled = add(account.settled, after - before);
+}
+
+function isRolling(definition: BudgetDefinition): boolean {
+  return definition.rolling === true && definition.window !== 'total';
+}
+
+/** Length of a rolling window. */
+export function rollingMs({ window }: BudgetDefinition): number {
+  return window === 'total' ? 0 : ROLLING_MS[window];
+}
+
+/** Length of one of its parts. */
+export function partMs(definition: BudgetDefinition): number {
+  return rollingMs(definition) / PARTS;
+}
+
+/** The limit and its raises; worked out again when the next raise ends. */
+export function limitAt(account: Account, now: number): number {
+  if (now < account.limitUntil) return account.limit;
+  const { limitNano, raises = [] } = account.definition;
+  let limit = limitNano;
+  let until = Number.POSITIVE_INFINITY;
+  for (const { amountNano, expiresAt } of raises) {
+    if (expiresAt <= now) continue;
+    limit = add(limit, amountOf(amountNano));
+    until = Math.min(until, expiresAt);
+  }
+  account.limit = limit;
+  account.limitUntil = until;
+  return limit;
+}
+
+/** A lawful amount: whole, not negative, safe. */
+export function amountOf(nano: number): number {
+  return nano > 0 ? Math.min(Math.ceil(nano), Number.MAX_SAFE_INTEGER) : 0;
+}
+
+/** A sum that stays safe. */
+export function add(left: number, right: number): number {
+  return Math.min(left + right, Number.MAX_SAFE_INTEGER);
+}

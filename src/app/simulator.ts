@@ -20,6 +20,7 @@ import {
   vendorHeaders,
 } from '../providers/simulator/index.ts';
 import { answerCall, type Latency, paceOf, parseBody, readBody, readHead } from './simulator/calls.ts';
+import { DEAD_ENDS, type DeadEnd, type RunningDeadEnds, startDeadEnds } from './simulator/dead-ends.ts';
 import { type Billed, billed, type ReceivedCall, SimulatorMemory } from './simulator/memory.ts';
 import { play } from './simulator/player.ts';
 
@@ -32,12 +33,16 @@ export interface SimulatorOptions {
   readonly latency?: Latency;
   /** Defaults for every call, as `POST /__sim/behaviour` sets them. */
   readonly behaviour?: Options;
+  /** Also opens addresses that fail below HTTP, each on a free port of its own. */
+  readonly deadEnds?: boolean;
 }
 
 /** A simulator that listens. */
 export interface RunningSimulator {
   /** Without a trailing slash. */
   readonly url: string;
+  /** Addresses that fail below HTTP, where they were asked for. */
+  readonly deadEnds: Readonly<Record<DeadEnd, string>> | undefined;
   close(): Promise<void>;
 }
 
@@ -56,10 +61,13 @@ interface Place {
 class SimulatorServer {
   readonly #memory = new SimulatorMemory();
   readonly #sockets = new Set<Socket>();
+  readonly #connections = new WeakMap<Socket, number>();
+  #connectionSerial = 0;
   readonly #server: Server;
   #latency: Latency;
   #defaults: Options;
   #serial = 0;
+  #deadEnds: RunningDeadEnds | undefined;
 
   constructor(options: SimulatorOptions) {
     this.#latency = options.latency ?? 'lively';
@@ -70,26 +78,32 @@ class SimulatorServer {
     this.#server.on('connection', (socket) => {
       socket.setNoDelay(true);
       this.#sockets.add(socket);
+      this.#connections.set(socket, ++this.#connectionSerial);
       socket.on('close', () => this.#sockets.delete(socket));
       // Faults reset connections under their own feet.
       socket.on('error', () => socket.destroy());
     });
   }
 
-  async listen(host: string, port: number): Promise<RunningSimulator> {
+  async listen(host: string, port: number, deadEnds: boolean): Promise<RunningSimulator> {
+    if (deadEnds) this.#deadEnds = await startDeadEnds(host);
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(port, host, () => resolve());
     });
     const { port: bound } = this.#server.address() as AddressInfo;
     const name = host.includes(':') ? `[${host}]` : host;
-    return { url: `http://${name}:${bound}`, close: () => this.#close() };
+    return {
+      url: `http://${name}:${bound}`,
+      deadEnds: this.#deadEnds?.urls,
+      close: () => this.#close(),
+    };
   }
 
   async #close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await Promise.all([closed, this.#deadEnds?.close()]);
   }
 
   #broken(response: ServerResponse, error: unknown): void {
@@ -130,11 +144,13 @@ class SimulatorServer {
       method: place.request.method ?? '',
       path: place.path,
       request_bytes: place.bytes.length,
+      connection: this.#connections.get(place.request.socket) ?? 0,
       ...facts,
       status: 0,
       usage: null,
       client_closed: false,
       done: false,
+      ended_at: null,
     };
     this.#memory.add(call);
     return call;
@@ -206,7 +222,8 @@ class SimulatorServer {
     const played = await play(response, script, leaving.signal);
     over = true;
     call.client_closed = played.clientClosed;
-    if (usage !== undefined && script.status < 400 && played.share > 0)
+    // Who hangs up early is billed for the prompt: a vendor has read it by then.
+    if (usage !== undefined && script.status < 400 && (played.share > 0 || played.clientClosed))
       call.usage = billed(usage, played.share);
     this.#memory.finish(call);
   }
@@ -254,7 +271,8 @@ class SimulatorServer {
     switch (what) {
       case 'GET log': {
         const limit = Number(url.searchParams.get('limit') ?? '1000');
-        return this.#json(response, 200, { data: this.#memory.log(limit) });
+        const model = url.searchParams.get('model') ?? undefined;
+        return this.#json(response, 200, { data: this.#memory.log(limit, model) });
       }
       case 'DELETE log':
         this.#memory.clear();
@@ -262,12 +280,18 @@ class SimulatorServer {
       case 'GET totals':
         return this.#json(response, 200, this.#memory.totals());
       case 'GET faults':
-        return this.#json(response, 200, { data: FAULTS });
+        return this.#json(response, 200, { data: FAULTS, dead_ends: this.#listDeadEnds() });
       case 'POST behaviour':
         return this.#behave(request, response);
       default:
         return this.#json(response, 404, { error: { message: `Nothing at ${what}.` } });
     }
+  }
+
+  #listDeadEnds(): readonly { readonly mode: string; readonly does: string; readonly url: string | null }[] {
+    return Object.entries(DEAD_ENDS).map(([mode, does]) => {
+      return { mode, does, url: this.#deadEnds?.urls[mode as DeadEnd] ?? null };
+    });
   }
 
   /** Sets what holds for all following requests: `{ options: "fault=e500 times=2", latency: "none" }`. */
@@ -313,5 +337,9 @@ function credentialOf(request: IncomingMessage): string {
 
 /** Starts the simulator's HTTP server. */
 export function startSimulator(options: SimulatorOptions = {}): Promise<RunningSimulator> {
-  return new SimulatorServer(options).listen(options.host ?? '127.0.0.1', options.port ?? 0);
+  return new SimulatorServer(options).listen(
+    options.host ?? '127.0.0.1',
+    options.port ?? 0,
+    options.deadEnds ?? false,
+  );
 }

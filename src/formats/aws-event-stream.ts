@@ -38,7 +38,7 @@ function malformed(what: string): SluiceError {
 const HEADER_SIZES: readonly number[] = [0, 0, 1, 2, 4, 8, -1, -1, 8, 16];
 const STRING_TYPE = 7;
 
-const utf8 = new TextDecoder('utf-8');
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** The string headers of a message; other header types are skipped. */
 function readHeaders(bytes: Uint8Array, from: number, to: number): ReadonlyMap<string, string> {
@@ -151,7 +151,13 @@ export function createAwsEventStreamReader(limit = MAX_FRAME_BYTES): FrameReader
     if (crc32(bytes, at, end) !== view.getUint32(total - 4)) throw malformed('a message checksum is wrong');
     const payload = at + PRELUDE + view.getUint32(4);
     const headers = readHeaders(bytes, at + PRELUDE, payload);
-    return toFrame(headers, utf8.decode(bytes.subarray(payload, end)));
+    let text: string;
+    try {
+      text = utf8.decode(bytes.subarray(payload, end));
+    } catch {
+      throw malformed('a message is not valid UTF-8');
+    }
+    return toFrame(headers, text);
   }
 
   /** Reads every whole message of `bytes`; returns how many bytes they took. */

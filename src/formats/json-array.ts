@@ -1,5 +1,6 @@
 import { SluiceError } from '../core/errors/error.ts';
 import { type Frame, type FrameReader, MAX_FRAME_BYTES } from './frame.ts';
+import { createUtf8Decoder } from './utf8.ts';
 
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -18,7 +19,7 @@ function isBlank(unit: number): boolean {
  * An element the body broke off in is returned as it is, so that the decoder finds it unreadable.
  */
 export function createJsonArrayReader(limit = MAX_FRAME_BYTES): FrameReader {
-  const decoder = new TextDecoder('utf-8');
+  const decode = createUtf8Decoder();
   /** Text of the unfinished element. */
   let rest = '';
   let depth = 0;
@@ -86,12 +87,12 @@ export function createJsonArrayReader(limit = MAX_FRAME_BYTES): FrameReader {
   return {
     push(chunk) {
       const out: Frame[] = [];
-      read(decoder.decode(chunk, { stream: true }), out);
+      read(decode(chunk), out);
       return out;
     },
     end() {
       const out: Frame[] = [];
-      read(decoder.decode(), out);
+      read(decode(), out);
       if (rest !== '') out.push({ event: undefined, data: rest });
       rest = '';
       return out;

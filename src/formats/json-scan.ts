@@ -142,3 +142,20 @@ export function repeatedName(bytes: Buffer): string | undefined {
   }
   return undefined;
 }
+
+/** Levels an answer of an upstream may be nested: what the gateway takes in requests, and some more for what wraps it. */
+const MAX_ANSWER_DEPTH = 128;
+
+/** Whether JSON bytes are nested deeper than any answer is. Whoever parses such a text recursively runs out of stack. */
+export function isTooDeep(bytes: Uint8Array): boolean {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  let depth = 0;
+  for (let at = 0; at < buffer.length; at++) {
+    const byte = buffer[at] ?? 0;
+    if (byte === QUOTE) at = endOfString(buffer, at) - 1;
+    else if ((byte | CURLY) === (OPEN | CURLY)) {
+      if (++depth > MAX_ANSWER_DEPTH) return true;
+    } else if ((byte | CURLY) === (CLOSE | CURLY)) depth--;
+  }
+  return false;
+}

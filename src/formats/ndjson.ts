@@ -1,6 +1,7 @@
 import { SluiceError } from '../core/errors/error.ts';
 import type { JsonObject } from '../core/model/index.ts';
 import { type Frame, type FrameReader, MAX_FRAME_BYTES } from './frame.ts';
+import { createUtf8Decoder } from './utf8.ts';
 
 function isWhole(line: string): boolean {
   try {
@@ -17,7 +18,7 @@ function isWhole(line: string): boolean {
  * answer unfinished.
  */
 export function createNdjsonReader(limit = MAX_FRAME_BYTES): FrameReader {
-  const decoder = new TextDecoder('utf-8');
+  const decode = createUtf8Decoder();
   /** Text of an unfinished line. */
   let rest = '';
 
@@ -44,12 +45,12 @@ export function createNdjsonReader(limit = MAX_FRAME_BYTES): FrameReader {
   return {
     push(chunk) {
       const out: Frame[] = [];
-      read(decoder.decode(chunk, { stream: true }), out);
+      read(decode(chunk), out);
       return out;
     },
     end() {
       const out: Frame[] = [];
-      read(decoder.decode(), out);
+      read(decode(), out);
       if (isWhole(rest)) add(rest, out);
       rest = '';
       return out;

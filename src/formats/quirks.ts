@@ -30,6 +30,8 @@ export interface Quirks {
     | 'none';
   /** How reasoning is asked for on openai-chat. Default `reasoning_effort`. */
   readonly reasoningRequest?: 'reasoning_effort' | 'openrouter' | 'thinking' | 'none';
+  /** Reads OpenRouter's `provider` and `models` itself, so they are left in the request. */
+  readonly providerRouting?: boolean;
   /** Takes Anthropic's `cache_control` on openai-chat parts (OpenRouter, LiteLLM). Default: models of family `claude`. */
   readonly cacheControl?: boolean;
   /** Top-level request fields the vendor refuses by name. */

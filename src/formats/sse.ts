@@ -1,5 +1,6 @@
 import { SluiceError } from '../core/errors/error.ts';
 import { type Frame, type FrameReader, MAX_FRAME_BYTES } from './frame.ts';
+import { createUtf8Decoder } from './utf8.ts';
 
 const LF = 10;
 const CR = 13;
@@ -10,7 +11,7 @@ const CR = 13;
  * its blank line is returned, because several vendors end so (WIRE §2.3).
  */
 export function createSseReader(limit = MAX_FRAME_BYTES): FrameReader {
-  const decoder = new TextDecoder('utf-8');
+  const decode = createUtf8Decoder();
   /** Text of an unfinished line. */
   let rest = '';
   let event: string | undefined;
@@ -70,12 +71,12 @@ export function createSseReader(limit = MAX_FRAME_BYTES): FrameReader {
   return {
     push(chunk) {
       const out: Frame[] = [];
-      read(decoder.decode(chunk, { stream: true }), out);
+      read(decode(chunk), out);
       return out;
     },
     end() {
       const out: Frame[] = [];
-      read(decoder.decode(), out);
+      read(decode(), out);
       if (rest !== '') endLine(rest, out);
       rest = '';
       endLine('', out);

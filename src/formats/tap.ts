@@ -1,6 +1,8 @@
+import { isUtf8 } from 'node:buffer';
 import { SluiceError } from '../core/errors/error.ts';
 import type { Finish, Usage } from '../core/model/index.ts';
 import { type Frame, MAX_FRAME_BYTES } from './frame.ts';
+import { isTooDeep } from './json-scan.ts';
 import type { Quirks } from './quirks.ts';
 
 /** What one event of a forwarded stream says, as far as money and endings need to know. */
@@ -59,6 +61,8 @@ export interface TapState {
 }
 
 const EMPTY = new Uint8Array(0);
+/** Shorter events cannot be nested deep enough to hurt anyone. */
+const DEEP_FROM = 4096;
 const LF = 10;
 const CR = 13;
 
@@ -121,6 +125,48 @@ function stringLength(text: string, from: number, to: number): number {
   return end < 0 || end > to ? to - from : end - from;
 }
 
+const SPACE = 32;
+const OPEN = 123;
+const CLOSE = 125;
+
+/**
+ * Whether the event in `[from, to)` looks like whole JSON: its first data line begins with `{` and ends with `}`. A look at
+ * three places instead of a parse; what does not look so may still be lawful (`[DONE]`, data over several lines).
+ */
+function looksWhole(text: string, from: number, to: number): boolean {
+  let line = from;
+  while (!text.startsWith('data:', line)) {
+    line = text.indexOf('\n', line) + 1;
+    // No data: a comment or a lone `event:` line.
+    if (line === 0 || line >= to) return true;
+  }
+  let start = line + 5;
+  while (text.charCodeAt(start) === SPACE) start++;
+  let end = text.indexOf('\n', start);
+  if (end < 0 || end > to) end = to;
+  while (end > start && text.charCodeAt(end - 1) <= SPACE) end--;
+  return text.charCodeAt(start) === OPEN && text.charCodeAt(end - 1) === CLOSE;
+}
+
+/** Where the first line end of a stream stands in `bytes`, and whether lines end in CR alone; `undefined` while unknown. */
+function endsInCr(bytes: Buffer): boolean | undefined {
+  const cr = bytes.indexOf(CR);
+  const lf = bytes.indexOf(LF);
+  if (cr < 0 || (lf >= 0 && lf < cr)) return lf < 0 ? undefined : false;
+  return cr + 1 === bytes.length ? undefined : bytes[cr + 1] !== LF;
+}
+
+/** The same bytes with LF for CR: a CR inside JSON is always escaped. */
+function withLf(bytes: Buffer): Buffer {
+  const changed = Buffer.from(bytes);
+  for (let at = changed.indexOf(CR); at >= 0; at = changed.indexOf(CR, at + 1)) changed[at] = LF;
+  return changed;
+}
+
+function malformed(what: string): SluiceError {
+  return new SluiceError('upstream_malformed', `The provider sent a stream event that is not valid ${what}.`);
+}
+
 function toFrame(text: string): Frame {
   let event: string | undefined;
   let data = '';
@@ -150,7 +196,11 @@ class SseTap implements ByteTap {
   readonly #hideUsage: boolean;
   readonly #content: Needles;
   readonly #watch: Needles;
-  #rest: Buffer | undefined;
+  /** Beginning of an event in pieces, so that a huge one is not copied again for each chunk. */
+  #rest: Buffer[] = [];
+  #restBytes = 0;
+  /** Lines end in CR alone: lawful, rare, and unreadable to many clients, so that they are given LF instead. */
+  #endsInCr: boolean | undefined;
 
   constructor(rules: TapRules, quirks: Quirks, hideUsage: boolean) {
     this.#rules = rules;
@@ -162,11 +212,21 @@ class SseTap implements ByteTap {
 
   push(chunk: Uint8Array): Uint8Array {
     const fresh = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-    const rest = this.#rest;
-    const bytes = rest === undefined ? fresh : Buffer.concat([rest, fresh]);
-    this.#rest = undefined;
-    // One character per byte, so that positions in text and bytes are the same. A piece that ends no line ends no event.
-    const text = rest === undefined || fresh.includes(LF) ? this.#open(bytes) : '';
+    if (this.#restBytes > 0 && this.#endsNoLine(fresh)) {
+      this.#keep(fresh);
+      return EMPTY;
+    }
+    let bytes = this.#withRest(fresh);
+    if (this.#endsInCr !== false) {
+      this.#endsInCr ??= endsInCr(bytes);
+      if (this.#endsInCr === undefined) {
+        this.#keep(bytes);
+        return EMPTY;
+      }
+      if (this.#endsInCr) bytes = withLf(bytes);
+    }
+    // One character per byte, so that positions in text and bytes are the same. A piece that ends no line ended no event above.
+    const text = this.#open(bytes);
     let at = 0;
     let kept: Uint8Array[] | undefined;
     let keptFrom = 0;
@@ -180,6 +240,10 @@ class SseTap implements ByteTap {
       }
       at = end;
     }
+    if (at > 0 && !isUtf8(bytes.subarray(0, at))) {
+      this.state.error ??= malformed('UTF-8');
+      return this.#soundPart(text, bytes, at);
+    }
     if (this.state.error === undefined && at < bytes.length) this.#keep(bytes.subarray(at));
     const tail = bytes.subarray(keptFrom, at);
     if (kept === undefined) return tail;
@@ -188,17 +252,23 @@ class SseTap implements ByteTap {
   }
 
   end(): Uint8Array {
-    const rest = this.#rest;
-    this.#rest = undefined;
-    let last: Uint8Array = EMPTY;
-    if (rest !== undefined && this.state.error === undefined) {
-      const hidden = this.#inspect(this.#open(rest), rest, { from: 0, to: rest.length });
-      if (!hidden && this.state.error === undefined) last = Buffer.concat([rest, Buffer.from('\n\n')]);
-    }
+    const rest = this.#withRest(Buffer.from(EMPTY));
+    const last = rest.length > 0 && this.state.error === undefined ? this.#last(rest) : EMPTY;
     if (this.state.error === undefined && !this.#complete()) {
       this.state.error = new SluiceError('upstream_cut', 'The provider broke off its answer.');
     }
     return last;
+  }
+
+  /** The end of a body without the blank line of its last event: that event, or nothing if it was cut through. */
+  #last(rest: Buffer): Uint8Array {
+    const { state } = this;
+    const hidden = this.#inspect(this.#open(rest), rest, { from: 0, to: rest.length });
+    if (state.error?.code === 'upstream_malformed') state.error = undefined;
+    else if (!hidden && state.error === undefined && this.#complete()) {
+      return Buffer.concat([rest, Buffer.from('\n\n')]);
+    }
+    return EMPTY;
   }
 
   #complete(): boolean {
@@ -206,8 +276,26 @@ class SseTap implements ByteTap {
     return this.#quirks.doneMarker === 'optional' && this.state.finish !== undefined;
   }
 
+  /** The events before the first one that is no UTF-8, hidden ones left out. */
+  #soundPart(text: string, bytes: Buffer, to: number): Uint8Array {
+    let at = 0;
+    for (let end = eventEnd(text, 0); end > 0 && end <= to; end = eventEnd(text, at)) {
+      if (!isUtf8(bytes.subarray(at, end))) break;
+      at = end;
+    }
+    return this.#hideUsage ? EMPTY : bytes.subarray(0, at);
+  }
+
+  /** Whether a piece that follows an unfinished event leaves it unfinished for sure. */
+  #endsNoLine(fresh: Buffer): boolean {
+    if (this.#endsInCr === true || fresh.includes(LF)) return false;
+    return this.#endsInCr === false || !(fresh.includes(CR) || this.#rest.at(-1)?.at(-1) === CR);
+  }
+
   #keep(rest: Buffer): void {
-    if (rest.length > MAX_FRAME_BYTES) {
+    this.#restBytes += rest.length;
+    if (this.#restBytes > MAX_FRAME_BYTES) {
+      this.#rest = [];
       this.state.error = new SluiceError(
         'upstream_too_large',
         'The provider sent one stream event above the limit.',
@@ -215,7 +303,16 @@ class SseTap implements ByteTap {
       return;
     }
     // A copy: the chunk may be a view of a large pooled buffer.
-    this.#rest = Buffer.from(rest);
+    this.#rest.push(Buffer.from(rest));
+  }
+
+  /** What was kept, with what follows it. */
+  #withRest(fresh: Buffer): Buffer {
+    if (this.#restBytes === 0) return fresh;
+    const bytes = Buffer.concat([...this.#rest, fresh]);
+    this.#rest = [];
+    this.#restBytes = 0;
+    return bytes;
   }
 
   #open(bytes: Buffer): string {
@@ -232,12 +329,20 @@ class SseTap implements ByteTap {
     { from, to }: { readonly from: number; readonly to: number },
   ): boolean {
     const { state } = this;
+    if (to - from > DEEP_FROM && isTooDeep(bytes.subarray(from, to))) {
+      state.error = malformed('JSON: it is nested too deep');
+      return true;
+    }
     for (let index = 0; index < this.#content.count; index++) {
       const at = this.#content.endWithin(index, from, to);
       if (at >= 0) state.contentBytes += stringLength(text, at, to);
     }
     if (!state.committed) {
       // The first events are few: parse them all, so that a broken one is seen while failing over is still possible.
+      if (!isUtf8(bytes.subarray(from, to))) {
+        state.error = malformed('UTF-8');
+        return true;
+      }
       return this.#read(
         toFrame(bytes.toString('utf8', from, to)),
         this.#rules.begins.test(text.slice(from, to)),
@@ -247,6 +352,7 @@ class SseTap implements ByteTap {
       if (this.#watch.endWithin(index, from, to) >= 0)
         return this.#read(toFrame(bytes.toString('utf8', from, to)), false);
     }
+    if (!looksWhole(text, from, to)) return this.#read(toFrame(bytes.toString('utf8', from, to)), false);
     return false;
   }
 
@@ -266,10 +372,7 @@ class SseTap implements ByteTap {
       if (begins || seen.finish !== undefined) state.committed = true;
       return this.#hideUsage && seen.usageOnly === true;
     } catch (error) {
-      state.error =
-        error instanceof SluiceError
-          ? error
-          : new SluiceError('upstream_malformed', 'The provider sent a stream event that is not valid JSON.');
+      state.error = error instanceof SluiceError ? error : malformed('JSON');
       return true;
     }
   }

@@ -12,11 +12,15 @@ export interface ReceivedCall {
   readonly stream: boolean;
   readonly request_bytes: number;
   readonly fault: string | null;
+  /** Serial number of the TCP connection it came on. */
+  readonly connection: number;
   status: number;
   /** What a vendor would bill; a broken-off answer bills what was produced until then. */
   usage: Billed | null;
   client_closed: boolean;
   done: boolean;
+  /** Unix milliseconds at which the answer was over or the caller was gone. */
+  ended_at: number | null;
 }
 
 /** Tokens billed, in disjoint classes. */
@@ -96,6 +100,7 @@ export class SimulatorMemory {
   finish(call: ReceivedCall): void {
     if (call.done) return;
     call.done = true;
+    call.ended_at = Date.now();
     const totals = this.#of(call.model);
     if (call.client_closed) totals.abandoned++;
     else if (call.status >= 400 || call.usage === null) totals.failed++;
@@ -112,8 +117,10 @@ export class SimulatorMemory {
     return found;
   }
 
-  log(limit: number): readonly ReceivedCall[] {
-    return this.#log.slice(-limit);
+  /** The latest calls, oldest first; of one model only where it is named. */
+  log(limit: number, model?: string): readonly ReceivedCall[] {
+    const found = model === undefined ? this.#log : this.#log.filter((call) => call.model === model);
+    return found.slice(-limit);
   }
 
   totals(): { readonly all: Totals; readonly models: Readonly<Record<string, Totals>> } {

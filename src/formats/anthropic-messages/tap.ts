@@ -40,7 +40,9 @@ function read(frame: Frame, before: Seen): Observation {
 /** How a Messages stream that is forwarded as it is can be watched for usage, ending and failure. */
 export const tapRules: TapRules = {
   content: ['"text":"', '"thinking":"', '"partial_json":"'],
-  begins: /"type": ?"content_block_(?:start|delta)"|"stop_reason": ?"/,
+  // Opened and closed text or thinking blocks say nothing by themselves; other blocks may come whole with their opening.
+  begins:
+    /"type": ?"(?!message_start"|message"|message_stop"|content_block_st(?:art|op)"|text"|thinking"|ping")|"stop_reason": ?"/,
   watch: [
     '"type":"message_delta"',
     '"type": "message_delta"',

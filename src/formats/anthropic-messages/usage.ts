@@ -1,12 +1,9 @@
 import { isObject, type Json, type JsonObject, UNKNOWN_USAGE, type Usage } from '../../core/model/index.ts';
-
-function count(value: Json | undefined): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
-}
+import { tokenCount } from '../token-count.ts';
 
 function nested(usage: JsonObject, key: string, field: string): number | undefined {
   const inner = usage[key];
-  return isObject(inner) ? count(inner[field]) : undefined;
+  return isObject(inner) ? tokenCount(inner[field]) : undefined;
 }
 
 /**
@@ -15,15 +12,15 @@ function nested(usage: JsonObject, key: string, field: string): number | undefin
  */
 export function decodeUsage(raw: Json | undefined): Usage {
   if (!isObject(raw)) return UNKNOWN_USAGE;
-  const input = count(raw['input_tokens']);
-  const output = count(raw['output_tokens']);
+  const input = tokenCount(raw['input_tokens']);
+  const output = tokenCount(raw['output_tokens']);
   if (input === undefined && output === undefined) return UNKNOWN_USAGE;
   const hour = nested(raw, 'cache_creation', 'ephemeral_1h_input_tokens') ?? 0;
   const short = nested(raw, 'cache_creation', 'ephemeral_5m_input_tokens') ?? 0;
-  const written = count(raw['cache_creation_input_tokens']) ?? hour + short;
+  const written = tokenCount(raw['cache_creation_input_tokens']) ?? hour + short;
   return {
     input: input ?? 0,
-    cacheRead: count(raw['cache_read_input_tokens']) ?? 0,
+    cacheRead: tokenCount(raw['cache_read_input_tokens']) ?? 0,
     cacheWrite5m: written - Math.min(hour, written),
     cacheWrite1h: Math.min(hour, written),
     output: output ?? 0,

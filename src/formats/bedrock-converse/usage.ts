@@ -1,10 +1,10 @@
 import { isObject, type Json, type JsonObject, type Usage } from '../../core/model/index.ts';
-import { toNumber } from '../../core/model/parse-json.ts';
+import { tokenCount } from '../token-count.ts';
 
 function count(usage: JsonObject, ...keys: readonly string[]): number {
   for (const key of keys) {
-    const value = toNumber(usage[key]);
-    if (typeof value === 'number' && value >= 0) return value;
+    const tokens = tokenCount(usage[key]);
+    if (tokens !== undefined) return tokens;
   }
   return 0;
 }

@@ -1,10 +1,10 @@
 import { isObject, type Json, type JsonObject, type Usage } from '../../core/model/index.ts';
-import { toNumber } from '../../core/model/parse-json.ts';
+import { tokenCount } from '../token-count.ts';
 
 function count(...values: readonly (Json | undefined)[]): number {
   for (const value of values) {
-    const number = toNumber(value);
-    if (typeof number === 'number' && number >= 0) return number;
+    const number = tokenCount(value);
+    if (number !== undefined) return number;
   }
   return 0;
 }

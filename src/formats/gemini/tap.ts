@@ -33,7 +33,9 @@ function read(frame: Frame): Observation {
  */
 export const tapRules: TapRules = {
   content: ['"text": "', '"text":"'],
-  begins: /"parts": ?\[|"finishReason": ?"/,
+  // An empty text or a list without parts says nothing; parts of any other kind are content.
+  begins:
+    /"text": ?"[^"]|"(?:functionCall|inlineData|fileData|executableCode|codeExecutionResult)"|"finishReason": ?"/,
   watch: ['"finishReason"', '"blockReason"', '"error"'],
   read,
 };

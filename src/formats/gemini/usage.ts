@@ -7,28 +7,20 @@ import {
   UNKNOWN_USAGE,
   type Usage,
 } from '../../core/model/index.ts';
-import { toNumber } from '../../core/model/parse-json.ts';
 import { compact } from '../fields.ts';
-
-/**
- * A token count, or `undefined` for anything that cannot be one: an upstream's figures are not ours to trust.
- */
-function count(value: Json | undefined): number | undefined {
-  const number = toNumber(value);
-  return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
-}
+import { tokenCount } from '../token-count.ts';
 
 function audio(details: Json | undefined): number {
   let tokens = 0;
   for (const entry of Array.isArray(details) ? details : []) {
-    if (isObject(entry) && entry['modality'] === 'AUDIO') tokens += count(entry['tokenCount']) ?? 0;
+    if (isObject(entry) && entry['modality'] === 'AUDIO') tokens += tokenCount(entry['tokenCount']) ?? 0;
   }
   return tokens;
 }
 
 /** Whether a snapshot says enough to be believed; Vertex sends ones with nothing but `trafficType` first. */
 export function isUsage(meta: Json | undefined): meta is JsonObject {
-  return isObject(meta) && count(meta['promptTokenCount']) !== undefined;
+  return isObject(meta) && tokenCount(meta['promptTokenCount']) !== undefined;
 }
 
 /**
@@ -40,12 +32,13 @@ export function isUsage(meta: Json | undefined): meta is JsonObject {
 export function decodeUsage(meta: Json | undefined, images = 0): Usage {
   if (meta === undefined || meta === null) return images === 0 ? UNKNOWN_USAGE : { ...UNKNOWN_USAGE, images };
   if (!isUsage(meta)) return { ...UNKNOWN_USAGE, images, raw: meta };
-  const prompt = (count(meta['promptTokenCount']) ?? 0) + (count(meta['toolUsePromptTokenCount']) ?? 0);
-  const cacheRead = Math.min(prompt, count(meta['cachedContentTokenCount']) ?? 0);
+  const prompt =
+    (tokenCount(meta['promptTokenCount']) ?? 0) + (tokenCount(meta['toolUsePromptTokenCount']) ?? 0);
+  const cacheRead = Math.min(prompt, tokenCount(meta['cachedContentTokenCount']) ?? 0);
   const heard = audio(meta['promptTokensDetails']) + audio(meta['toolUsePromptTokensDetails']);
   const audioInput = Math.min(prompt - cacheRead, Math.max(0, heard - audio(meta['cacheTokensDetails'])));
-  const reasoning = count(meta['thoughtsTokenCount']) ?? 0;
-  const candidates = count(meta['candidatesTokenCount']) ?? 0;
+  const reasoning = tokenCount(meta['thoughtsTokenCount']) ?? 0;
+  const candidates = tokenCount(meta['candidatesTokenCount']) ?? 0;
   const audioOutput = Math.min(candidates, audio(meta['candidatesTokensDetails']));
   return {
     ...UNKNOWN_USAGE,

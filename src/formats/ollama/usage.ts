@@ -1,18 +1,13 @@
 import type { JsonObject, Usage } from '../../core/model/index.ts';
-import { toNumber } from '../../core/model/parse-json.ts';
-
-function count(value: unknown): number | undefined {
-  const number = toNumber(value);
-  return typeof number === 'number' && number >= 0 ? number : undefined;
-}
+import { tokenCount } from '../token-count.ts';
 
 /**
  * Reads the counts of a last line or whole answer; `undefined` if it has none. A fully cached prompt is left
  * out by Ollama (WIRE §1.1): then the prompt counts zero, which is a report, not an unknown.
  */
 export function decodeUsage(body: JsonObject): Usage | undefined {
-  const input = count(body['prompt_eval_count']);
-  const output = count(body['eval_count']);
+  const input = tokenCount(body['prompt_eval_count']);
+  const output = tokenCount(body['eval_count']);
   if (input === undefined && output === undefined) return undefined;
   const raw: JsonObject = {};
   if (input !== undefined) raw['prompt_eval_count'] = input;

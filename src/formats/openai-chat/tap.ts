@@ -51,7 +51,7 @@ export const tapRules: TapRules = {
     '"input":"',
   ),
   begins:
-    /"(?:content|reasoning_content|reasoning|refusal|arguments|text)": ?"[^"]|"tool_calls": ?\[|"finish_reason": ?"/,
+    /"(?:content|reasoning_content|reasoning|refusal|arguments|text)": ?"[^"]|"tool_calls": ?\[\s*\{|"function_call": ?\{|"(?:data|transcript)": ?"[^"]|"finish_reason": ?"/,
   watch: [
     ...spaced('"finish_reason":"', '"usage":{', 'event:error'),
     '"error"',

@@ -7,15 +7,15 @@ import {
   UNKNOWN_USAGE,
   type Usage,
 } from '../../core/model/index.ts';
-import { toNumber } from '../../core/model/parse-json.ts';
 import type { Quirks } from '../codec.ts';
 import { compact } from '../fields.ts';
+import { tokenCount } from '../token-count.ts';
 
 /** The first of `values` that is a token count. */
 function count(...values: readonly (Json | undefined)[]): number | undefined {
   for (const value of values) {
-    const number = toNumber(value);
-    if (typeof number === 'number' && Number.isFinite(number) && number >= 0) return Math.round(number);
+    const tokens = tokenCount(value);
+    if (tokens !== undefined) return tokens;
   }
   return undefined;
 }

@@ -42,7 +42,9 @@ function read(frame: Frame): Observation {
 /** How a Responses stream that is forwarded as it is can be watched for id, usage, ending and failure. */
 export const tapRules: TapRules = {
   content: ['"delta":"', '"delta": "'],
-  begins: /"type": ?"response\.(?!created|in_progress|queued)/,
+  // Opened items and parts say nothing yet.
+  begins:
+    /"type": ?"response\.(?!created|in_progress|queued|output_item\.added|content_part\.added|reasoning_summary_part\.added)/,
   watch: [
     'response.completed"',
     'response.incomplete"',

@@ -7,12 +7,11 @@ import {
   UNKNOWN_USAGE,
   type Usage,
 } from '../../core/model/index.ts';
-import { toNumber } from '../../core/model/parse-json.ts';
+import { tokenCount } from '../token-count.ts';
 
-/** A token count; anything that is no number of at least 0 counts as 0. */
+/** A token count; anything that cannot be one counts as 0. */
 function count(holder: Json | undefined, key: string): number {
-  const value = isObject(holder) ? toNumber(holder[key]) : 0;
-  return typeof value === 'number' && value > 0 ? Math.trunc(value) : 0;
+  return (isObject(holder) ? tokenCount(holder[key]) : undefined) ?? 0;
 }
 
 /**

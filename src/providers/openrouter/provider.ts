@@ -11,7 +11,12 @@ export const openrouter: Provider = openaiLike({
     { format: 'anthropic-messages', path: '/messages' },
   ],
   serves: ['embeddings'],
-  quirks: { reasoningRequest: 'openrouter', reasoningReplay: 'reasoning_details', cacheControl: true },
+  quirks: {
+    reasoningRequest: 'openrouter',
+    reasoningReplay: 'reasoning_details',
+    cacheControl: true,
+    providerRouting: true,
+  },
   keyPrefix: 'sk-or-',
   console: 'https://openrouter.ai/keys',
 });

@@ -26,14 +26,21 @@ function bodyBytes(scene: Scene): Uint8Array {
 const BLANK = '\r\n\r\n';
 
 function slowHeaders(scene: Scene): Script {
-  const lines = headText(scene, { 'content-length': String(bodyBytes(scene).length) }).split('\r\n');
+  // Written past the server, so that it cannot know when the connection is free again.
+  const extra = { 'content-length': String(bodyBytes(scene).length), connection: 'close' };
+  const lines = headText(scene, extra).split('\r\n');
   const ms = (scene.options.ms ?? scene.value ?? 5000) / lines.length;
   const steps = lines.flatMap((line): Step[] => [
     { do: 'send', data: `${line}\r\n` },
     { do: 'wait', ms },
   ]);
   return {
-    ...raw([...steps, { do: 'send', data: '\r\n' }, { do: 'send', data: bodyBytes(scene), share: 1 }]),
+    ...raw([
+      ...steps,
+      { do: 'send', data: '\r\n' },
+      { do: 'send', data: bodyBytes(scene), share: 1 },
+      { do: 'fin' },
+    ]),
     status: 200,
   };
 }

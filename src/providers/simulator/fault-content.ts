@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../../core/model/index.ts';
-import { bytesOf, changeAwsText, changeEvents, joinBytes, mapData, sseEvents } from './frames.ts';
+import { changeAwsText, changeEvents, mapData } from './frames.ts';
 import { good, goodSteps, type Scene, sent, wholeBody, withText } from './scene.ts';
 import type { Script, Step } from './script.ts';
 
@@ -125,102 +125,13 @@ function deep(scene: Scene): Script {
   return good(scene, mapData(goodSteps(scene), dig));
 }
 
-/** Events without content, as Azure and Google send them now and then. */
-function emptyChoices(scene: Scene): Script {
-  const { format, stream } = scene.facts;
-  const empties: Readonly<Record<string, JsonObject>> = {
-    'openai-chat': { id: '', object: '', created: 0, model: '', choices: [], prompt_filter_results: [] },
-    gemini: { candidates: [], modelVersion: 'simulated' },
-  };
-  const empty = empties[format];
-  if (!stream || empty === undefined || scene.telling.framing !== 'sse') return good(scene);
-  return good(
-    scene,
-    (function* () {
-      for (const step of goodSteps(scene)) {
-        if (step.do === 'send' && (step.share ?? 1) < 1) {
-          yield { do: 'send', data: `data: ${JSON.stringify(empty)}\n\n` } as const;
-        }
-        yield step;
-      }
-    })(),
-  );
+/** Goes on for as long as it is read, at full speed, in events of a usual size. */
+function endless(scene: Scene): Script {
+  if (!scene.facts.stream) return good(scene, longBody(scene, Number.POSITIVE_INFINITY));
+  return good(scene, repeated(scene, 'word after word ', Number.POSITIVE_INFINITY));
 }
 
-function sse(change: (text: string) => string): Play {
-  return (scene) => {
-    if (!scene.facts.stream || scene.telling.framing !== 'sse') return good(scene);
-    return good(
-      scene,
-      mapData(goodSteps(scene), (data) => change(String(data).replaceAll('\r\n', '\n'))),
-    );
-  };
-}
-
-/** Writes something before every event. */
-function beforeEach(extra: string): Play {
-  return sse((text) =>
-    sseEvents(text)
-      .map((event) => extra + event)
-      .join(''),
-  );
-}
-
-function bom(scene: Scene): Script {
-  let isFirst = true;
-  return sse((text) => {
-    const lead = isFirst ? '\ufeff' : '';
-    isFirst = false;
-    return lead + text;
-  })(scene);
-}
-
-/** The blank line after the last event is missing. */
-function noFinalBlank(scene: Scene): Script {
-  if (!scene.facts.stream || scene.telling.framing !== 'sse') return good(scene);
-  const steps = [...goodSteps(scene)];
-  const last = steps.findLastIndex(({ do: what }) => what === 'send');
-  return good(
-    scene,
-    steps.map((step, index) =>
-      index === last && step.do === 'send'
-        ? { ...step, data: String(step.data).replace(/[\r\n]+$/, '') }
-        : step,
-    ),
-  );
-}
-
-/** Cuts the bytes inside multi-byte characters. */
-function splitUtf8(scene: Scene): Script {
-  const wide = withText(scene, (text) => `Grüße 😀 日本語 – ${text}`);
-  if (!scene.facts.stream) return good(wide);
-  return good(
-    wide,
-    (function* () {
-      for (const step of goodSteps(wide)) {
-        const bytes = step.do === 'send' ? bytesOf(step.data) : undefined;
-        const at = bytes?.findIndex((byte) => byte >= 0xc0) ?? -1;
-        if (step.do !== 'send' || bytes === undefined || at < 0) {
-          yield step;
-          continue;
-        }
-        yield { ...step, data: joinBytes([bytes.subarray(0, at + 1)]) };
-        yield { do: 'wait', ms: 2 } as const;
-        yield { ...step, data: joinBytes([bytes.subarray(at + 1)]) };
-      }
-    })(),
-  );
-}
-
-/** JSON over several `data:` lines. */
-function multiLine(text: string): string {
-  return text.replace(/^data: (\{.*\})$/gm, (_, json: string) => {
-    const pretty = JSON.stringify(JSON.parse(json), null, 1);
-    return pretty.replace(/^/gm, 'data: ');
-  });
-}
-
-/** Odd but readable, dishonest or oversized content, by mode. */
+/** Dishonest or oversized content, by mode. */
 export const CONTENT: Readonly<Record<string, Play>> = {
   'usage-missing': usageFault(() => undefined),
   'usage-null': usageFault(() => null),
@@ -238,16 +149,5 @@ export const CONTENT: Readonly<Record<string, Play>> = {
   'huge-event': hugeEvent,
   tiny,
   deep,
-  'empty-choices': emptyChoices,
-  'sse-crlf': sse((text) => text.replaceAll('\n', '\r\n')),
-  'sse-cr': sse((text) => text.replaceAll('\n', '\r')),
-  'sse-bom': bom,
-  'sse-comments': beforeEach(': keep-alive\n\n: another\n'),
-  'sse-nospace': sse((text) => text.replace(/^(data|event): /gm, '$1:')),
-  'sse-no-final-blank': noFinalBlank,
-  'sse-unknown-events': beforeEach(
-    'id: 7\nretry: 3000\nevent: vendor.telemetry\ndata: {"type":"vendor.telemetry"}\n\n',
-  ),
-  'sse-split-utf8': splitUtf8,
-  'sse-multiline': sse(multiLine),
+  endless,
 };

@@ -32,7 +32,8 @@ const SENTENCES: Readonly<Record<number, string>> = {
 };
 
 function status(code: number): Play {
-  return (scene) => refusal(scene, { status: code, message: SENTENCES[code] ?? 'Error.' });
+  const param = code === 400 ? 'temperature' : undefined;
+  return (scene) => refusal(scene, { status: code, message: SENTENCES[code] ?? 'Error.', param });
 }
 
 /** Waits this long are asked for by plain rate limits, seconds. */

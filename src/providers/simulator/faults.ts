@@ -2,6 +2,7 @@ import { CONNECTION } from './fault-connection.ts';
 import { CONTENT } from './fault-content.ts';
 import { REFUSALS } from './fault-refusals.ts';
 import { STREAM } from './fault-stream.ts';
+import { VARIETY } from './fault-variety.ts';
 import type { Scene } from './scene.ts';
 import type { Script } from './script.ts';
 
@@ -17,6 +18,7 @@ const PLAYS: Readonly<Record<string, (scene: Scene) => Script>> = {
   ...CONNECTION,
   ...STREAM,
   ...CONTENT,
+  ...VARIETY,
 };
 
 const DOES: Readonly<Record<string, string>> = {
@@ -88,14 +90,17 @@ const DOES: Readonly<Record<string, string>> = {
   'huge-event': 'one event of 24 MB (huge-event:N sets megabytes)',
   tiny: 'one-letter events without end',
   deep: 'an unknown field nested 100,000 levels deep',
-  'empty-choices': 'events without choices in between',
+  endless: 'events, or a body, without end',
+  'empty-choices': 'events without content in between',
   'sse-crlf': 'lines end in CRLF',
   'sse-cr': 'lines end in CR',
   'sse-bom': 'the stream begins with a byte order mark',
-  'sse-comments': 'comment lines between events',
+  'sse-comments': 'comment or blank lines between events',
   'sse-nospace': 'no space after the colon',
-  'sse-no-final-blank': 'no blank line after the last event',
-  'sse-unknown-events': 'unknown event types, ids and retry fields',
+  'sse-nofinal': 'no blank line after the last event',
+  'sse-no-final-blank': 'the same as sse-nofinal',
+  'sse-unknown': 'unknown event types, ids and retry fields',
+  'sse-unknown-events': 'the same as sse-unknown',
   'sse-split-utf8': 'network pieces end inside a character',
   'sse-multiline': 'JSON spread over several data lines',
 };

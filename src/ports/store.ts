@@ -1,6 +1,9 @@
 import type { ExchangeRecord } from '../core/cost/exchange.ts';
 import type { Price } from '../core/cost/price.ts';
+import type { RateRule } from '../core/policy/rate-rule.ts';
 import type { VirtualKey } from '../core/policy/virtual-key.ts';
+import type { ApprovalStore, BudgetStore, RuleStore } from './budget-store.ts';
+import type { Extent, PlaceStore } from './place-store.ts';
 
 /**
  * Everything durable, split by noun. Plain data in and out: times are milliseconds since 1970, money is nano-dollars
@@ -16,6 +19,11 @@ export interface Store {
   readonly prices: PriceOverrideStore;
   readonly settings: SettingStore;
   readonly audit: AuditStore;
+  /** Organizations, teams, projects, users and what ties them together. */
+  readonly places: PlaceStore;
+  readonly budgets: BudgetStore;
+  readonly rateRules: RuleStore<RateRule>;
+  readonly approvals: ApprovalStore;
   /** Finishes what was asked and lets go of the database. Idempotent. */
   close(): Promise<void>;
 }
@@ -37,16 +45,34 @@ export type KeyChange = {
   readonly [K in Exclude<keyof VirtualKey, 'id' | 'createdAt'>]?: VirtualKey[K] | undefined;
 };
 
+/** What a change was decided on; looked at in the same step that makes it. */
+export interface KeyExpectation {
+  readonly hash?: string;
+  /** The sealed secret that waits to be claimed. */
+  readonly unclaimed?: string;
+}
+
+/** Which keys a list shows; all given facts must hold. */
+export interface KeyFilter extends Extent {
+  readonly teamId?: string | undefined;
+  readonly projectId?: string | undefined;
+  readonly userId?: string | undefined;
+  readonly serviceAccountId?: string | undefined;
+}
+
 /** Virtual keys. */
 export interface KeyStore {
   /** Throws `conflict` when the id or the hash exists. */
   insert(key: VirtualKey): Promise<void>;
   /** Newest first; without revoked keys. */
-  list(page: PageRequest): Promise<Page<VirtualKey>>;
+  list(page: PageRequest, filter: KeyFilter): Promise<Page<VirtualKey>>;
   /** Also finds revoked keys. */
   get(id: string): Promise<VirtualKey | undefined>;
-  /** The key after the change. Throws `not_found`, or `conflict` when the new hash exists. */
-  update(id: string, change: KeyChange): Promise<VirtualKey>;
+  /**
+   * The key after the change. Throws `not_found`, or `conflict` when the new hash exists or the key is no longer as
+   * expected: somebody else gave it a new secret, or took the waiting one, meanwhile.
+   */
+  update(id: string, change: KeyChange, expected?: KeyExpectation): Promise<VirtualKey>;
   /**
    * Every key that is not revoked, for the in-memory snapshot. Blocked and expired ones are included, so that a refusal
    * can name the reason.
@@ -56,6 +82,9 @@ export interface KeyStore {
 
 /** Filters of the log; all given ones must hold. */
 export interface ExchangeFilter {
+  /** What the reader may see; everything when absent. */
+  readonly extent?: Extent | undefined;
+  readonly teamId?: string | undefined;
   readonly keyId?: string | undefined;
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
@@ -89,6 +118,8 @@ export interface SpendQuery {
   readonly from: number;
   readonly to: number;
   readonly groupBy: readonly SpendDimension[];
+  /** What the reader may see, by where keys belong now; everything when absent. */
+  readonly extent?: Extent | undefined;
   /** Absent: one row per group over the whole time. */
   readonly interval?: 'hour' | 'day' | undefined;
   readonly keyId?: string | undefined;
@@ -203,8 +234,8 @@ export interface AuditStore {
   /** Throws `conflict` unless the record follows the head (sequence and previous hash). */
   append(record: AuditRecord): Promise<void>;
   head(): Promise<AuditRecord | undefined>;
-  /** Newest first. */
-  list(page: PageRequest): Promise<Page<AuditRecord>>;
+  /** Newest first; with an organization only what was done in it. */
+  list(page: PageRequest, organizationId?: string): Promise<Page<AuditRecord>>;
   /** Oldest first, after `sequence`; for verifying the chain. At most `limit`. */
   after(sequence: number, limit: number): Promise<readonly AuditRecord[]>;
 }

@@ -11,6 +11,8 @@ export interface UpstreamRequest {
   readonly timeouts: UpstreamTimeouts;
   /** Loopback and private addresses are refused unless the operator allowed them for this provider. */
   readonly allowPrivateNetwork: boolean;
+  /** Longest streamed answer, after decompression. Bytes; absent: no limit. */
+  readonly maxStreamBytes?: number;
 }
 
 /** Milliseconds; 0 switches one off. */
@@ -31,7 +33,7 @@ export interface UpstreamAnswer extends AsyncIterable<Uint8Array> {
   readonly headers: Readonly<Record<string, string>>;
   /** The whole body. Throws `upstream_too_large` above `limit` bytes, `upstream_cut` when it breaks off. */
   bytes(limit: number): Promise<Uint8Array>;
-  /** Closes the connection to the upstream now. Idempotent. */
+  /** Closes the connection to the upstream now; a read that is waiting ends with an error. Idempotent. */
   cancel(): void;
 }
 

@@ -78,6 +78,13 @@ const FULL: ExchangeRecord = {
   attempts: [
     { provider: 'one', upstreamModel: 'a', startedAt: 33, latencyMs: 34, error: 'timeout' },
     { provider: 'two', upstreamModel: 'b', startedAt: 35, latencyMs: 36, status: 200 },
+    ...(['retry', 'failover', 'fallback', 'hedge', 'restart', 'skipped'] as const).map((kind, at) => ({
+      provider: kind,
+      upstreamModel: 'c',
+      startedAt: 37 + at,
+      latencyMs: 38,
+      kind,
+    })),
   ],
   cache: 'semantic',
   plan: 'canonical',
@@ -139,6 +146,8 @@ test('a hold comes back as it was', () => {
     tags: { a: 'b' },
     operation: 'chat',
     user: 'ann',
+    charges: '0@budget_1\n1767571200000@key_1',
+    place: { organizationId: 'org_1', teamId: 'team_1', projectId: undefined, ownerId: 'user_1' },
   };
   expect(decodeHold('exc_1', encodeHold(full))).toStrictEqual(full);
   expect(decodeHold('exc_1', encodeHold(hold('exc_1')))).toEqual(hold('exc_1'));

@@ -1,6 +1,7 @@
-import type { AttemptRecord, Cost, ExchangeRecord, HoldRecord } from '../../core/cost/exchange.ts';
+import type { Cost, ExchangePlace, ExchangeRecord, HoldRecord } from '../../core/cost/exchange.ts';
 import type { Price, PriceSnapshot } from '../../core/cost/price.ts';
 import type { Json } from '../../core/model/json.ts';
+import { attemptValues, decodeAttempts } from './attempt-text.ts';
 
 // Exchanges as text, for the journal and the database alike: `HEAD tab WHO tab REST tab PRICE`, each a JSON array by
 // position (PRICE may be empty). JSON has no raw tab, so the parts are found without parsing. Head and who are all that
@@ -32,6 +33,10 @@ export type ExchangeWho = readonly [
   model: string,
   provider: string | null,
   user: string | null,
+  /** Absent in exchanges that no budget paid for. */
+  charges?: string | null,
+  /** Absent for keys of the default organization that belong to nothing below it, and in older texts. */
+  place?: PlaceValues | null,
 ];
 
 type Rest = readonly [
@@ -49,12 +54,15 @@ type Rest = readonly [
   source: ExchangeRecord['usage']['source'],
   raw: readonly [Json] | null,
   cost: CostParts | null,
-  /** Attempts one behind the other, six values each. */
+  /** Attempts one behind the other, six values each; behind them their kinds, a letter each, where any has one. */
   attempts: readonly (string | number | null)[],
   dropped: readonly string[] | null,
   session: string | null,
   metadata: string | null,
   receipt: string | null,
+  /** Absent where it would be null, and in older texts; so are the regions of the attempts, in their order. */
+  ruling?: string | null,
+  regions?: readonly (string | null)[],
 ];
 
 type CostParts = readonly [
@@ -69,8 +77,6 @@ type CostParts = readonly [
   requests: number,
 ];
 
-const ATTEMPT_VALUES = 6;
-
 /** The text of an exchange, without its id. */
 export function encodeExchange(record: ExchangeRecord): string {
   return `${encodeHead(record)}\t${encodeWho(record)}\t${encodeRest(record)}\t${record.price === undefined ? '' : priceText(record.price)}`;
@@ -80,7 +86,7 @@ export function encodeExchange(record: ExchangeRecord): string {
 export function decodeExchange(id: string, text: string): ExchangeRecord {
   const [headText = '', whoText = '', restText = '', price = ''] = text.split('\t');
   const head = JSON.parse(headText) as ExchangeHead;
-  const [keyId, model, provider, user] = decodeWho(whoText);
+  const [keyId, model, provider, user, charges, place] = decodeWho(whoText);
   const rest = JSON.parse(restText) as Rest;
   return {
     id,
@@ -103,7 +109,7 @@ export function decodeExchange(id: string, text: string): ExchangeRecord {
     price: price === '' ? undefined : decodePrice(price),
     latencyMs: head[13],
     firstByteMs: rest[6] ?? undefined,
-    attempts: decodeAttempts(rest[14]),
+    attempts: decodeAttempts(rest[14], rest[20]),
     cache: rest[7],
     plan: rest[8] ?? undefined,
     dropped: rest[15] ?? [],
@@ -112,6 +118,9 @@ export function decodeExchange(id: string, text: string): ExchangeRecord {
     session: rest[16] ?? undefined,
     metadata: rest[17] ?? undefined,
     receipt: rest[18] ?? undefined,
+    ...(charges === undefined || charges === null ? {} : { charges }),
+    ...(place === undefined || place === null ? {} : { place: decodePlace(place) }),
+    ...(rest[19] === undefined || rest[19] === null ? {} : { ruling: rest[19] }),
   };
 }
 
@@ -131,6 +140,27 @@ export function decodeWho(text: string): ExchangeWho {
   return JSON.parse(text) as ExchangeWho;
 }
 
+/** Where an exchange's key belonged, by position. */
+export type PlaceValues = readonly [
+  organization: string,
+  team: string | null,
+  project: string | null,
+  owner: string | null,
+];
+
+function placeValues(place: ExchangePlace | undefined): readonly (string | undefined)[] | undefined {
+  return place && [place.organizationId, place.teamId, place.projectId, place.ownerId];
+}
+
+function decodePlace([organizationId, teamId, projectId, ownerId]: PlaceValues): ExchangePlace {
+  return {
+    organizationId,
+    teamId: teamId ?? undefined,
+    projectId: projectId ?? undefined,
+    ownerId: ownerId ?? undefined,
+  };
+}
+
 /** The text of a hold, without its id. */
 export function encodeHold(record: HoldRecord): string {
   return JSON.stringify([
@@ -144,13 +174,16 @@ export function encodeHold(record: HoldRecord): string {
     orNull(record.tags),
     record.operation,
     record.user,
+    record.charges,
+    placeValues(record.place),
   ]);
 }
 
 /** The hold again. Throws `SyntaxError` for text that is not ours. */
 export function decodeHold(id: string, text: string): HoldRecord {
-  const [startedAt, keyId, model, format, stream, clientRequestId, heldNano, tags, operation, user] =
+  const [startedAt, keyId, model, format, stream, clientRequestId, heldNano, tags, operation, user, ...more] =
     JSON.parse(text);
+  const [charges, place] = more;
   return {
     id,
     startedAt,
@@ -163,6 +196,8 @@ export function decodeHold(id: string, text: string): HoldRecord {
     tags: tags ?? {},
     operation: operation ?? undefined,
     user: user ?? undefined,
+    ...(typeof charges === 'string' ? { charges } : {}),
+    ...(Array.isArray(place) ? { place: decodePlace(place as unknown as PlaceValues) } : {}),
   };
 }
 
@@ -188,8 +223,11 @@ function encodeHead(record: ExchangeRecord): string {
   ]);
 }
 
-function encodeWho({ keyId, model, provider, user }: ExchangeRecord): string {
-  return JSON.stringify([keyId, model, provider, user]);
+function encodeWho({ keyId, model, provider, user, charges, place }: ExchangeRecord): string {
+  if (place !== undefined) return JSON.stringify([keyId, model, provider, user, charges, placeValues(place)]);
+  return JSON.stringify(
+    charges === undefined ? [keyId, model, provider, user] : [keyId, model, provider, user, charges],
+  );
 }
 
 function encodeRest(record: ExchangeRecord): string {
@@ -214,8 +252,18 @@ function encodeRest(record: ExchangeRecord): string {
     record.session,
     record.metadata,
     record.receipt,
+    ...rulingValues(record),
   ]);
 }
+
+/** Nothing for most exchanges. */
+function rulingValues({ ruling, attempts }: ExchangeRecord): unknown[] {
+  const placed = attempts.some(({ region }) => region !== undefined);
+  if (!placed) return ruling === undefined ? NO_VALUES : [ruling];
+  return [ruling, attempts.map(({ region }) => region)];
+}
+
+const NO_VALUES: unknown[] = [];
 
 function costParts(cost: Cost): CostParts {
   return [
@@ -229,15 +277,6 @@ function costParts(cost: Cost): CostParts {
     cost.images,
     cost.requests,
   ];
-}
-
-function attemptValues(attempts: readonly AttemptRecord[]): unknown[] {
-  const values: unknown[] = [];
-  for (const attempt of attempts) {
-    values.push(attempt.provider, attempt.upstreamModel, attempt.startedAt, attempt.latencyMs);
-    values.push(attempt.status, attempt.error);
-  }
-  return values;
 }
 
 function orNull(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null {
@@ -281,25 +320,6 @@ function decodeCost(total: number | null, parts: CostParts | null): Cost | undef
     requests,
     total,
   };
-}
-
-function decodeAttempts(values: Rest[14]): AttemptRecord[] {
-  const attempts: AttemptRecord[] = [];
-  for (let at = 0; at < values.length; at += ATTEMPT_VALUES) {
-    const [provider, upstreamModel, startedAt, latencyMs, status, error] = values.slice(
-      at,
-      at + ATTEMPT_VALUES,
-    );
-    attempts.push({
-      provider: String(provider),
-      upstreamModel: String(upstreamModel),
-      startedAt: Number(startedAt),
-      latencyMs: Number(latencyMs),
-      ...(typeof status === 'number' ? { status } : {}),
-      ...(typeof error === 'string' ? { error } : {}),
-    });
-  }
-  return attempts;
 }
 
 /** Deployments share a snapshot of their price, so its text is made once per object. */

@@ -17,13 +17,13 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 const second = {
   ...MIGRATIONS,
-  '0002_second': {
+  '9998_second': {
     up: async (database: Kysely<unknown>) => void (await sql`CREATE TABLE more (id TEXT)`.execute(database)),
   },
 };
 const failing = {
   ...MIGRATIONS,
-  '0002_failing': {
+  '9999_failing': {
     up: async (database: Kysely<unknown>) => {
       await sql`CREATE TABLE half (id TEXT)`.execute(database);
       await sql`CREATE TABLE half (id TEXT)`.execute(database);
@@ -44,7 +44,7 @@ test('opens again what it made', async () => {
 test('a new migration runs once and leaves a copy of what was before', async () => {
   (await openDatabase(path)).raw.close();
   (await openDatabase(path, second)).raw.close();
-  const copy = `${path}.before-0002_second`;
+  const copy = `${path}.before-9998_second`;
   expect(statSync(copy).mode & 0o777).toBe(0o600);
   const { raw } = await openDatabase(copy);
   expect(raw.prepare("SELECT count(*) AS found FROM sqlite_schema WHERE name = 'more'").get()).toEqual({
@@ -58,7 +58,7 @@ test('a new migration runs once and leaves a copy of what was before', async () 
 
 test('a newer schema is refused and left alone', async () => {
   (await openDatabase(path, second)).raw.close();
-  await expect(openDatabase(path)).rejects.toThrowError(conflict('0002_second'));
+  await expect(openDatabase(path)).rejects.toThrowError(conflict('9998_second'));
 });
 
 test('an altered schema is refused, and what was altered is named', async () => {
@@ -78,7 +78,7 @@ test('a migration that fails changes nothing', async () => {
     found: 0,
   });
   raw.close();
-  expect(existsSync(`${path}.before-0002_failing`)).toBe(true);
+  expect(existsSync(`${path}.before-9999_failing`)).toBe(true);
 });
 
 test('the worker is found beside the sources and beside a bundle', () => {

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ExchangeHead } from '../journal/exchange-text.ts';
+import { BudgetSpendWriter } from './budget-spend.ts';
 import { PER_MS, Places } from './places.ts';
 import { PostingWriter } from './postings.ts';
 import { RollupWriter } from './rollups.ts';
@@ -27,6 +28,7 @@ export class ExchangeWriter {
   readonly #places = new Places();
   readonly #postings: PostingWriter;
   readonly #rollups: RollupWriter;
+  readonly #spend: BudgetSpendWriter;
 
   constructor(raw: DatabaseSync) {
     this.#raw = raw;
@@ -38,6 +40,7 @@ export class ExchangeWriter {
     );
     this.#postings = new PostingWriter(raw);
     this.#rollups = new RollupWriter(raw);
+    this.#spend = new BudgetSpendWriter(raw);
   }
 
   /** Inserts within the caller's transaction; an id that is there already changes nothing. Returns bytes added. */
@@ -50,12 +53,14 @@ export class ExchangeWriter {
       if (place !== undefined) {
         bytes += text.length + ROW_OVERHEAD_BYTES;
         sums.add(head, text, place);
+        this.#spend.add(text, head[5]);
         for (const facet of ownFacets(head)) {
           this.#postings.add(facet, [place]);
         }
       }
     }
     this.#rollups.add(sums);
+    this.#spend.write();
     for (const sum of sums) {
       for (const facet of sum.facets) {
         this.#postings.add(facet, sum.places);
@@ -69,6 +74,7 @@ export class ExchangeWriter {
   forget(): void {
     this.#postings.forget();
     this.#rollups.forget();
+    this.#spend.forget();
   }
 
   /** The usual case, in which every id is new and every place free; undefined, and nothing done, in any other. */

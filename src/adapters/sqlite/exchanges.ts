@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
 import type { ExchangeFilter, Page, PageRequest } from '../../ports/store.ts';
-import { decodeHead, decodeWho, whoText } from '../journal/exchange-text.ts';
+import { decodeHead, decodeWho, type PlaceValues, whoText } from '../journal/exchange-text.ts';
 import { ROW_OVERHEAD_BYTES } from './exchange-writer.ts';
 import { limitOf, pageOf, placeOf } from './paging.ts';
 import { firstPlace, PER_MS } from './places.ts';
@@ -73,9 +74,12 @@ class LogReader {
   readonly #postings: PostingReader;
   readonly #row: StatementSync;
   readonly #rows: StatementSync;
+  readonly #legacyThrough: number;
 
   constructor(raw: DatabaseSync) {
     this.#postings = new PostingReader(raw);
+    const legacy = raw.prepare('SELECT legacy_through FROM log_tenancy').get();
+    this.#legacyThrough = Number(legacy?.['legacy_through'] ?? -1);
     this.#row = raw.prepare('SELECT seq, id, record AS text FROM exchanges WHERE seq = CAST(? AS INTEGER)');
     this.#rows = raw.prepare(
       `SELECT seq, id, record AS text FROM exchanges
@@ -88,8 +92,7 @@ class LogReader {
     const from = firstPlace(filter.from ?? 0);
     const to = filter.to === undefined ? Number.MAX_SAFE_INTEGER : firstPlace(filter.to);
     const below = behind === undefined ? to : Math.min(to, behind.at * PER_MS + Number(behind.id));
-    const facets = wantedFacets(filter);
-    const rows = facets.length === 0 ? this.#between(from, below) : this.#having(facets, from, below);
+    const rows = this.#candidates(filter, from, below);
     const found: Row[] = [];
     for (const row of rows) {
       if (passes(row.text, filter)) {
@@ -102,7 +105,32 @@ class LogReader {
     return found;
   }
 
-  #between(from: number, below: number): Iterable<Row> {
+  /** Rows the filter may let through, highest first. */
+  #candidates(filter: ExchangeFilter, from: number, below: number): Iterable<Row> {
+    const facets = wantedFacets(filter);
+    const { tenant, within } = filter.extent ?? { tenant: 'every' };
+    if (within !== undefined) {
+      const owners = within.ownerId === undefined ? [] : [facetOf.owner(within.ownerId)];
+      const seen = [...within.teamIds.map(facetOf.team), ...owners];
+      return merged(seen.map((facet) => this.#having([...facets, facet], from, below)));
+    }
+    if (tenant === 'every') return this.#between(facets, from, below);
+    const organization = facetOf.organization(tenant.organizationId);
+    const owned = this.#having([...facets, organization], from, below);
+    if (tenant.organizationId !== DEFAULT_ORGANIZATION_ID) return owned;
+    return this.#withLegacy(facets, from, below);
+  }
+
+  /** What the default organization has: what says so, and behind it what was logged before there were others. */
+  *#withLegacy(facets: readonly string[], from: number, below: number): Generator<Row> {
+    const border = this.#legacyThrough + 1;
+    const owned = [...facets, facetOf.organization(DEFAULT_ORGANIZATION_ID)];
+    yield* this.#having(owned, Math.max(from, border), below);
+    yield* this.#between(facets, from, Math.min(below, border));
+  }
+
+  #between(facets: readonly string[], from: number, below: number): Iterable<Row> {
+    if (facets.length > 0) return this.#having(facets, from, below);
     return this.#rows.iterate(from, below) as unknown as Iterable<Row>;
   }
 
@@ -119,8 +147,17 @@ class LogReader {
 }
 
 /** What the postings can answer of a filter; most rows have a status below 300, so that is not among it. */
-function wantedFacets({ keyId, model, provider, status, clientRequestId, tag }: ExchangeFilter): string[] {
+function wantedFacets({
+  keyId,
+  model,
+  provider,
+  status,
+  clientRequestId,
+  tag,
+  teamId,
+}: ExchangeFilter): string[] {
   const facets: string[] = [];
+  if (teamId !== undefined) facets.push(facetOf.team(teamId));
   if (clientRequestId !== undefined) facets.push(facetOf.request(cut(clientRequestId)));
   if (keyId !== undefined) facets.push(facetOf.key(keyId));
   if (model !== undefined) facets.push(facetOf.model(cut(model)));
@@ -134,10 +171,11 @@ function wantedFacets({ keyId, model, provider, status, clientRequestId, tag }: 
 function passes(text: string, filter: ExchangeFilter): boolean {
   const head = decodeHead(text);
   const [startedAt, status, , , clientRequestId] = head;
-  const [keyId, model, provider] = decodeWho(whoText(text));
+  const [keyId, model, provider, , , place] = decodeWho(whoText(text));
   const { tag } = filter;
   const tagged = tag === undefined ? undefined : head[14]?.[tag.name];
   return (
+    isWithin(place ?? [DEFAULT_ORGANIZATION_ID, null, null, null], filter) &&
     (filter.from === undefined || startedAt >= filter.from) &&
     (filter.to === undefined || startedAt < filter.to) &&
     (filter.status === undefined || status === filter.status) &&
@@ -147,6 +185,40 @@ function passes(text: string, filter: ExchangeFilter): boolean {
     (filter.provider === undefined || provider === filter.provider) &&
     (tag === undefined || (tagged !== undefined && (tag.value === undefined || tagged === tag.value)))
   );
+}
+
+/** Facets only find: what is shown is decided here, by the row itself. */
+function isWithin([organization, team, , owner]: PlaceValues, { extent, teamId }: ExchangeFilter): boolean {
+  if (teamId !== undefined && team !== teamId) return false;
+  if (extent === undefined) return true;
+  const { tenant, within } = extent;
+  if (tenant !== 'every' && tenant.organizationId !== organization) return false;
+  if (within === undefined) return true;
+  return (
+    (team !== null && within.teamIds.includes(team)) ||
+    (within.ownerId !== undefined && owner === within.ownerId)
+  );
+}
+
+/** Rows of several lists, highest first, each once. */
+function* merged(lists: readonly Iterator<Row>[]): Generator<Row> {
+  const heads = lists.map((list) => ({ list, row: next(list) }));
+  let last: number | undefined;
+  for (;;) {
+    const [first, ...rest] = heads.filter(({ row }) => row !== undefined);
+    if (first === undefined) return;
+    const highest = rest.reduce((a, b) => ((b.row?.seq ?? 0) > (a.row?.seq ?? 0) ? b : a), first);
+    if (highest.row !== undefined && highest.row.seq !== last) {
+      last = highest.row.seq;
+      yield highest.row;
+    }
+    highest.row = next(highest.list);
+  }
+}
+
+function next(list: Iterator<Row>): Row | undefined {
+  const { done, value } = list.next();
+  return done === true ? undefined : value;
 }
 
 class Pruner {

@@ -1,7 +1,7 @@
 import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { VirtualKey } from '../../core/policy/virtual-key.ts';
-import type { KeyStore } from '../../ports/store.ts';
+import type { KeyExpectation, KeyFilter, KeyStore } from '../../ports/store.ts';
 import { isUniqueViolation } from './failure.ts';
 import { limitOf, pageOf, placeOf } from './paging.ts';
 import type { KeyTable, Schema } from './schema.ts';
@@ -17,13 +17,24 @@ export function createKeyStore(typed: Kysely<Schema>): KeyStore {
     async insert(key) {
       await orConflict(typed.insertInto('virtual_keys').values(toRow(key)).execute());
     },
-    async list(page) {
+    async list(page, filter) {
       const limit = limitOf(page);
       const place = placeOf(page);
+      const { tenant, within } = filter;
       const query = typed
         .selectFrom('virtual_keys')
         .selectAll()
         .where('revoked_at', 'is', null)
+        .$if(tenant !== 'every', (rest) =>
+          rest.where('organization_id', '=', (tenant as { organizationId: string }).organizationId),
+        )
+        .$if(within !== undefined, (rest) => rest.where(ofTeamsOrOwner(within)))
+        .$if(filter.teamId !== undefined, (rest) => rest.where('team_id', '=', filter.teamId ?? ''))
+        .$if(filter.projectId !== undefined, (rest) => rest.where('project_id', '=', filter.projectId ?? ''))
+        .$if(filter.userId !== undefined, (rest) => rest.where('user_id', '=', filter.userId ?? ''))
+        .$if(filter.serviceAccountId !== undefined, (rest) =>
+          rest.where('service_account_id', '=', filter.serviceAccountId ?? ''),
+        )
         .$if(place !== undefined, (rest) =>
           rest.where(sql<boolean>`(created_at, id) < (${place?.at}, ${place?.id})`),
         )
@@ -33,11 +44,12 @@ export function createKeyStore(typed: Kysely<Schema>): KeyStore {
       const shape = { place: (row: Row) => ({ at: row.created_at, id: row.id }), item: fromRow };
       return pageOf(await query.execute(), limit, shape);
     },
-    async update(id, change) {
+    async update(id, change, expected) {
       const key = await get(id);
       if (key === undefined) {
         throw new SluiceError('not_found', 'There is no key with this id.');
       }
+      refuseUnexpected(key, expected);
       const changed: VirtualKey = { ...key, ...change, id } as VirtualKey;
       await orConflict(typed.updateTable('virtual_keys').set(toRow(changed)).where('id', '=', id).execute());
       return changed;
@@ -54,6 +66,23 @@ export function createKeyStore(typed: Kysely<Schema>): KeyStore {
 }
 
 type Row = Selectable<KeyTable>;
+
+function refuseUnexpected(key: VirtualKey, expected: KeyExpectation = {}): void {
+  const { hash = key.hash, unclaimed = key.rotation?.unclaimed } = expected;
+  if (hash === key.hash && unclaimed === key.rotation?.unclaimed) return;
+  throw new SluiceError(
+    'conflict',
+    'This key was given another secret, or its new one was claimed, meanwhile.',
+  );
+}
+
+/** A condition on keys: of one of these teams, or of this owner. */
+export function ofTeamsOrOwner(within: KeyFilter['within']) {
+  const teams = JSON.stringify(within?.teamIds ?? []);
+  const owner = within?.ownerId ?? null;
+  return sql<boolean>`(team_id IN (SELECT value FROM json_each(${teams})) OR user_id = ${owner}
+    OR service_account_id = ${owner})`;
+}
 
 async function orConflict(work: Promise<unknown>): Promise<void> {
   try {
@@ -78,6 +107,11 @@ function toRow(key: VirtualKey): Insertable<KeyTable> {
     expires_at: key.expiresAt ?? null,
     blocked: key.blocked ? 1 : 0,
     revoked_at: key.revokedAt ?? null,
+    organization_id: key.organizationId,
+    service_account_id: key.serviceAccountId ?? null,
+    policy: JSON.stringify(key.policy),
+    limited_by: JSON.stringify(key.limitedBy),
+    rotation: key.rotation === undefined ? null : JSON.stringify(key.rotation),
     team_id: key.teamId ?? null,
     project_id: key.projectId ?? null,
     user_id: key.userId ?? null,
@@ -100,6 +134,11 @@ function fromRow(row: Row): VirtualKey {
     expiresAt: row.expires_at ?? undefined,
     blocked: row.blocked !== 0,
     revokedAt: row.revoked_at ?? undefined,
+    organizationId: row.organization_id,
+    serviceAccountId: row.service_account_id ?? undefined,
+    policy: JSON.parse(row.policy),
+    limitedBy: JSON.parse(row.limited_by),
+    rotation: row.rotation === null ? undefined : JSON.parse(row.rotation),
     teamId: row.team_id ?? undefined,
     projectId: row.project_id ?? undefined,
     userId: row.user_id ?? undefined,

@@ -1,5 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { identity } from './migrations/0002-identity.ts';
+import { budgets } from './migrations/0003-budgets.ts';
+import { approvals } from './migrations/0004-approvals.ts';
 
 /**
  * Forward only, each in its own transaction. A migration that has been released is never edited: write the next one.
@@ -7,6 +10,9 @@ import type { Migration } from 'kysely/migration';
  */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001_first': { up: first },
+  '0002_identity': { up: identity },
+  '0003_budgets': { up: budgets },
+  '0004_approvals': { up: approvals },
 };
 
 const FIRST = [

@@ -8,6 +8,9 @@ import { PER_BUCKET } from './places.ts';
 /** The facets of the log; a name and value that come to the same text are told apart when the rows are read. */
 export const facetOf = {
   key: (id: string) => `k:${id}`,
+  organization: (id: string) => `o:${id}`,
+  team: (id: string) => `g:${id}`,
+  owner: (id: string) => `w:${id}`,
   model: (name: string) => `m:${name}`,
   provider: (name: string) => `p:${name}`,
   status: (status: number) => `s:${status}`,

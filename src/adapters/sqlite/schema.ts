@@ -9,6 +9,7 @@ export interface Schema {
   price_overrides: PriceOverrideTable;
   settings: SettingTable;
   audit: AuditTable;
+  approvals: ApprovalTable;
   ingest_state: IngestStateTable;
 }
 
@@ -24,6 +25,12 @@ export interface KeyTable {
   expires_at: number | null;
   blocked: number;
   revoked_at: number | null;
+  organization_id: string;
+  service_account_id: string | null;
+  /** JSON, as are `limited_by` and `rotation`. */
+  policy: string;
+  limited_by: string;
+  rotation: string | null;
   team_id: string | null;
   project_id: string | null;
   user_id: string | null;
@@ -106,4 +113,23 @@ export interface IngestStateTable {
   raw_bytes: number;
   /** Days before this (ms) are summed up in `rollup_days`. */
   days_through: number;
+}
+
+/** `details` is JSON text. */
+export interface ApprovalTable {
+  id: string;
+  kind: string;
+  organization_id: string | null;
+  requested_by: string;
+  key_id: string | null;
+  subject: string;
+  details: string;
+  request_hash: string | null;
+  status: string;
+  created_at: number;
+  expires_at: number;
+  decided_at: number | null;
+  decided_by: string | null;
+  reason: string | null;
+  used_at: number | null;
 }

@@ -94,12 +94,15 @@ export function createAuditStore(typed: Kysely<Schema>): AuditStore {
         .values({ ...rest, previous_hash: previousHash })
         .execute();
     },
-    async list(page) {
+    async list(page, organizationId) {
       const limit = limitOf(page);
       const place = placeOf(page);
       const rows = await typed
         .selectFrom('audit')
         .selectAll()
+        .$if(organizationId !== undefined, (rest) =>
+          rest.where(sql<boolean>`organization_id = ${organizationId}`),
+        )
         .where('sequence', '<', place?.at ?? Number.MAX_SAFE_INTEGER)
         .orderBy('sequence', 'desc')
         .limit(limit + 1)
@@ -135,6 +138,7 @@ function settingOf(row: Selectable<SettingTable>): Setting {
   };
 }
 
-function auditOf({ previous_hash, ...rest }: Audit): AuditRecord {
-  return { ...rest, previousHash: previous_hash };
+function auditOf(row: Audit): AuditRecord {
+  const { sequence, at, actor, action, target, details, hash } = row;
+  return { sequence, at, actor, action, target, details, hash, previousHash: row.previous_hash };
 }

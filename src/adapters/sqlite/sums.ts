@@ -1,3 +1,4 @@
+import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
 import { decodeWho, type ExchangeHead, whoText } from '../journal/exchange-text.ts';
 import { PER_BUCKET } from './places.ts';
 import { facetOf } from './postings.ts';
@@ -101,9 +102,16 @@ export function cut(name: string): string {
 }
 
 function sharedBy(who: string, hour: number, served: boolean): Shared {
-  const [key, name, provider, user] = decodeWho(who);
+  const [key, name, provider, user, , place] = decodeWho(who);
   const model = cut(name);
-  const facets = [facetOf.model(model)];
+  const [organization = DEFAULT_ORGANIZATION_ID, team, , owner] = place ?? [];
+  const facets = [facetOf.model(model), facetOf.organization(organization)];
+  if (team !== null && team !== undefined) {
+    facets.push(facetOf.team(team));
+  }
+  if (owner !== null && owner !== undefined) {
+    facets.push(facetOf.owner(owner));
+  }
   if (key !== null) {
     facets.push(facetOf.key(key));
   }

@@ -1,5 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import { badRequest } from '../../core/errors/error.ts';
+import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
+import type { Extent } from '../../ports/place-store.ts';
 import type {
   SpendDimension,
   SpendQuery,
@@ -8,6 +10,7 @@ import type {
   SpendTotals,
   UsageStore,
 } from '../../ports/store.ts';
+import { ofTeamsOrOwner } from './keys.ts';
 import type { RollupTable, Schema } from './schema.ts';
 
 const HOUR_MS = 3_600_000;
@@ -119,7 +122,7 @@ async function grouped(
   const span = { from: hourOf(query.from), to: query.to };
   const source = await sourceOf(typed, span, tag, query.interval === 'hour');
   const found = await sql<Found>`
-    SELECT ${sql.join([...fields, SUMS])} FROM ${source} ${where(scopeConditions(query))}
+    SELECT ${sql.join([...fields, SUMS])} FROM ${source} ${where([...scopeConditions(query), ...extentConditions(query.extent)])}
     ${groupings.length === 0 ? sql`HAVING count(*) > 0` : sql`GROUP BY ${sql.join(groupings)}`}
     ORDER BY ${query.interval === undefined ? sql`1 = 1` : start}, sum(cost_nano) DESC, sum(requests) DESC
     LIMIT ${sql.lit(MAX_ROWS)}`.execute(typed);
@@ -146,6 +149,22 @@ function scopeConditions(scope: Omit<SpendScope, 'tag'>) {
   return Object.entries(wanted)
     .filter(([, value]) => value !== undefined)
     .map(([column, value]) => sql<boolean>`${sql.ref(column)} = ${value}`);
+}
+
+/** Rows of keys that belong to what the reader may see. What came without a key is the default organization's. */
+function extentConditions(extent: Extent | undefined): RawBuilder<boolean>[] {
+  if (extent === undefined || extent.tenant === 'every') {
+    return [];
+  }
+  const { within } = extent;
+  const { organizationId } = extent.tenant;
+  const keyless = within === undefined && organizationId === DEFAULT_ORGANIZATION_ID;
+  const conditions = [
+    sql<boolean>`organization_id = ${organizationId}`,
+    ...(within === undefined ? [] : [ofTeamsOrOwner(within)]),
+  ];
+  const keys = sql<boolean>`key_id IN (SELECT id FROM virtual_keys WHERE ${sql.join(conditions, sql` AND `)})`;
+  return [keyless ? sql<boolean>`(key_id = '' OR ${keys})` : keys];
 }
 
 function totalsOf(row: Found): SpendTotals {

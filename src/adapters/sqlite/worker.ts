@@ -2,11 +2,14 @@ import type { DatabaseSync } from 'node:sqlite';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { JournalPosition } from '../journal/segment.ts';
+import { createApprovalStore } from './approval-store.ts';
+import { createBudgetStore, createRateRuleStore } from './budget-store.ts';
 import { type Database, openDatabase } from './database.ts';
 import { createExchangeTexts } from './exchanges.ts';
 import { toPlain } from './failure.ts';
 import { Ingestor, type IngestReport } from './ingest.ts';
 import { createKeyStore } from './keys.ts';
+import { createPlaceStore } from './place-store.ts';
 import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
 import { sumUpDay } from './rollups.ts';
 import { createAuditStore, createPriceOverrideStore, createSettingStore } from './small-stores.ts';
@@ -67,6 +70,10 @@ function nounsOf({ raw, typed }: Database, ingestor: Ingestor): Nouns {
     prices: methods(createPriceOverrideStore(typed)),
     settings: methods(createSettingStore(typed)),
     audit: methods(createAuditStore(typed)),
+    places: methods(createPlaceStore(typed)),
+    budgets: methods(createBudgetStore(raw)),
+    rateRules: methods(createRateRuleStore(raw)),
+    approvals: methods(createApprovalStore(raw, typed)),
     ledger: {
       ingest: (target: JournalPosition) => ingest(ingestor, target),
       sumUpDays: (before: number) => sumUpDays(raw, before),

@@ -2,8 +2,8 @@ import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { SluiceError } from '../../core/errors/error.ts';
-import type { UpstreamAnswer } from '../../ports/upstream.ts';
-import { decompressed } from './coding.ts';
+import type { UpstreamAnswer, UpstreamRequest } from '../../ports/upstream.ts';
+import { decompressed, streamTooLarge } from './coding.ts';
 import { timeoutSentence, toSluiceError } from './errors.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -42,17 +42,21 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   #ended = false;
   #error: SluiceError | undefined;
   #cancelled = false;
+  #taken = 0;
+  readonly #maxStreamBytes: number;
   #wake: (() => void) | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
 
-  /** `totalMs` bounds the whole exchange with the upstream; 0: no bound. */
+  /** `timeouts.totalMs` bounds the whole exchange with the upstream; 0: no bound. */
   constructor(
     started: (answer: UpstreamAnswer) => void,
     failed: (error: SluiceError) => void,
-    totalMs: number,
+    limits: Pick<UpstreamRequest, 'timeouts' | 'maxStreamBytes'>,
   ) {
+    const { totalMs } = limits.timeouts;
     this.#started = started;
     this.#failed = failed;
+    this.#maxStreamBytes = limits.maxStreamBytes ?? Number.POSITIVE_INFINITY;
     if (totalMs > 0) this.#timer = setTimeout(() => this.#timeOut(), totalMs);
   }
 
@@ -155,7 +159,8 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
     const coding = this.headers['content-encoding'];
     if (coding === undefined || coding === 'identity' || coding === '') return this.#chunks();
-    return decompressed({ [Symbol.asyncIterator]: () => this.#chunks() }, coding);
+    const chunks = { [Symbol.asyncIterator]: () => this.#chunks() };
+    return decompressed(chunks, coding, this.#maxStreamBytes);
   }
 
   #chunks(): AsyncIterator<Uint8Array> {
@@ -183,6 +188,12 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
     const chunk = this.#queue.length === 1 ? first : Buffer.concat(this.#queue);
     this.#queue = [];
     this.#queuedBytes = 0;
+    this.#taken += chunk.length;
+    if (this.#taken > this.#maxStreamBytes) {
+      this.#error = streamTooLarge();
+      this.cancel();
+      return undefined;
+    }
     if (this.#controller?.paused === true) this.#controller.resume();
     return chunk;
   }

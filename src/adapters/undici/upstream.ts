@@ -63,8 +63,13 @@ export function openUndiciUpstream(config: UndiciUpstreamConfig): Upstream {
         const failed = (error: SluiceError): void => {
           reject(signal.aborted ? new SluiceError('client_closed', 'The client left.') : error);
         };
-        const answer = new DispatchedAnswer(resolve, failed, request.timeouts.totalMs);
-        signal.addEventListener('abort', () => answer.cancel(), { once: true });
+        const answer = new DispatchedAnswer(resolve, failed, request);
+        const abort = (): void => {
+          answer.cancel();
+          // Undici tells of an abort only once it has connected, which may take as long as the connect limit.
+          if (answer.status === 0) reject(new SluiceError('client_closed', 'The client left.'));
+        };
+        signal.addEventListener('abort', abort, { once: true });
         try {
           poolFor(request).dispatch(
             {

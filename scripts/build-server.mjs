@@ -32,3 +32,4 @@ copyFileSync(
   join(root, 'src/core/catalog/catalog.generated.json'),
   join(root, 'dist/catalog.generated.json'),
 );
+copyFileSync(join(root, 'src/core/routing/model/router-prior.bin'), join(root, 'dist/router-prior.bin'));

@@ -21,7 +21,10 @@ import {
   providerType,
 } from './config/index.ts';
 import { nearest } from './config/suggest.ts';
-import { compileUpstreamPolicy } from './upstream-policy.ts';
+import { compileCache, compileFailover } from './failover-policy.ts';
+import { compileRouting } from './routers.ts';
+import type { RoutingState } from './routing-state.ts';
+import { compileOutliers, compileUpstreamPolicy } from './upstream-policy.ts';
 
 /** What a runtime is made from. */
 export interface CompileInput {
@@ -36,6 +39,8 @@ export interface CompileInput {
     | { readonly vendor: Provider; readonly baseUrl: string; readonly models: readonly string[] }
     | undefined;
   readonly now: number;
+  /** What routers remember; without it there are none. */
+  readonly routing?: RoutingState;
 }
 
 const MAX_MEMO = 10_000;
@@ -151,11 +156,10 @@ function compileDeployment(input: CompileInput, wish: DeploymentWish): Deploymen
     provider: settings.region === undefined ? provider : { ...provider, region: settings.region },
     model,
     weight: 'weight' in entry ? entry.weight : 1,
+    priority: 'priority' in entry ? entry.priority : 1,
     timeouts: {
       connectMs: timeouts.connect_ms,
-      firstByteMs: reasons
-        ? Math.max(timeouts.first_byte_ms, timeouts.first_byte_reasoning_ms)
-        : timeouts.first_byte_ms,
+      firstByteMs: reasons ? timeouts.first_byte_reasoning_ms : timeouts.first_byte_ms,
       idleMs: timeouts.idle_ms,
       totalMs: timeouts.total_ms,
       progressIdleMs: timeouts.progress_idle_ms,
@@ -264,11 +268,13 @@ class RuntimeCompiler {
 
   #route(name: string, deployments: readonly Deployment[], model: ModelConfig | undefined): ModelRoute {
     const first = deployments[0]?.provider.name ?? '';
-    const { retries } = deploymentSettings(this.#input.config, { provider: first }, model);
+    const settings = deploymentSettings(this.#input.config, { provider: first }, model);
+    const { retries } = settings;
     return {
       name,
       deployments,
       strategy: model?.strategy ?? 'priority',
+      outliers: compileOutliers(settings),
       retries: {
         attempts: retries.attempts,
         backoffMs: retries.backoff_ms,
@@ -276,7 +282,15 @@ class RuntimeCompiler {
       },
       fallbacks: model?.fallbacks ?? [],
       fallbacksOn: model?.fallbacks_on ?? {},
+      ...compileFailover(model),
     };
+  }
+
+  /** Deployments of all models whose names are no patterns. */
+  deployments(): readonly Deployment[] {
+    const names = Object.keys(this.#input.config.models).filter((name) => !name.includes('*'));
+    const all = names.flatMap((name) => this.resolve(name)?.deployments ?? []);
+    return [...new Map(all.map((deployment) => [deployment.id, deployment])).values()];
   }
 
   list(): readonly ListedModel[] {
@@ -333,6 +347,13 @@ function closeNames(name: string, models: readonly ListedModel[]): readonly stri
   return found === undefined ? [] : [found];
 }
 
+/** Routers among the models: clients ask for them alike. */
+function listRouters(config: Config): readonly ListedModel[] {
+  return Object.keys(config.routers)
+    .filter((name) => !Object.hasOwn(config.models, name))
+    .map((name) => ({ name, provider: 'router', contextTokens: undefined, maxOutputTokens: undefined }));
+}
+
 /** Turns a checked configuration into the immutable runtime that requests are served with. */
 export function compileRuntime(input: CompileInput): Runtime {
   const { config } = input;
@@ -345,12 +366,28 @@ export function compileRuntime(input: CompileInput): Runtime {
     maxBodyBytes: config.server.max_body_mb * MEGABYTE,
     maxJsonDepth: config.server.max_json_depth,
     maxAnswerBytes: config.upstream.max_answer_mb * MEGABYTE,
+    maxStreamBytes: config.upstream.max_stream_mb * MEGABYTE,
     maxRetryPercent: config.upstream.max_retry_percent,
     maxRetryAfterS: config.upstream.max_retry_after_s,
+    cache: compileCache(config),
+    abandoned: {
+      maxConcurrent: config.upstream.abandoned.max_concurrent,
+      maxMs: config.upstream.abandoned.max_ms,
+    },
     providers: compiler.providers,
+    deployments: compiler.deployments(),
     resolve: (name) => compiler.resolve(name),
     reach: (provider, model) => compiler.reach(provider, model),
-    listModels: () => compiler.list(),
+    ...(input.routing === undefined
+      ? {}
+      : {
+          routing: compileRouting({
+            config,
+            resolve: (name) => compiler.resolve(name),
+            state: input.routing,
+          }),
+        }),
+    listModels: () => [...compiler.list(), ...listRouters(config)],
     suggest: (name) => closeNames(name, compiler.list()),
   };
 }

@@ -1,4 +1,5 @@
 import type { Catalog } from '../core/catalog/index.ts';
+import { conditionFault } from '../core/routing/decision/conditions.ts';
 import { PROVIDERS } from '../providers/index.ts';
 import {
   type ConfigFlags,
@@ -9,6 +10,8 @@ import {
   watchConfig,
 } from './config/index.ts';
 
+import type { KnownNames } from './config/known.ts';
+
 /** Where the configuration comes from. */
 export interface ConfigurationSource {
   readonly path: string | undefined;
@@ -18,6 +21,18 @@ export interface ConfigurationSource {
   readonly reachable: ReadonlySet<string>;
 }
 
+/** What the rest of the program knows, for checking names and conditions in the file. */
+export function knownNames(catalog: Catalog): KnownNames {
+  return {
+    providers: PROVIDERS,
+    hasModel: (name) =>
+      [...PROVIDERS.values()].some(
+        (vendor) => catalog.canonicalId(vendor.catalogId ?? vendor.id, name) !== undefined,
+      ),
+    checkCondition: conditionFault,
+  };
+}
+
 /** Loads every layer and checks the result. */
 export function loadConfiguration(source: ConfigurationSource, catalog: Catalog, now: number): LoadResult {
   return loadConfig({
@@ -25,13 +40,7 @@ export function loadConfiguration(source: ConfigurationSource, catalog: Catalog,
     environment: source.environment,
     flags: source.flags,
     discovered: environmentConfig(source.environment, PROVIDERS, source.reachable).config,
-    known: {
-      providers: PROVIDERS,
-      hasModel: (name) =>
-        [...PROVIDERS.values()].some(
-          (vendor) => catalog.canonicalId(vendor.catalogId ?? vendor.id, name) !== undefined,
-        ),
-    },
+    known: knownNames(catalog),
     now,
   });
 }

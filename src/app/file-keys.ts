@@ -1,4 +1,6 @@
 import { usdToNano } from '../core/cost/money.ts';
+import { withAbortRule } from '../core/policy/client-abort.ts';
+import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
 import type { VirtualKey } from '../core/policy/virtual-key.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { Store } from '../ports/store.ts';
@@ -23,6 +25,11 @@ function toKey(entry: KeyConfig, secrets: SecretBox, now: number): VirtualKey {
     expiresAt: entry.expires_at === undefined ? undefined : Date.parse(entry.expires_at),
     blocked: false,
     revokedAt: undefined,
+    organizationId: DEFAULT_ORGANIZATION_ID,
+    serviceAccountId: undefined,
+    policy: entry.regions === undefined ? {} : { regions: [...entry.regions] },
+    limitedBy: [],
+    rotation: undefined,
     teamId: entry.team_id,
     projectId: entry.project_id,
     userId: entry.user_id,
@@ -35,8 +42,12 @@ function toKey(entry: KeyConfig, secrets: SecretBox, now: number): VirtualKey {
             limitNano: usdToNano(budget.limit_usd, 'budget.limit_usd'),
             window: budget.window,
             action: budget.action,
+            ...(budget.downgrade_to === undefined ? {} : { downgradeTo: budget.downgrade_to }),
           },
-    metadata: { ...(entry.metadata as Record<string, string> | undefined) },
+    metadata: withAbortRule(
+      { ...(entry.metadata as Record<string, string> | undefined) },
+      entry.on_client_abort,
+    ),
   };
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { openJournal } from '../adapters/journal/journal.ts';
 import { createMemoryEventBus } from '../adapters/memory/event-bus.ts';
 import { createMemoryMetrics } from '../adapters/memory/metrics.ts';
@@ -8,11 +8,12 @@ import { systemClock } from '../adapters/system/clock.ts';
 import { createSystemRandom } from '../adapters/system/random.ts';
 import { openUndiciUpstream } from '../adapters/undici/upstream.ts';
 import { AuditLog, createAuditHandlers } from '../control/audit.ts';
-import { ALL_PERMISSIONS, type Caller, type Handlers } from '../control/caller.ts';
+import { type Handlers, operator } from '../control/caller.ts';
 import type { OutputOf } from '../control/contract.ts';
 import { createExchangeHandlers } from '../control/exchanges.ts';
-import { KeyDirectory } from '../control/key-directory.ts';
-import { createKeyHandlers } from '../control/keys.ts';
+import type { KeyDirectory } from '../control/key-directory.ts';
+import type { Rights } from '../control/rights.ts';
+import { createRouterHandlers } from '../control/routers.ts';
 import { createSessionHandlers, Sessions } from '../control/sessions.ts';
 import { createUsageHandlers } from '../control/usage.ts';
 import { type Catalog, createCatalog, parseCatalog } from '../core/catalog/index.ts';
@@ -20,6 +21,7 @@ import { SluiceError } from '../core/errors/error.ts';
 import { BudgetBook } from '../core/policy/budget.ts';
 import { RateLimiter } from '../core/policy/rate.ts';
 import type { DataPlanePorts } from '../http/call.ts';
+import { Idempotency } from '../http/idempotency.ts';
 import { listen, type RunningServer } from '../http/server.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
 import { admit } from '../pipeline/stages/authenticate.ts';
@@ -37,13 +39,21 @@ import { ensureAdminKey } from './admin-key.ts';
 import { createAuthorizers } from './authorization.ts';
 import type { Config } from './config/index.ts';
 import type { ConfigurationSource } from './configuration.ts';
-import { syncFileKeys } from './file-keys.ts';
 import { createGuessCounter, keyPorts } from './guesses.ts';
+import {
+  createIdentityHandlers,
+  type Identity,
+  openIdentity,
+  organizationOf,
+  startRotator,
+} from './identity.ts';
 import { LiveRuntime } from './live-runtime.ts';
 import { createOperatorHandlers } from './operator-handlers.ts';
-import { expandPath, shippedFile } from './paths.ts';
+import { expandPath, makeFolders, shippedFile } from './paths.ts';
 import { createChat, createOperations } from './pipelines.ts';
 import { createResilience, type Resilience } from './resilience.ts';
+import { createRouterDesk } from './router-desk.ts';
+import { createSpendingHandlers, openSpending, type Spending } from './spending.ts';
 import { memoryShare, Traffic } from './traffic.ts';
 
 /** How to open a gateway. */
@@ -73,12 +83,7 @@ export interface Gateway {
 }
 
 /** This process itself, where it asks its own control plane. */
-const SYSTEM_CALLER: Caller = {
-  actor: 'system',
-  address: '',
-  permissions: ALL_PERMISSIONS,
-  sessionId: undefined,
-};
+const SYSTEM_CALLER = operator('system', '');
 
 /** The catalog that ships with the program. */
 export function loadCatalog(): Catalog {
@@ -102,11 +107,12 @@ interface Adapters extends Resilience {
   readonly book: BudgetBook;
   readonly limiter: RateLimiter;
   readonly log: Log;
+  readonly audit: AuditLog;
 }
 
 function makeDataDirectory(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeFolders(dataDir);
     chmodSync(dataDir, 0o700);
   } catch (cause) {
     throw new SluiceError(
@@ -136,6 +142,7 @@ async function openAdapters(config: Config, dataDir: string, log: Log): Promise<
   });
   return {
     clock,
+    audit: new AuditLog({ store, secrets, clock }),
     random: createSystemRandom(() => clock.now()),
     secrets,
     store,
@@ -157,13 +164,15 @@ function dataPlanePorts(parts: {
   readonly runtime: () => Runtime;
   readonly traffic: Traffic;
   readonly config: () => Config;
+  readonly spending: Spending;
 }): DataPlanePorts {
-  const { adapters, directory, runtime, traffic, config } = parts;
+  const { adapters, directory, runtime, traffic, config, spending } = parts;
+  const ports = { ...adapters, ...spending.sources };
   const keys = keyPorts(adapters, directory, config);
   return {
     runtime,
-    chat: createChat(adapters, keys),
-    ...createOperations(adapters, keys),
+    chat: createChat(ports, keys),
+    ...createOperations(ports, keys),
     admit: (client, current) => admit(keys, client, current),
     sign: (text) => adapters.secrets.sign(text, 'object-owner'),
     bodyLimits: () => {
@@ -188,7 +197,7 @@ function dataPlanePorts(parts: {
 function openSessions(
   adapters: Adapters,
   config: Config,
-  address: { adminKey: string; url: () => string },
+  address: { adminKey: string; url: () => string; rights: Rights },
 ): Sessions {
   return new Sessions({
     store: adapters.store,
@@ -197,6 +206,7 @@ function openSessions(
     random: adapters.random,
     adminKey: address.adminKey,
     baseUrl: address.url,
+    userCaller: (userId, from) => address.rights.callerOf(userId, from),
     idleMs: config.access.session_idle_timeout_s * 1000,
     maxAgeMs: config.access.session_max_age_s * 1000,
   });
@@ -220,6 +230,7 @@ function serverConfig(config: Config) {
     maxConnectionsPerAddress: server.max_connections_per_address,
     headerTimeoutMs: server.header_timeout_ms,
     keepAliveTimeoutMs: server.keep_alive_timeout_ms,
+    trustedProxies: server.trusted_proxies,
   };
 }
 
@@ -234,31 +245,39 @@ interface Opened {
   readonly options: GatewayOptions;
   readonly dataDir: string;
   readonly adapters: Adapters;
-  readonly directory: KeyDirectory;
+  readonly identity: Identity;
+  readonly spending: Spending;
   readonly live: LiveRuntime;
 }
 
 /** The admin side: sessions, audit and the handler of every endpoint of the contract. */
 function openControl(opened: Opened, address: { url: () => string; ready: () => boolean }) {
-  const { options, dataDir, adapters, directory, live } = opened;
+  const { options, dataDir, adapters, identity, spending, live } = opened;
+  const { directory, rights } = identity;
   const { config, source, version } = options;
   const configured = config.access.admin_key ?? source.environment['SLUICE_ADMIN_KEY'];
   const admin = ensureAdminKey(configured, dataDir, adapters.random);
-  const sessions = openSessions(adapters, config, { adminKey: admin.key, url: address.url });
-  const audit = new AuditLog(adapters);
+  const sessions = openSessions(adapters, config, { adminKey: admin.key, url: address.url, rights });
+  const { audit } = adapters;
   const handlers: Handlers = {
-    ...createKeyHandlers({ ...adapters, directory }),
+    ...createIdentityHandlers(identity, adapters),
+    ...createSpendingHandlers(spending, adapters, { identity, url: address.url }),
     ...createExchangeHandlers(adapters),
     ...createUsageHandlers(adapters),
+    ...createRouterHandlers({
+      ...adapters,
+      routers: createRouterDesk({ ...adapters, directory, live }),
+    }),
     ...createAuditHandlers({ store: adapters.store, audit }),
-    ...createSessionHandlers(sessions),
+    ...createSessionHandlers(sessions, rights),
     ...createOperatorHandlers({ ...adapters, directory, live, version, ...address }),
   };
-  return { sessions, audit, handlers };
+  return { sessions, audit, handlers, rotator: startRotator(identity, { ...adapters, audit }) };
 }
 
 async function serve(opened: Opened): Promise<Gateway> {
-  const { adapters, directory, live } = opened;
+  const { adapters, identity, spending, live } = opened;
+  const { directory } = identity;
   const { config, log } = opened.options;
   const traffic = new Traffic({ ...adapters, memory: opened.options.memory ?? memoryShare });
   const ready = () => !traffic.draining;
@@ -272,9 +291,12 @@ async function serve(opened: Opened): Promise<Gateway> {
       runtime: () => live.runtime,
       traffic,
       config: () => live.config,
+      spending,
     }),
     admin: {
       ...control,
+      idempotency: new Idempotency(adapters),
+      organizationOf: (input, caller) => organizationOf(identity, input, caller),
       events: adapters.events,
       log,
       guesses: createGuessCounter(adapters.clock, () => live.config),
@@ -289,7 +311,10 @@ async function serve(opened: Opened): Promise<Gateway> {
   const expiry = setInterval(() => {
     adapters.book.expire(adapters.clock.now());
     adapters.limiter.sweep(adapters.clock.monotonic());
+    spending.sweep();
     adapters.admission.sweep();
+    // Sessions and remembered answers; one that could not be deleted now is deleted in a minute.
+    adapters.store.settings.deleteExpired(adapters.clock.now()).catch(() => undefined);
   }, 60_000);
   expiry.unref();
   return {
@@ -301,6 +326,9 @@ async function serve(opened: Opened): Promise<Gateway> {
     async close() {
       traffic.draining = true;
       clearInterval(expiry);
+      control.rotator.close();
+      identity.watch.close();
+      spending.approvals.close();
       await traffic.idle(adapters.clock, live.config.server.drain_timeout_ms);
       traffic.close();
       await server.close();
@@ -315,14 +343,21 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, log } = options;
   const dataDir = expandPath(config.storage.data_dir);
   const adapters = await openAdapters(config, dataDir, log);
+  let identity: Identity | undefined;
   let live: LiveRuntime | undefined;
   try {
-    const directory = new KeyDirectory(adapters);
-    await syncFileKeys(config, adapters, adapters.clock.now());
-    await directory.load();
-    live = await LiveRuntime.open({ ...options, adapters, directory });
-    return await serve({ options, dataDir, adapters, directory, live });
+    identity = await openIdentity(config, adapters);
+    const spending = await openSpending(config, adapters, identity);
+    live = await LiveRuntime.open({
+      ...options,
+      adapters,
+      directory: identity.directory,
+      onAdopt: (runtime) => adapters.admission.adopt(runtime),
+      onKeys: (newer) => spending.adopt(newer),
+    });
+    return await serve({ options, dataDir, adapters, identity, spending, live });
   } catch (error) {
+    identity?.watch.close();
     await live?.close();
     await closeAdapters(adapters);
     throw error;

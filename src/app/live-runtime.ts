@@ -8,8 +8,17 @@ import type { SecretBox } from '../ports/secret-box.ts';
 import type { Store } from '../ports/store.ts';
 import { type CompileInput, compileRuntime } from './compile.ts';
 import type { Config, ConfigWatch, LoadResult, Problem } from './config/index.ts';
-import { type ConfigurationSource, loadConfiguration, watchConfiguration } from './configuration.ts';
+import type { KnownNames } from './config/known.ts';
+import {
+  type ConfigurationSource,
+  knownNames,
+  loadConfiguration,
+  watchConfiguration,
+} from './configuration.ts';
 import { syncFileKeys } from './file-keys.ts';
+import { syncFileTeams } from './file-teams.ts';
+import { createScorer } from './prompt-scorer.ts';
+import { RoutingState } from './routing-state.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -40,6 +49,10 @@ export interface LiveRuntimeOptions {
   readonly log: Log;
   readonly directory: KeyDirectory;
   readonly adapters: { readonly store: Store; readonly secrets: SecretBox; readonly clock: Clock };
+  /** Told of every newer runtime; requests that wait are let through by its limits. */
+  readonly onAdopt?: (runtime: Runtime) => void;
+  /** Told of every newer configuration once its keys and teams are in force. */
+  readonly onKeys?: (config: Config) => Promise<void>;
 }
 
 /**
@@ -56,6 +69,8 @@ export class LiveRuntime {
   #demo: Demo | undefined;
   #watch: ConfigWatch<LoadResult> | undefined;
   readonly #hourly: NodeJS.Timeout;
+  /** What routers learn and remember. */
+  readonly routing = new RoutingState(createScorer());
 
   private constructor(
     options: LiveRuntimeOptions,
@@ -95,6 +110,11 @@ export class LiveRuntime {
 
   get problems(): readonly Problem[] {
     return this.#problems;
+  }
+
+  /** Against what a configuration is checked. */
+  get known(): KnownNames {
+    return knownNames(this.#options.catalog);
   }
 
   get loadedAt(): number {
@@ -154,8 +174,11 @@ export class LiveRuntime {
       this.#demo = await startDemo();
     }
     this.#runtime = this.#compile();
+    this.#options.onAdopt?.(this.#runtime);
+    await syncFileTeams(config, adapters.store, adapters.clock.now());
     await syncFileKeys(config, adapters, adapters.clock.now());
     await directory.load();
+    await this.#options.onKeys?.(config);
   }
 
   #compile(): Runtime {
@@ -168,6 +191,7 @@ export class LiveRuntime {
       overrides: this.#overrides,
       demo,
       now: adapters.clock.now(),
+      routing: this.routing,
     });
   }
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import { parseDocument } from 'yaml';
 import { loadConfig } from './config/index.ts';
 import { expandPath } from './paths.ts';
 
@@ -43,7 +43,8 @@ interface RoughFile {
 
 function readRoughly(path: string): LocalAddress {
   try {
-    const tree = parse(readFileSync(path, 'utf8')) as RoughFile | null;
+    // A document that is broken somewhere still has what stands before the fault.
+    const tree = parseDocument(readFileSync(path, 'utf8'), { logLevel: 'silent' }).toJS() as RoughFile | null;
     const { host, port } = tree?.server ?? {};
     const dataDir = tree?.storage?.data_dir;
     return {

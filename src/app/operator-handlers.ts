@@ -1,10 +1,13 @@
 import { type Handlers, toTime } from '../control/caller.ts';
 import { usdPerMillion } from '../control/exchanges.ts';
 import type { KeyDirectory } from '../control/key-directory.ts';
+import { isOf } from '../control/rights.ts';
 import { completePrice, picoPerToken } from '../core/cost/complete-price.ts';
+import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
 import { configHash, loadConfig, maskSecrets } from './config/index.ts';
+import { deploymentRows } from './deployment-rows.ts';
 import type { LiveRuntime } from './live-runtime.ts';
 import type { Resilience } from './resilience.ts';
 
@@ -33,28 +36,6 @@ function exampleModel(live: LiveRuntime): string {
   );
 }
 
-/** Deployments shown in the status; clients can name more models than anybody wants to read. */
-const MAX_DEPLOYMENT_ROWS = 200;
-
-function deploymentRows({ clock, fleet, admission }: OperatorPorts) {
-  const mono = clock.monotonic();
-  const wall = clock.now();
-  const toWall = (at: number | undefined): string | null =>
-    at === undefined ? null : toTime(wall + at - mono);
-  const rows = fleet.view(mono).map((member) => ({
-    id: member.id,
-    state: member.state,
-    failures: member.failures,
-    probes_at: toWall(member.probesAt),
-    rests_until: toWall(member.restsUntil),
-    in_flight: member.inFlight,
-    waiting: admission.waiting(member),
-    first_byte_ms: member.latencyMs === undefined ? null : Math.round(member.latencyMs),
-  }));
-  const order = { open: 0, half_open: 1, closed: 2 };
-  return rows.sort((a, b) => order[a.state] - order[b.state]).slice(0, MAX_DEPLOYMENT_ROWS);
-}
-
 type OperatorHandlers = Pick<
   Handlers,
   'getStatus' | 'listModels' | 'listPrices' | 'setPrice' | 'getConfig' | 'validateConfig'
@@ -63,8 +44,10 @@ type OperatorHandlers = Pick<
 function createStatus(ports: OperatorPorts): Handlers['getStatus'] {
   const { clock, live, directory } = ports;
   const startedAt = clock.now();
-  return async () => {
+  return async (_input, caller) => {
     const { runtime } = live;
+    // Other tenants learn that the gateway runs, not how: addresses, paths and counts are its operator's.
+    const inside = isOf(caller, DEFAULT_ORGANIZATION_ID);
     const models = runtime.listModels();
     const mode = runtime.accessMode ?? (directory.snapshot().size === 0 ? 'open' : 'keys');
     return {
@@ -76,21 +59,27 @@ function createStatus(ports: OperatorPorts): Handlers['getStatus'] {
       access_mode: mode,
       base_url: ports.url(),
       config: {
-        path: live.path ?? null,
+        path: inside ? (live.path ?? null) : null,
         hash: runtime.hash,
         loaded_at: toTime(live.loadedAt),
-        problems: live.problems.map(({ path, problem, remedy }) => ({ path, problem, remedy })),
+        problems: (inside ? live.problems : []).map(({ path, problem, remedy }) => ({
+          path,
+          problem,
+          remedy,
+        })),
       },
-      providers: [...runtime.providers.values()].map((provider) => ({
+      providers: (inside ? [...runtime.providers.values()] : []).map((provider) => ({
         name: provider.name,
         type: provider.vendor.id,
         base_url: provider.baseUrl ?? provider.vendor.baseUrl ?? '',
         credentials: provider.credentials.length,
-        resting_credentials: ports.fleet.restingCredentials(provider.name, clock.monotonic()),
+        resting_credentials: ports.fleet.restingCredentials(provider, clock.monotonic()),
         models: models.filter((model) => model.provider === provider.name).length,
       })),
-      deployments: deploymentRows(ports),
-      keys: directory.snapshot().size,
+      deployments: inside ? deploymentRows(ports, runtime.deployments ?? []) : [],
+      keys: inside
+        ? directory.snapshot().size
+        : [...directory.keys()].filter((key) => isOf(caller, key.organizationId)).length,
       example_model: exampleModel(live),
     };
   };
@@ -151,7 +140,7 @@ export function createOperatorHandlers(ports: OperatorPorts): OperatorHandlers {
       return { hash: configHash(live.config), config: maskSecrets(live.config) };
     },
     async validateConfig({ yaml }) {
-      const { problems } = loadConfig({ text: yaml, environment: process.env });
+      const { problems } = loadConfig({ text: yaml, environment: process.env, known: live.known });
       return {
         valid: problems.length === 0,
         problems: problems.map(({ path, line, problem, remedy }) => ({

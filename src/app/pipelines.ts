@@ -7,21 +7,34 @@ import type { Called, Direct } from '../pipeline/call.ts';
 import { directCarrier } from '../pipeline/carry-direct.ts';
 import { operationCarrier } from '../pipeline/carry-operation.ts';
 import { createChatPipeline } from '../pipeline/chat.ts';
+import type { Stage } from '../pipeline/compose.ts';
+import { cutAtHold } from '../pipeline/cut-at-hold.ts';
+import { holdRecord } from '../pipeline/hold-record.ts';
 import { createOperationPipeline } from '../pipeline/operation.ts';
-import { createAttempt, createAttemptWith } from '../pipeline/stages/attempt.ts';
+import type { Granted } from '../pipeline/policy-facts.ts';
+import { withPrescriptions } from '../pipeline/prescribe.ts';
+import { createRouterCallPipeline } from '../pipeline/router-call.ts';
+import { SharedAnswers } from '../pipeline/shared-answers.ts';
+import { createAnswerRouter } from '../pipeline/stages/answer-router.ts';
+import { type AttemptPorts, createAttempt, createAttemptWith } from '../pipeline/stages/attempt.ts';
 import { type AuthenticatePorts, createAuthenticate } from '../pipeline/stages/authenticate.ts';
 import { createAuthorize } from '../pipeline/stages/authorize.ts';
 import { createAuthorizeDirect } from '../pipeline/stages/authorize-direct.ts';
 import { createAuthorizeOperation } from '../pipeline/stages/authorize-operation.ts';
 import { createChooseRoute } from '../pipeline/stages/choose-route.ts';
+import { createDecideRoute } from '../pipeline/stages/decide-route.ts';
+import { createEnforcePolicy } from '../pipeline/stages/enforce-policy.ts';
+import { createEscalate } from '../pipeline/stages/escalate.ts';
 import { createGuardInput } from '../pipeline/stages/guard-input.ts';
 import { createGuardOutput } from '../pipeline/stages/guard-output.ts';
 import { createLeaveDeployment } from '../pipeline/stages/leave-deployment.ts';
 import { createLimitRate } from '../pipeline/stages/limit-rate.ts';
-import { createLookupCache } from '../pipeline/stages/lookup-cache.ts';
+import { createLeaveCache, createLookupCache, createShareAnswer } from '../pipeline/stages/lookup-cache.ts';
+import { createNoteDecision } from '../pipeline/stages/note-decision.ts';
 import { createReserveBudget } from '../pipeline/stages/reserve-budget.ts';
 import { createSettleCost } from '../pipeline/stages/settle-cost.ts';
 import { createWriteLog } from '../pipeline/stages/write-log.ts';
+import { stayWithin } from '../pipeline/stay-within.ts';
 import type { Authorizers } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventBus } from '../ports/event-bus.ts';
@@ -31,13 +44,15 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { Upstream } from '../ports/upstream.ts';
+import { budgetLeftOf } from './budget-left.ts';
 import type { Resilience } from './resilience.ts';
+import type { SpendingSources } from './spending.ts';
 
 /** Reasoning kept for clients that drop it: a few thousand turns, for as long as an agent may pause. */
 const REASONING_MEMORY = { maxBytes: 64 * 1_048_576, ttlMs: 6 * 3_600_000 };
 
 /** What the stages of every pipeline work with. */
-export interface PipelineAdapters extends Resilience {
+export interface PipelineAdapters extends Resilience, SpendingSources {
   readonly clock: Clock;
   readonly random: Random;
   readonly secrets: SecretBox;
@@ -51,25 +66,52 @@ export interface PipelineAdapters extends Resilience {
   readonly log: Log;
 }
 
+/** What calls are made with: besides the adapters, how a hold that grows is kept. */
+function attemptPorts(adapters: PipelineAdapters): AttemptPorts {
+  const { ledger } = adapters;
+  return { ...adapters, journal: (exchange, amountNano) => ledger.hold(holdRecord(exchange, amountNano)) };
+}
+
+/** One stage after the other, as one. */
+function then<In, Out extends Granted>(
+  authorize: (exchange: In) => Out,
+  enforce: ReturnType<typeof createEnforcePolicy>,
+): Stage<In, Out> {
+  return (exchange) => enforce(authorize(exchange));
+}
+
 /** The pipeline of chats. */
 export function createChat(adapters: PipelineAdapters, keys: AuthenticatePorts): DataPlanePorts['chat'] {
   const { clock } = adapters;
+  const answers = new SharedAnswers(adapters);
+  const calls = attemptPorts(adapters);
+  const chooseRoute = stayWithin(createChooseRoute(adapters));
   return createChatPipeline({
     authenticate: createAuthenticate(keys),
     authorize: createAuthorize(),
+    // Policies judge the model that was decided on, not the name that was asked for.
+    decideRoute: then(
+      createDecideRoute({ ...adapters, budgetLeft: budgetLeftOf(adapters) }),
+      createEnforcePolicy(adapters),
+    ),
     limitRate: createLimitRate(adapters),
     reserveBudget: createReserveBudget(adapters),
-    guardInput: createGuardInput({
-      memory: new ReasoningMemory(REASONING_MEMORY),
-      pins: new ResponsePins(),
-      clock,
-    }),
-    lookupCache: createLookupCache(),
-    chooseRoute: createChooseRoute(adapters),
-    attempt: createAttempt(adapters),
-    guardOutput: createGuardOutput(),
+    guardInput: withPrescriptions(
+      createGuardInput({
+        memory: new ReasoningMemory(REASONING_MEMORY),
+        pins: new ResponsePins(),
+        clock,
+      }),
+    ),
+    lookupCache: createLookupCache(answers),
+    chooseRoute,
+    attempt: createEscalate({ ...calls, chooseRoute, attempt: createAttempt(calls) }),
+    shareAnswer: createShareAnswer(answers),
+    guardOutput: cutAtHold(createGuardOutput()),
     settleCost: createSettleCost(adapters),
     leaveDeployment: createLeaveDeployment(adapters),
+    leaveCache: createLeaveCache(answers),
+    noteDecision: createNoteDecision(adapters),
     writeLog: createWriteLog(adapters),
   });
 }
@@ -78,12 +120,12 @@ export function createChat(adapters: PipelineAdapters, keys: AuthenticatePorts):
 export function createOperations(
   adapters: PipelineAdapters,
   keys: AuthenticatePorts,
-): Pick<DataPlanePorts, 'operation' | 'direct'> {
+): Pick<DataPlanePorts, 'operation' | 'direct' | 'router'> {
   const shared = {
     authenticate: createAuthenticate(keys),
     limitRate: createLimitRate(adapters),
     reserveBudget: createReserveBudget(adapters),
-    chooseRoute: createChooseRoute(adapters),
+    chooseRoute: stayWithin(createChooseRoute(adapters)),
     settleCost: createSettleCost(adapters),
     leaveDeployment: createLeaveDeployment(adapters),
     writeLog: createWriteLog(adapters),
@@ -91,13 +133,14 @@ export function createOperations(
   return {
     operation: createOperationPipeline<Called>({
       ...shared,
-      authorize: createAuthorizeOperation(),
-      attempt: createAttemptWith(adapters, operationCarrier),
+      authorize: then(createAuthorizeOperation(), createEnforcePolicy(adapters)),
+      attempt: createAttemptWith(attemptPorts(adapters), operationCarrier),
     }),
+    router: createRouterCallPipeline({ ...shared, answer: createAnswerRouter() }),
     direct: createOperationPipeline<Direct>({
       ...shared,
-      authorize: createAuthorizeDirect(),
-      attempt: createAttemptWith(adapters, directCarrier),
+      authorize: then(createAuthorizeDirect(), createEnforcePolicy(adapters)),
+      attempt: createAttemptWith(attemptPorts(adapters), directCarrier),
     }),
   };
 }

@@ -1,4 +1,5 @@
 import type { RateLimits } from '../core/policy/virtual-key.ts';
+import type { OutlierPolicy } from '../core/resilience/outliers.ts';
 import type { Deployment } from '../pipeline/runtime.ts';
 import type { DeploymentSettings, RateLimitsConfig } from './config/index.ts';
 
@@ -30,9 +31,22 @@ export function compileUpstreamPolicy(
       windowMs: circuit.window_s * 1000,
       openMs: circuit.open_s * 1000,
       maxOpenMs: circuit.max_open_s * 1000,
+      slowStartMs: circuit.slow_start_s * 1000,
     },
     limits: limitsOf(settings.limits),
     providerLimits: limitsOf(settings.providerLimits),
     queue: { maxDepth: queue.max_depth, maxWaitMs: queue.max_wait_ms },
+  };
+}
+
+/** When an outlier is left out of a model's deployments; `undefined` never. */
+export function compileOutliers({ outliers }: DeploymentSettings): OutlierPolicy | undefined {
+  if (!outliers.enabled) return undefined;
+  return {
+    errorPercent: outliers.error_percent,
+    latencyFactor: outliers.latency_factor,
+    minRequests: outliers.min_requests,
+    ejectMs: outliers.eject_s * 1000,
+    maxEjectMs: outliers.max_eject_s * 1000,
   };
 }

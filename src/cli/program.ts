@@ -5,12 +5,16 @@ import { describeFailure, EXIT } from './failure.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 import { clean } from './text.ts';
 import type { DefineVerb } from './verb.ts';
+import { defineApprovals } from './verbs/approvals.ts';
+import { defineBudget } from './verbs/budget.ts';
 import { defineCheck } from './verbs/check.ts';
 import { defineDoctor } from './verbs/doctor.ts';
 import { defineInit } from './verbs/init.ts';
 import { defineKeys } from './verbs/keys.ts';
 import { defineLogs } from './verbs/logs.ts';
 import { defineModels } from './verbs/models.ts';
+import { definePlaces } from './verbs/places.ts';
+import { defineRoute } from './verbs/route.ts';
 import { defineSimulate } from './verbs/simulate.ts';
 import { defineStart } from './verbs/start.ts';
 import { defineStatus } from './verbs/status.ts';
@@ -24,9 +28,13 @@ const VERBS: readonly DefineVerb[] = [
   defineStatus,
   defineDoctor,
   defineKeys,
+  definePlaces,
+  defineBudget,
+  defineApprovals,
   defineUsage,
   defineLogs,
   defineModels,
+  defineRoute,
   defineSimulate,
 ];
 

@@ -1,7 +1,10 @@
+import { SluiceError } from '../core/errors/error.ts';
+import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { AuditRecord, Store } from '../ports/store.ts';
 import { type Caller, type Handlers, toTime } from './caller.ts';
+import { teamsWith } from './rights.ts';
 
 /** Entries read at a time while the chain is recomputed. */
 const VERIFY_BATCH = 500;
@@ -10,6 +13,8 @@ const VERIFY_BATCH = 500;
 export interface AuditEntry {
   readonly action: string;
   readonly target: string;
+  /** Whose it is: only this organization and the admin key read the entry. */
+  readonly organization?: string;
   /** Facts, without secrets. */
   readonly details: unknown;
 }
@@ -53,7 +58,11 @@ export class AuditLog {
       actor: caller.actor,
       action: entry.action,
       target: entry.target,
-      details: JSON.stringify({ ...(entry.details as object), from: caller.address }),
+      details: JSON.stringify({
+        ...(entry.details as object),
+        organization: entry.organization ?? DEFAULT_ORGANIZATION_ID,
+        from: caller.address,
+      }),
       previousHash: head?.hash ?? '',
     };
     return { ...open, hash: this.hashOf(open) };
@@ -86,14 +95,22 @@ export class AuditLog {
   }
 }
 
+/** The organization whose entries a caller reads; `undefined` for all. Throws `forbidden` for who sees only some teams. */
+function organizationToRead(caller: Caller): string | undefined {
+  if (teamsWith(caller, 'audit:read') !== 'all') {
+    throw new SluiceError('forbidden', 'The audit log is read by those who audit the whole organization.');
+  }
+  return caller.tenant === 'every' ? undefined : caller.tenant.organizationId;
+}
+
 /** Reading the audit log. */
 export function createAuditHandlers(ports: {
   readonly store: Store;
   readonly audit: AuditLog;
 }): Pick<Handlers, 'listAudit' | 'verifyAudit'> {
   return {
-    async listAudit(input) {
-      const page = await ports.store.audit.list(input);
+    async listAudit(input, caller) {
+      const page = await ports.store.audit.list(input, organizationToRead(caller));
       const data = page.data.map((record) => ({
         sequence: record.sequence,
         at: toTime(record.at),
@@ -105,7 +122,8 @@ export function createAuditHandlers(ports: {
       }));
       return { data, next_cursor: page.nextCursor ?? null };
     },
-    async verifyAudit() {
+    async verifyAudit(_input, caller) {
+      organizationToRead(caller);
       const { valid, entries, firstBad } = await ports.audit.verify();
       return { valid, entries, first_bad_sequence: firstBad ?? null };
     },

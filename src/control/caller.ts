@@ -1,14 +1,29 @@
 import { SluiceError } from '../core/errors/error.ts';
+import { PERMISSIONS } from '../core/policy/permission.ts';
+import type { Tenant } from '../ports/place-store.ts';
 import type { EndpointName, OutputOf, ParsedInputOf } from './contract.ts';
 import type { Permission } from './endpoint.ts';
 
+/** What a caller may do in one part of his organization. */
+export interface Reach {
+  /** Absent: the whole organization. */
+  readonly teamId: string | undefined;
+  readonly permissions: ReadonlySet<Permission>;
+}
+
 /** Who calls the admin API. */
 export interface Caller {
-  /** `admin-key`, `session:…` or `system`; stands in the audit log. */
+  /** `admin-key`, `user:…` or `system`; stands in the audit log. */
   readonly actor: string;
   readonly address: string;
+  /** Everything held anywhere: whether a call is worth looking at. Where it holds is in `reach`; see `rights.ts`. */
   readonly permissions: ReadonlySet<Permission>;
-  /** The session's id when a cookie spoke. */
+  /** Whose rows the caller may touch. Comes from the credential, never from the request. */
+  readonly tenant: Tenant;
+  /** Absent for the admin key and the gateway itself. */
+  readonly userId: string | undefined;
+  readonly reach: readonly Reach[];
+  /** The session's id when one spoke. */
   readonly sessionId: string | undefined;
 }
 
@@ -22,20 +37,34 @@ export type Handler<Name extends EndpointName> = (
 export type Handlers = { readonly [Name in Exclude<EndpointName, 'watchExchanges'>]: Handler<Name> };
 
 /** Everything the admin key may do. */
-export const ALL_PERMISSIONS: ReadonlySet<Permission> = new Set<Permission>([
-  'public',
-  'status:read',
-  'keys:read',
-  'keys:write',
-  'exchanges:read',
-  'usage:read',
-  'models:read',
-  'prices:write',
-  'config:read',
-  'config:write',
-  'audit:read',
-  'session:write',
-]);
+export const ALL_PERMISSIONS: ReadonlySet<Permission> = new Set<Permission>(PERMISSIONS);
+
+/** The admin key, its sessions and the gateway itself: everything, in every organization. */
+export function operator(actor: string, address: string, sessionId?: string): Caller {
+  return {
+    actor,
+    address,
+    permissions: ALL_PERMISSIONS,
+    tenant: 'every',
+    userId: undefined,
+    reach: [{ teamId: undefined, permissions: ALL_PERMISSIONS }],
+    sessionId,
+  };
+}
+
+/** Somebody who has not signed in. */
+export function stranger(actor: string, address: string): Caller {
+  return {
+    actor,
+    address,
+    permissions: new Set(),
+    // No organization has this id.
+    tenant: { organizationId: '' },
+    userId: undefined,
+    reach: [],
+    sessionId: undefined,
+  };
+}
 
 export function notFound(what: string): SluiceError {
   return new SluiceError('not_found', `There is no ${what} with this id.`, { param: 'id' });

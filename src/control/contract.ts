@@ -1,4 +1,9 @@
 import { z } from 'zod';
+import { approvalContract } from './contracts/approvals.ts';
+import { budgetContract } from './contracts/budgets.ts';
+import { limitContract } from './contracts/limits.ts';
+import { placeContract } from './contracts/places.ts';
+import { routerContract } from './contracts/routers.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import {
   auditRow,
@@ -6,6 +11,7 @@ import {
   exchangeFilter,
   exchangeRow,
   idParam,
+  keyFilter,
   keyInput,
   keyView,
   keyWithSecret,
@@ -18,6 +24,23 @@ import {
   usageAnswer,
   usageQuery,
 } from './shapes.ts';
+
+/** What limits a key: its owner made it within his own rights, and does not loosen it afterwards. */
+const KEY_RIGHTS = {
+  team_id: 'keys:write',
+  project_id: 'keys:write',
+  user_id: 'keys:write',
+  service_account_id: 'keys:write',
+  models: 'keys:write',
+  operations: 'keys:write',
+  cidrs: 'keys:write',
+  policy: 'keys:write',
+  limits: 'keys:write',
+  budget: 'keys:write',
+  expires_at: 'keys:write',
+  rotate_every_s: 'keys:write',
+  rotate_overlap_s: 'keys:write',
+} as const;
 
 const nothing = z.strictObject({});
 const done = z.strictObject({ ok: z.literal(true) });
@@ -53,17 +76,25 @@ export const CONTRACT = {
   createSignInLink: endpoint({
     method: 'POST',
     path: '/api/sign-in-links',
-    summary: 'A new one-time link to the portal, valid for ten minutes',
+    summary: 'A new one-time link to the portal, valid for ten minutes; for oneself, or for a user',
     permission: 'session:write',
-    input: nothing,
+    fields: { user_id: 'users:write' },
+    input: z.strictObject({ user_id: z.string().max(100).optional() }),
     output: z.strictObject({ url: z.string(), expires_at: time }),
     audit: 'sign_in_link.create',
   }),
+  ...placeContract,
+  ...routerContract,
+  ...budgetContract,
+  ...limitContract,
+  ...approvalContract,
   createKey: endpoint({
     method: 'POST',
     path: '/api/keys',
     summary: 'Create a virtual key; its secret is in this answer only',
     permission: 'keys:write',
+    own: 'own:write',
+    fields: { service_account_id: 'keys:write' },
     input: keyInput,
     output: keyWithSecret,
     audit: 'keys.create',
@@ -73,7 +104,8 @@ export const CONTRACT = {
     path: '/api/keys',
     summary: 'Virtual keys, newest first',
     permission: 'keys:read',
-    input: pageQuery,
+    own: 'own:read',
+    input: keyFilter,
     output: pageOf(keyView),
   }),
   getKey: endpoint({
@@ -81,6 +113,7 @@ export const CONTRACT = {
     path: '/api/keys/:id',
     summary: 'One virtual key with the state of its budget',
     permission: 'keys:read',
+    own: 'own:read',
     input: idParam,
     output: keyView,
   }),
@@ -89,7 +122,9 @@ export const CONTRACT = {
     path: '/api/keys/:id',
     summary: 'Change a virtual key; fields not sent stay, `null` clears',
     permission: 'keys:write',
-    input: keyInput.partial().extend(idParam.shape),
+    own: 'own:write',
+    fields: KEY_RIGHTS,
+    input: keyInput.omit({ organization_id: true }).partial().extend(idParam.shape),
     output: keyView,
     audit: 'keys.update',
   }),
@@ -98,6 +133,7 @@ export const CONTRACT = {
     path: '/api/keys/:id',
     summary: 'Revoke a virtual key for good',
     permission: 'keys:write',
+    own: 'own:write',
     input: idParam,
     output: done,
     audit: 'keys.revoke',
@@ -107,6 +143,7 @@ export const CONTRACT = {
     path: '/api/keys/:id/rotate',
     summary: 'A new secret for a key; the old one works on for `overlap_s`',
     permission: 'keys:write',
+    own: 'own:write',
     input: idParam.extend({
       overlap_s: z
         .number()
@@ -118,11 +155,22 @@ export const CONTRACT = {
     output: keyWithSecret,
     audit: 'keys.rotate',
   }),
+  claimKey: endpoint({
+    method: 'POST',
+    path: '/api/keys/:id/claim',
+    summary: 'The secret that a scheduled rotation made; it is given out once',
+    permission: 'keys:write',
+    own: 'own:write',
+    input: idParam,
+    output: keyWithSecret,
+    audit: 'keys.claim',
+  }),
   blockKey: endpoint({
     method: 'POST',
     path: '/api/keys/:id/block',
     summary: 'Refuse a key until it is unblocked',
     permission: 'keys:write',
+    own: 'own:write',
     input: idParam,
     output: keyView,
     audit: 'keys.block',
@@ -141,6 +189,7 @@ export const CONTRACT = {
     path: '/api/exchanges',
     summary: 'The log, newest first',
     permission: 'exchanges:read',
+    own: 'own:read',
     input: exchangeFilter,
     output: pageOf(exchangeRow),
   }),
@@ -149,6 +198,7 @@ export const CONTRACT = {
     path: '/api/exchanges/stream',
     summary: 'Exchanges as they end, as server-sent events',
     permission: 'exchanges:read',
+    own: 'own:read',
     input: nothing,
     output: exchangeRow,
     answer: 'stream',
@@ -158,6 +208,7 @@ export const CONTRACT = {
     path: '/api/exchanges/:id',
     summary: 'One exchange with attempts, cost by class and the price it was charged with',
     permission: 'exchanges:read',
+    own: 'own:read',
     input: idParam,
     output: exchangeDetail,
   }),
@@ -166,6 +217,7 @@ export const CONTRACT = {
     path: '/api/usage',
     summary: 'Spend and tokens, grouped and by interval, from rollups',
     permission: 'usage:read',
+    own: 'own:read',
     input: usageQuery,
     output: usageAnswer,
   }),

@@ -1,19 +1,7 @@
 import type { z } from 'zod';
+import type { Permission } from '../core/policy/permission.ts';
 
-/** What a caller must hold to use an endpoint. `public` needs no sign-in. */
-export type Permission =
-  | 'public'
-  | 'status:read'
-  | 'keys:read'
-  | 'keys:write'
-  | 'exchanges:read'
-  | 'usage:read'
-  | 'models:read'
-  | 'prices:write'
-  | 'config:read'
-  | 'config:write'
-  | 'audit:read'
-  | 'session:write';
+export type { Permission } from '../core/policy/permission.ts';
 
 /**
  * One call of the admin API, as data. From it come the route, the permission check, the audit entry, OpenAPI, the typed
@@ -26,6 +14,10 @@ export interface Endpoint<Input extends z.ZodObject = z.ZodObject, Output extend
   readonly path: string;
   readonly summary: string;
   readonly permission: Permission;
+  /** Suffices instead of `permission` for what belongs to the caller himself; the handler tells which that is. */
+  readonly own?: Permission;
+  /** Fields of the input that need more than the endpoint itself, as data for the check and its tests. */
+  readonly fields?: Readonly<Record<string, Permission>>;
   readonly input: Input;
   readonly output: Output;
   /** Name of the audit entry a success writes; reads have none. */

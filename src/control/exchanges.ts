@@ -4,11 +4,13 @@ import { nanoToUsd } from '../core/cost/money.ts';
 import type { Price, PriceSnapshot } from '../core/cost/price.ts';
 import { badRequest } from '../core/errors/error.ts';
 import type { Usage } from '../core/model/index.ts';
+import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Store } from '../ports/store.ts';
-import { type Handlers, notFound, toTime } from './caller.ts';
+import { type Caller, type Handlers, notFound, toTime } from './caller.ts';
 import { caughtUp } from './caught-up.ts';
+import { can, canWithOwn, extentOf } from './rights.ts';
 import type { exchangeDetail, exchangeRow, usageView } from './shapes.ts';
 
 function usageRow(usage: Usage): z.output<typeof usageView> {
@@ -33,6 +35,9 @@ export function exchangeRowOf(record: ExchangeRecord): z.output<typeof exchangeR
     client_request_id: record.clientRequestId ?? null,
     started_at: toTime(record.startedAt),
     key_id: record.keyId ?? null,
+    organization_id: record.place?.organizationId ?? DEFAULT_ORGANIZATION_ID,
+    team_id: record.place?.teamId ?? null,
+    project_id: record.place?.projectId ?? null,
     operation: record.operation,
     model: record.model,
     provider: record.provider ?? null,
@@ -47,7 +52,7 @@ export function exchangeRowOf(record: ExchangeRecord): z.output<typeof exchangeR
     cost_usd: record.cost === undefined ? null : nanoToUsd(record.cost.total),
     latency_ms: Math.round(record.latencyMs * 1000) / 1000,
     first_byte_ms: record.firstByteMs === undefined ? null : Math.round(record.firstByteMs * 1000) / 1000,
-    attempts: record.attempts.length,
+    attempts: record.attempts.filter(({ kind }) => kind !== 'skipped').length,
     cache: record.cache,
     plan: record.plan ?? null,
     tags: { ...record.tags },
@@ -97,6 +102,8 @@ function detailOf(record: ExchangeRecord): z.output<typeof exchangeDetail> {
       latency_ms: Math.round(attempt.latencyMs * 1000) / 1000,
       status: attempt.status ?? null,
       error: attempt.error ?? null,
+      kind: attempt.kind ?? ('first' as const),
+      region: attempt.region ?? null,
     })),
     upstream_format: record.upstreamFormat ?? null,
     dropped: [...record.dropped],
@@ -104,7 +111,18 @@ function detailOf(record: ExchangeRecord): z.output<typeof exchangeDetail> {
     price: record.price === undefined ? null : priceRow(record.price),
     metadata: record.metadata ?? null,
     decision: record.receipt === undefined ? null : JSON.parse(record.receipt),
+    ruling: record.ruling === undefined ? null : JSON.parse(record.ruling),
   };
+}
+
+/** Whether an exchange is the caller's to read: of his organization, his team, or made with his own key. */
+export function maySee(caller: Caller, { place }: ExchangeRecord): boolean {
+  const at = {
+    organizationId: place?.organizationId ?? DEFAULT_ORGANIZATION_ID,
+    teamId: place?.teamId,
+    ownerId: place?.ownerId,
+  };
+  return can(caller, 'exchanges:read', at) || canWithOwn(caller, 'own:read', at);
 }
 
 function tagFilter(text: string | undefined): { name: string; value?: string } | undefined {
@@ -121,10 +139,12 @@ export function createExchangeHandlers(ports: {
   readonly clock: Clock;
 }): Pick<Handlers, 'listExchanges' | 'getExchange'> {
   return {
-    async listExchanges(input) {
+    async listExchanges(input, caller) {
       await caughtUp(ports);
       const page = await ports.store.exchanges.list(
         {
+          extent: extentOf(caller, 'exchanges:read', input.organization_id),
+          teamId: input.team_id,
           keyId: input.key_id,
           model: input.model,
           provider: input.provider,
@@ -138,10 +158,10 @@ export function createExchangeHandlers(ports: {
       );
       return { data: page.data.map(exchangeRowOf), next_cursor: page.nextCursor ?? null };
     },
-    async getExchange({ id }) {
+    async getExchange({ id }, caller) {
       await caughtUp(ports);
       const record = await ports.store.exchanges.get(id);
-      if (record === undefined) throw notFound('exchange');
+      if (record === undefined || !maySee(caller, record)) throw notFound('exchange');
       return detailOf(record);
     },
   };

@@ -1,5 +1,12 @@
 import { type BudgetBook, windowStartOf } from '../core/policy/budget.ts';
-import { createKeySnapshot, type KeySnapshot } from '../core/policy/key-snapshot.ts';
+import {
+  createPolicySnapshot,
+  KeyCompiler,
+  type KeyEntry,
+  NO_PLACES,
+  type PlaceMaps,
+  type PolicySnapshot,
+} from '../core/policy/policy-snapshot.ts';
 import type { BudgetWindow, VirtualKey } from '../core/policy/virtual-key.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
@@ -14,20 +21,31 @@ export class KeyDirectory {
   readonly #store: Store;
   readonly #book: BudgetBook;
   readonly #clock: Clock;
-  #keys = new Map<string, VirtualKey>();
-  #snapshot: KeySnapshot = createKeySnapshot([]);
+  readonly #places: PlaceMaps;
+  #entries = new Map<string, KeyEntry>();
+  #compiler: KeyCompiler;
+  #snapshot: PolicySnapshot = createPolicySnapshot([]);
 
-  constructor(ports: { readonly store: Store; readonly book: BudgetBook; readonly clock: Clock }) {
+  /** `places` may change in place; `recompile` must then be called. */
+  constructor(ports: {
+    readonly store: Store;
+    readonly book: BudgetBook;
+    readonly clock: Clock;
+    readonly places?: PlaceMaps;
+  }) {
     this.#store = ports.store;
     this.#book = ports.book;
     this.#clock = ports.clock;
+    this.#places = ports.places ?? NO_PLACES;
+    this.#compiler = new KeyCompiler(this.#places);
   }
 
   /** Reads every key and what each budget has spent in its current window. */
   async load(): Promise<void> {
     const keys = await this.#store.keys.active();
     const now = this.#clock.now();
-    this.#keys = new Map(keys.map((key) => [key.id, key]));
+    this.#compiler = new KeyCompiler(this.#places);
+    this.#entries = new Map(keys.map((key) => [key.id, this.#compiler.compile(key)]));
     const used = new Set(keys.flatMap((key) => (key.budget === undefined ? [] : [key.budget.window])));
     for (const window of WINDOWS) {
       if (!used.has(window)) continue;
@@ -40,25 +58,44 @@ export class KeyDirectory {
     this.#swap();
   }
 
-  snapshot(): KeySnapshot {
+  snapshot(): PolicySnapshot {
     return this.#snapshot;
   }
 
   get(id: string): VirtualKey | undefined {
-    return this.#keys.get(id);
+    return this.#entries.get(id)?.key;
+  }
+
+  /** Every key that is not revoked. */
+  *keys(): Generator<VirtualKey> {
+    for (const { key } of this.#entries.values()) yield key;
+  }
+
+  /** Works out every key again, after a place changed. */
+  recompile(): void {
+    this.#compiler = new KeyCompiler(this.#places);
+    for (const [id, { key }] of this.#entries) this.#entries.set(id, this.#compiler.compile(key));
+    this.#swap();
+  }
+
+  /** Reads one key again, which another process may have changed. */
+  async refresh(id: string): Promise<void> {
+    const key = await this.#store.keys.get(id);
+    if (key === undefined || key.revokedAt !== undefined) this.remove(id);
+    else await this.put(key);
   }
 
   /** Takes over a key that was stored. */
   async put(key: VirtualKey): Promise<void> {
-    const before = this.#keys.get(key.id)?.budget;
-    this.#keys.set(key.id, key);
+    const before = this.get(key.id)?.budget;
+    this.#entries.set(key.id, this.#compiler.compile(key));
     await this.#defineBudget(key, before?.window);
     this.#swap();
   }
 
   /** Forgets a revoked key. */
   remove(id: string): void {
-    this.#keys.delete(id);
+    if (!this.#entries.delete(id)) return;
     this.#book.remove(id);
     this.#swap();
   }
@@ -78,6 +115,6 @@ export class KeyDirectory {
   }
 
   #swap(): void {
-    this.#snapshot = createKeySnapshot([...this.#keys.values()]);
+    this.#snapshot = createPolicySnapshot(this.#entries.values(), this.#places, this.#snapshot.version + 1);
   }
 }

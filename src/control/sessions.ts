@@ -4,7 +4,8 @@ import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { Store } from '../ports/store.ts';
-import { ALL_PERMISSIONS, type Caller, type Handlers, toTime } from './caller.ts';
+import { type Caller, type Handlers, operator, toTime } from './caller.ts';
+import type { Rights } from './rights.ts';
 
 /** A sign-in link works once and for this long. */
 const LINK_MS = 10 * 60_000;
@@ -18,6 +19,11 @@ export interface SessionPorts {
   readonly adminKey: string;
   /** Where the portal is, without a trailing slash. */
   readonly baseUrl: () => string;
+  /** The caller a user is now; `undefined` when he is disabled or gone. */
+  readonly userCaller: (
+    userId: string,
+    from: { readonly address: string; readonly sessionId: string },
+  ) => Caller | undefined;
   readonly idleMs: number;
   readonly maxAgeMs: number;
 }
@@ -30,6 +36,14 @@ export interface OpenedSession {
 
 interface StoredSession {
   readonly openedAt: number;
+  /** Absent: the session of the admin key. */
+  readonly userId?: string | undefined;
+}
+
+/** What a sign-in link leads to. */
+interface Link {
+  readonly endsAt: number;
+  readonly userId: string | undefined;
 }
 
 function same(a: string, b: string): boolean {
@@ -42,7 +56,7 @@ function same(a: string, b: string): boolean {
 export class Sessions {
   readonly #ports: SessionPorts;
   /** Hash of the link's token → when it ends. Links do not outlive the process. */
-  readonly #links = new Map<string, number>();
+  readonly #links = new Map<string, Link>();
 
   constructor(ports: SessionPorts) {
     this.#ports = ports;
@@ -52,13 +66,13 @@ export class Sessions {
     return Buffer.from(this.#ports.random.bytes(24)).toString('base64url');
   }
 
-  /** A link to the portal that signs its first visitor in. */
-  createLink(): { url: string; expiresAt: number } {
+  /** A link to the portal that signs its first visitor in: as this user, else with the rights of the admin key. */
+  createLink(userId?: string): { url: string; expiresAt: number } {
     const { secrets, clock, baseUrl } = this.#ports;
     const token = this.#token();
     const expiresAt = clock.now() + LINK_MS;
     if (this.#links.size >= MAX_LINKS) this.#links.delete(this.#links.keys().next().value ?? '');
-    this.#links.set(secrets.hashKey(token), expiresAt);
+    this.#links.set(secrets.hashKey(token), { endsAt: expiresAt, userId });
     return { url: `${baseUrl()}/sign-in#${token}`, expiresAt };
   }
 
@@ -69,21 +83,28 @@ export class Sessions {
 
   /** Exchanges a link's token or the admin key for a session. Throws `invalid_key`. */
   async open(token: string): Promise<OpenedSession> {
-    const { secrets, clock, store, maxAgeMs } = this.#ports;
+    const { secrets, clock } = this.#ports;
     const now = clock.now();
     const linkHash = secrets.hashKey(token);
-    const linkEnds = this.#links.get(linkHash);
+    const link = this.#links.get(linkHash);
     this.#links.delete(linkHash);
-    if (!(linkEnds !== undefined && linkEnds > now) && !this.isAdminKey(token)) {
+    if (!(link !== undefined && link.endsAt > now) && !this.isAdminKey(token)) {
       throw new SluiceError(
         'invalid_key',
         'This sign-in link was used or has expired. Print a new one with `sluice status --link`.',
       );
     }
+    return this.openFor(link?.userId);
+  }
+
+  /** A session for a user who has proved who he is; without one it has the rights of the admin key. */
+  async openFor(userId: string | undefined): Promise<OpenedSession> {
+    const { secrets, clock, store, maxAgeMs } = this.#ports;
+    const now = clock.now();
     const session = this.#token();
     await store.settings.put({
       name: `session/${secrets.hashKey(session)}`,
-      value: JSON.stringify({ openedAt: now } satisfies StoredSession),
+      value: JSON.stringify({ openedAt: now, userId } satisfies StoredSession),
       updatedAt: now,
       expiresAt: now + maxAgeMs,
     });
@@ -100,7 +121,9 @@ export class Sessions {
       return undefined;
     // Touched at most once a minute: a page that polls must not write on every call.
     if (now - found.updatedAt > 60_000) await store.settings.put({ ...found, updatedAt: now });
-    return { actor: `session:${id.slice(0, 8)}`, address, permissions: ALL_PERMISSIONS, sessionId: id };
+    const { userId } = JSON.parse(found.value) as StoredSession;
+    if (userId !== undefined) return this.#ports.userCaller(userId, { address, sessionId: id });
+    return operator(`session:${id.slice(0, 8)}`, address, id);
   }
 
   async close(sessionId: string): Promise<void> {
@@ -111,6 +134,7 @@ export class Sessions {
 /** Signing out and new links; opening a session also sets a cookie, so the http layer calls {@link Sessions} itself. */
 export function createSessionHandlers(
   sessions: Sessions,
+  rights: Rights,
 ): Pick<Handlers, 'closeSession' | 'createSignInLink' | 'openSession'> {
   return {
     async openSession({ token }) {
@@ -121,8 +145,10 @@ export function createSessionHandlers(
       if (caller.sessionId !== undefined) await sessions.close(caller.sessionId);
       return { ok: true };
     },
-    async createSignInLink() {
-      const { url, expiresAt } = sessions.createLink();
+    async createSignInLink({ user_id }, caller) {
+      // Without a name: a link for oneself, with no more rights than one has.
+      if (user_id !== undefined && user_id !== caller.userId) rights.demandControlOf(caller, user_id);
+      const { url, expiresAt } = sessions.createLink(user_id ?? caller.userId);
       return { url, expires_at: toTime(expiresAt) };
     },
   };

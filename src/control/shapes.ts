@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cidrs, keyPolicyInput, operations } from './contracts/policy-shapes.ts';
 
 /** Money: US dollars as a decimal string with nano-dollar precision. */
 export const usd = z.string().meta({ description: 'US dollars, decimal string with up to nine decimals' });
@@ -21,13 +22,18 @@ export const idParam = z.strictObject({ id: z.string().min(1).max(100) });
 export const keyLimits = z.strictObject({
   rpm: z.number().int().positive().max(1e9).optional(),
   tpm: z.number().int().positive().max(1e12).optional(),
+  rph: z.number().int().positive().max(1e9).optional(),
+  rpd: z.number().int().positive().max(1e9).optional(),
+  tph: z.number().int().positive().max(1e12).optional(),
+  tpd: z.number().int().positive().max(1e12).optional(),
   concurrency: z.number().int().positive().max(1e6).optional(),
 });
 
 export const budgetInput = z.strictObject({
   limit_usd: z.union([z.number().nonnegative().max(1e6), z.string().max(30)]),
   window: z.enum(['hour', 'day', 'week', 'month', 'total']).default('month'),
-  action: z.enum(['block', 'warn']).default('block'),
+  action: z.enum(['block', 'warn', 'downgrade', 'approve']).default('block'),
+  downgrade_to: z.string().min(1).max(256).optional(),
 });
 
 export const budgetState = z.strictObject({
@@ -43,6 +49,10 @@ export const budgetState = z.strictObject({
 
 const keyFields = {
   name: z.string().min(1).max(200),
+  service_account_id: z.string().max(100).nullable(),
+  operations: operations.nullable(),
+  cidrs: cidrs.nullable(),
+  policy: keyPolicyInput,
   team_id: z.string().max(100).nullable(),
   project_id: z.string().max(100).nullable(),
   user_id: z.string().max(100).nullable(),
@@ -50,11 +60,39 @@ const keyFields = {
   expires_at: time.nullable(),
   limits: keyLimits,
   metadata: z.record(z.string().max(100), z.string().max(1000)),
+  /** When the client leaves: hang up on the provider and bill an estimate, or read on to the exact usage. */
+  on_client_abort: z.enum(['abort', 'drain']),
 };
 
 /** What may be said when a key is made. */
 export const keyInput = z.strictObject({
   name: keyFields.name,
+  organization_id: z
+    .string()
+    .max(100)
+    .optional()
+    .meta({ description: 'Only the admin key can name another than its own' }),
+  service_account_id: keyFields.service_account_id.optional(),
+  operations: keyFields.operations.optional(),
+  cidrs: keyFields.cidrs.optional().meta({ description: 'Addresses and blocks the key may be used from' }),
+  policy: keyPolicyInput.optional(),
+  rotate_every_s: z
+    .number()
+    .int()
+    .min(1)
+    .max(366 * 86_400)
+    .nullable()
+    .optional()
+    .meta({ description: 'A new secret at fixed times, to be claimed by the owner' }),
+  rotate_overlap_s: z
+    .number()
+    .int()
+    .min(0)
+    .max(30 * 86_400)
+    .optional()
+    .meta({
+      description: 'How long the old secret works on; default: a day, at most half the time between two',
+    }),
   team_id: keyFields.team_id.optional(),
   project_id: keyFields.project_id.optional(),
   user_id: keyFields.user_id.optional(),
@@ -63,17 +101,37 @@ export const keyInput = z.strictObject({
   limits: keyLimits.optional(),
   budget: budgetInput.nullable().optional(),
   metadata: keyFields.metadata.optional(),
+  on_client_abort: keyFields.on_client_abort.optional(),
+});
+
+/** Which keys a list shows. */
+export const keyFilter = pageQuery.extend({
+  organization_id: z.string().max(100).optional(),
+  team_id: z.string().max(100).optional(),
+  project_id: z.string().max(100).optional(),
+  user_id: z.string().max(100).optional(),
+  service_account_id: z.string().max(100).optional(),
 });
 
 /** A virtual key without its secret. */
 export const keyView = z.strictObject({
   id: z.string(),
+  organization_id: z.string(),
   ...keyFields,
   /** Last characters of the secret. */
   hint: z.string(),
   status: z.enum(['active', 'blocked', 'expired', 'revoked']),
   created_at: time,
   previous_key_expires_at: time.nullable(),
+  rotation: z
+    .strictObject({
+      every_s: z.number(),
+      overlap_s: z.number(),
+      next_at: time,
+      /** A new secret waits: `POST /api/keys/:id/claim` gives it out, once. */
+      unclaimed: z.boolean(),
+    })
+    .nullable(),
   budget: budgetState.nullable(),
 });
 
@@ -99,6 +157,9 @@ export const exchangeRow = z.strictObject({
   client_request_id: z.string().nullable(),
   started_at: time,
   key_id: z.string().nullable(),
+  organization_id: z.string(),
+  team_id: z.string().nullable(),
+  project_id: z.string().nullable(),
   operation: z.string(),
   model: z.string(),
   provider: z.string().nullable(),
@@ -144,6 +205,10 @@ export const exchangeDetail = exchangeRow.extend({
       latency_ms: z.number(),
       status: z.number().nullable(),
       error: z.string().nullable(),
+      /** Why it was made; `skipped`: no call, `error` says why the place was passed over. */
+      kind: z.enum(['first', 'retry', 'failover', 'fallback', 'hedge', 'restart', 'skipped']),
+      /** Where it was processed, as configured. */
+      region: z.string().nullable(),
     }),
   ),
   upstream_format: z.string().nullable(),
@@ -158,9 +223,13 @@ export const exchangeDetail = exchangeRow.extend({
     .nullable(),
   metadata: z.string().nullable(),
   decision: z.unknown().nullable(),
+  /** What policies, budgets and approvals did to it. */
+  ruling: z.unknown().nullable(),
 });
 
 export const exchangeFilter = pageQuery.extend({
+  organization_id: z.string().max(100).optional(),
+  team_id: z.string().max(100).optional(),
   key_id: z.string().max(100).optional(),
   model: z.string().max(300).optional(),
   provider: z.string().max(100).optional(),
@@ -172,6 +241,7 @@ export const exchangeFilter = pageQuery.extend({
 });
 
 export const usageQuery = z.strictObject({
+  organization_id: z.string().max(100).optional(),
   from: time.optional().meta({ description: 'Default: 30 days ago' }),
   to: time.optional().meta({ description: 'Default: now' }),
   group_by: z
@@ -247,10 +317,16 @@ export const statusView = z.strictObject({
       models: z.number(),
     }),
   ),
-  /** Health of each deployment that was called since the start. */
+  /** Health of each deployment that is configured or was called since the start; those in trouble first. */
   deployments: z.array(
     z.strictObject({
       id: z.string(),
+      provider: z.string(),
+      model: z.string(),
+      region: z.string().nullable(),
+      weight: z.number(),
+      /** Group of its model's deployments; the lowest is used first. */
+      priority: z.number(),
       state: z.enum(['closed', 'open', 'half_open']),
       /** Failures in a row. */
       failures: z.number(),
@@ -258,10 +334,36 @@ export const statusView = z.strictObject({
       probes_at: time.nullable(),
       /** Until when the upstream asked to be left alone (429). */
       rests_until: time.nullable(),
+      /** Left out of a model because it does much worse than the model's other deployments. */
+      ejected: z
+        .strictObject({ model: z.string(), reason: z.enum(['errors', 'latency']), until: time })
+        .nullable(),
+      /** Part of its usual traffic that it gets: less than 100 while it recovers, 0 while it is ejected. */
+      share_percent: z.number(),
       in_flight: z.number(),
       waiting: z.number(),
       /** Decayed time to the first byte. */
       first_byte_ms: z.number().nullable(),
+      /** Answers and failures of its own in the last minute. */
+      requests_last_minute: z.number(),
+      failed_percent: z.number().nullable(),
+      /** The provider's pool as it stands here; secrets are never shown. */
+      credentials: z.array(
+        z.strictObject({
+          index: z.number(),
+          /** Last characters; empty for a short secret. */
+          hint: z.string(),
+          /**
+           * `limited`: its limits are used up. `resting`: the upstream asked for it, here (429, 403). `refused`: by 401 or
+           * 402, at every deployment.
+           */
+          state: z.enum(['ready', 'limited', 'resting', 'refused']),
+          until: time.nullable(),
+          in_flight: z.number(),
+          /** What is left of the limits its answers told; `null` when they told none. */
+          headroom_percent: z.number().nullable(),
+        }),
+      ),
     }),
   ),
   keys: z.number(),

@@ -5,6 +5,7 @@ import type { Ledger } from '../ports/ledger.ts';
 import type { SpendDimension, Store } from '../ports/store.ts';
 import { type Handlers, toTime } from './caller.ts';
 import { caughtUp } from './caught-up.ts';
+import { extentOf } from './rights.ts';
 
 const DEFAULT_SPAN_MS = 30 * 86_400_000;
 const DIMENSIONS: ReadonlySet<string> = new Set(['model', 'provider', 'key', 'user']);
@@ -28,7 +29,7 @@ export function createUsageHandlers(ports: {
   readonly clock: Clock;
 }): Pick<Handlers, 'getUsage'> {
   return {
-    async getUsage(input) {
+    async getUsage(input, caller) {
       await caughtUp(ports);
       const to = input.to === undefined ? ports.clock.now() : Date.parse(input.to);
       const from = input.from === undefined ? to - DEFAULT_SPAN_MS : Date.parse(input.from);
@@ -37,6 +38,7 @@ export function createUsageHandlers(ports: {
         from,
         to,
         groupBy: dimensions(input.group_by),
+        extent: extentOf(caller, 'usage:read', input.organization_id),
         interval: input.interval,
       });
       return {

@@ -7,6 +7,7 @@ import { badRequest, SluiceError } from '../core/errors/error.ts';
 import { isObject, type JsonObject } from '../core/model/index.ts';
 import { parseJson, toNumber } from '../core/model/parse-json.ts';
 import { repeatedName, type ScanRefusal, scanJson } from '../formats/json-scan.ts';
+import { IdleWatch, type Watched } from './idle-watch.ts';
 
 /** Limits on a request body, from the configuration. */
 export interface BodyLimits {
@@ -41,6 +42,9 @@ function tooLarge(limits: BodyLimits): SluiceError {
   );
 }
 
+/** Bodies on their way in. */
+const arriving = new IdleWatch();
+
 /** Collects the body's bytes. Throws `body_too_large`, `body_timeout`, `client_closed`. */
 function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
   const declared = Number(request.headers['content-length'] ?? 0);
@@ -48,23 +52,26 @@ function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> 
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const { socket } = request;
     const fail = (error: SluiceError): void => {
       request.removeAllListeners('data');
       chunks.length = 0;
-      socket.off('timeout', stalled);
+      arriving.delete(watched);
       reject(error);
     };
-    const stalled = (): void => fail(new SluiceError('body_timeout', 'The request body stopped arriving.'));
-    socket.setTimeout(limits.idleTimeoutMs, stalled);
+    const watched: Watched = {
+      at: performance.now(),
+      idleMs: limits.idleTimeoutMs,
+      stalled: () => fail(new SluiceError('body_timeout', 'The request body stopped arriving.')),
+    };
+    arriving.add(watched);
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
+      watched.at = performance.now();
       if (size > limits.maxBytes) fail(tooLarge(limits));
       else chunks.push(chunk);
     });
     request.on('end', () => {
-      socket.setTimeout(0);
-      socket.off('timeout', stalled);
+      arriving.delete(watched);
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
       // The request lives on with its idle connection; the bytes must not.
       chunks.length = 0;

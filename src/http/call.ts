@@ -5,6 +5,7 @@ import type { Called, Direct } from '../pipeline/call.ts';
 import type { Stage } from '../pipeline/compose.ts';
 import type { Answered, ClientFacts, Principal, Received } from '../pipeline/exchange.ts';
 import type { Done } from '../pipeline/operation.ts';
+import type { RouterAnswered, RouterCall } from '../pipeline/router-call.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
@@ -19,6 +20,8 @@ export interface DataPlanePorts {
   readonly operation: Stage<Called, Done<Called>>;
   /** Calls that go to one provider as they are. */
   readonly direct: Stage<Direct, Done<Direct>>;
+  /** Questions to the router itself. */
+  readonly router: Stage<RouterCall, RouterAnswered>;
   /** Checks a credential for endpoints without a pipeline. Throws as `authenticate` does. */
   readonly admit: (client: ClientFacts, runtime: Runtime) => Principal;
   /** A keyed hash of a text, base64url: marks whose an id is. */

@@ -7,6 +7,7 @@ import { readJsonBody } from './body.ts';
 import type { Action, Call, DataPlanePorts } from './call.ts';
 import { readClientFacts } from './client-facts.ts';
 import { sendAnswer, sendError, toFailure } from './respond.ts';
+import { adoptModels, routingHeaders } from './routing-facts.ts';
 
 /** Facts of an exchange about which nothing is known yet. */
 export function newFacts(): Facts {
@@ -47,6 +48,7 @@ async function receive(ports: DataPlanePorts, call: Call, fields: JsonObject): P
   if (client.credential === undefined) ports.admit(client, runtime);
   const { raw, body } = await readJsonBody(call.request, ports.bodyLimits());
   Object.assign(body, fields);
+  adoptModels(call.codec.id, body);
   checkFieldTypes(call.codec.id, body);
   return {
     id: call.requestId,
@@ -61,6 +63,9 @@ async function receive(ports: DataPlanePorts, call: Call, fields: JsonObject): P
     envelope: call.codec.envelope(body),
     signal: hangUp(call.response),
     facts: newFacts(),
+    ...(runtime.routing === undefined || runtime.routing.routers.length === 0
+      ? {}
+      : { routingHeaders: routingHeaders(call.request, runtime.routing) }),
     end: undefined,
   };
 }

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { ClientFacts } from '../pipeline/exchange.ts';
+import { addressOf } from './client-address.ts';
+import { askedPriority, askedRegions } from './request-wishes.ts';
 
 /** Headers that may stand only once: Node silently keeps the first of several (RELIABILITY T6). */
 const SINGLE: ReadonlyMap<string, number> = new Map(
@@ -130,6 +132,24 @@ function short(request: IncomingMessage, name: string): string | undefined {
   return value;
 }
 
+/** Nothing for nearly every request. */
+function approvalOf(request: IncomingMessage): Pick<ClientFacts, 'approval' | 'approvalWaitMs'> {
+  const approval = short(request, 'x-sluice-approval');
+  const wait = header(request, 'x-sluice-approval-wait-ms');
+  if (approval === undefined && wait === undefined) return NO_APPROVAL;
+  const waitMs = wait === undefined ? undefined : Number(wait);
+  if (waitMs !== undefined && (!Number.isSafeInteger(waitMs) || waitMs < 0 || waitMs > 600_000)) {
+    const name = 'x-sluice-approval-wait-ms';
+    throw badRequest(name, `\`${name}\` must be a whole number from 0 to 600000.`);
+  }
+  return {
+    ...(approval === undefined ? {} : { approval }),
+    ...(waitMs === undefined ? {} : { approvalWaitMs: waitMs }),
+  };
+}
+
+const NO_APPROVAL = Object.freeze({});
+
 /** What the headers say about caller and call. Throws `bad_request` naming the header. */
 export function readClientFacts(request: IncomingMessage, query: URLSearchParams | undefined): ClientFacts {
   const forward: Record<string, string> = {};
@@ -143,7 +163,7 @@ export function readClientFacts(request: IncomingMessage, query: URLSearchParams
   }
   return {
     credential: credentialOf(request, query),
-    address: request.socket.remoteAddress ?? '',
+    address: addressOf(request),
     clientRequestId: short(request, 'x-request-id'),
     tags: tagsOf(header(request, 'x-sluice-tags')),
     user: short(request, 'x-sluice-user'),
@@ -151,8 +171,11 @@ export function readClientFacts(request: IncomingMessage, query: URLSearchParams
     metadata: metadataOf(header(request, 'x-sluice-metadata')),
     timeoutMs: timeoutOf(header(request, 'x-sluice-timeout-ms')),
     fallback: header(request, 'x-sluice-fallback')?.toLowerCase() !== 'off',
+    priority: askedPriority(request),
+    regions: askedRegions(request),
     cache,
     forward,
     version: header(request, 'anthropic-version'),
+    ...approvalOf(request),
   };
 }

@@ -6,6 +6,8 @@ export interface ConnectionLimits {
   readonly total: number;
   /** From one address; peers on this machine are only bound by `total`: a proxy in front makes all calls look local. */
   readonly perAddress: number;
+  /** Proxies that call for many clients; only bound by `total` as well. */
+  readonly isProxy?: ((address: string) => boolean) | undefined;
 }
 
 interface Place {
@@ -46,8 +48,10 @@ export class Connections {
   open(socket: Socket): boolean {
     const address = socket.remoteAddress ?? '';
     const neighbours = this.#byAddress.get(address) ?? new Set<Place>();
-    const { total, perAddress } = this.#limits;
-    if (neighbours.size >= perAddress && !isLocal(address) && !this.#makeRoom(neighbours)) return false;
+    const { total, perAddress, isProxy } = this.#limits;
+    if (neighbours.size >= perAddress && !isLocal(address) && isProxy?.(address) !== true) {
+      if (!this.#makeRoom(neighbours)) return false;
+    }
     if (this.#places.size >= total && !this.#makeRoom(this.#places.values())) return false;
     const place: Place = { socket, address, answer: undefined };
     this.#places.set(socket, place);

@@ -6,6 +6,7 @@ import type { DataPlanePorts } from './call.ts';
 import { logInternal } from './chat.ts';
 import { sendError, toFailure } from './respond.ts';
 import { findRoute, otherMethod } from './routes.ts';
+import { classOf, placesFor } from './urgent.ts';
 
 const OPENAI = CLIENT_DIALECTS['openai-chat'];
 const ANTHROPIC = CLIENT_DIALECTS['anthropic-messages'];
@@ -67,19 +68,35 @@ function isLarge(request: IncomingMessage): boolean {
 }
 
 /** Why this request cannot be taken on right now. */
-function busy(ports: DataPlanePorts, request: IncomingMessage): SluiceError | undefined {
+function busy(
+  ports: DataPlanePorts,
+  request: IncomingMessage,
+  query: URLSearchParams | undefined,
+): SluiceError | undefined {
   if (ports.draining())
     return new SluiceError('draining', 'The gateway is shutting down; try again in a moment.');
   const { admittance, running } = ports.inFlight;
-  if (admittance === 'nothing' || admittance === 'cancel' || (admittance === 'no_large' && isLarge(request)))
+  const places = ports.maxInFlight();
+  if (admittance === 'normal' && running < placesFor('normal', places)) return undefined;
+  const priority = classOf(ports, request, query);
+  const isFirstToGo = isLarge(request) || priority === 'low';
+  if (admittance === 'nothing' || admittance === 'cancel' || (admittance === 'no_large' && isFirstToGo))
     return new SluiceError('overloaded', 'The gateway is overloaded; try again in a moment.', {
       retryAfterS: OVERLOAD_RETRY_S,
     });
-  if (running <= ports.maxInFlight()) return undefined;
+  if (running < placesFor(priority, places)) return undefined;
   return new SluiceError(
     'overloaded',
     'The gateway works on as many requests as it may (`server.max_in_flight`); try again in a moment.',
   );
+}
+
+/** Lets a small body that came with its headers be read to its end, and no longer than that. */
+function arrived(request: IncomingMessage): Promise<void> {
+  request.resume();
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 /** Serves one data-plane request; never throws. `refused` is why it is not to be served at all. */
@@ -97,10 +114,15 @@ export async function serveDataPlane(
   const dialect = dialectOf(path, request.headers);
   // What was refused unread may be followed by anything.
   if (refused !== undefined) response.shouldKeepAlive = false;
+  const refusal = refused ?? busy(ports, request, query);
+  if (refusal !== undefined) {
+    // Whoever is turned away in a rush must not have to connect anew: its body is nearly always here already.
+    if (refused === undefined && !isLarge(request)) await arrived(request);
+    sendError(response, refusal, { codec: dialect, requestId });
+    return;
+  }
   const done = ports.inFlight.add(() => response.destroy());
   try {
-    const refusal = refused ?? busy(ports, request);
-    if (refusal !== undefined) throw refusal;
     const found = findRoute(request.method ?? '', path);
     if (found === undefined) throw unknownRoute(request.method ?? '', path);
     const { method, codec: own } = found.route;

@@ -1,5 +1,6 @@
 import { SluiceError } from '../core/errors/error.ts';
 import type { JsonObject } from '../core/model/index.ts';
+import { allowsModel } from '../core/policy/policy.ts';
 import type { ListedModel } from '../pipeline/runtime.ts';
 import { modelNotFound } from '../pipeline/stages/authorize.ts';
 import type { Call, DataPlanePorts } from './call.ts';
@@ -73,8 +74,9 @@ function anthropicPage(all: readonly ListedModel[], query: URLSearchParams | und
 /** `GET /v1/models`, in Anthropic's shape when `anthropic-version` is sent. */
 export async function listModels(ports: DataPlanePorts, call: Call): Promise<void> {
   const runtime = ports.runtime();
-  ports.admit(readClientFacts(call.request, call.query), runtime);
-  const all = runtime.listModels();
+  const { policy } = ports.admit(readClientFacts(call.request, call.query), runtime);
+  const listed = runtime.listModels();
+  const all = policy.models.length === 0 ? listed : listed.filter(({ name }) => allowsModel(policy, name));
   if (call.codec.id === 'anthropic-messages') sendJson(call, anthropicPage(all, call.query));
   else if (call.codec.id === 'gemini') sendJson(call, geminiPage(all, call.query));
   else sendJson(call, { object: 'list', data: all.map(openAiModel) });
@@ -83,14 +85,17 @@ export async function listModels(ports: DataPlanePorts, call: Call): Promise<voi
 /** `GET /v1/models/:id`; ids may hold slashes. */
 export async function getModel(ports: DataPlanePorts, call: Call): Promise<void> {
   const runtime = ports.runtime();
-  ports.admit(readClientFacts(call.request, call.query), runtime);
+  const { policy } = ports.admit(readClientFacts(call.request, call.query), runtime);
   const name = (call.params['model'] ?? '').replace(/^models\//, '');
-  const route = runtime.resolve(name);
-  if (route === undefined) throw modelNotFound(runtime, name);
-  const [deployment] = route.deployments;
+  const router = runtime.routing?.find(name);
+  const route = runtime.resolve(router?.router.baseline ?? name);
+  if (route === undefined || !allowsModel(policy, router === undefined ? route.name : name)) {
+    throw modelNotFound(runtime, name);
+  }
+  const [deployment] = router === undefined ? route.deployments : [];
   const model: ListedModel = {
     name,
-    provider: deployment?.provider.name ?? '',
+    provider: deployment?.provider.name ?? (router === undefined ? '' : 'router'),
     contextTokens: deployment?.profile.contextTokens,
     maxOutputTokens: deployment?.profile.maxOutputTokens,
   };

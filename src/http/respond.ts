@@ -24,6 +24,9 @@ function headerSafe(text: string): string {
   return /^[\x20-\x7e]*$/.test(short) ? short : encodeURIComponent(short.toWellFormed());
 }
 
+/** Larger answers are cheaper to send beside their headers than to copy. */
+const MAX_JOINED_BYTES = 16 * 1024;
+
 /** Our headers on every answer (SURFACE, "Response headers"). */
 export function baseHeaders(exchange: Exchange): Record<string, string> {
   const { facts } = exchange;
@@ -39,12 +42,26 @@ export function baseHeaders(exchange: Exchange): Record<string, string> {
     headers['x-sluice-upstream-model'] = headerSafe(deployment.model);
   }
   if (facts.plan !== undefined) headers['x-sluice-plan'] = facts.plan;
+  if (facts.decision !== undefined) headers['x-sluice-decision'] = headerSafe(facts.decision);
+  if (facts.queue !== undefined) {
+    headers['x-sluice-queue-position'] = String(facts.queue.position);
+    headers['x-sluice-queue-wait-ms'] = String(Math.round(facts.queue.waitMs));
+  }
   if (facts.dropped.length > 0) headers['x-sluice-dropped'] = headerSafe(facts.dropped.join(', '));
   if (facts.upstreamRequestId !== undefined) {
     headers['x-sluice-upstream-request-id'] = headerSafe(facts.upstreamRequestId);
   }
   return headers;
 }
+
+/** Failures of an upstream after which the same request may do better a moment later. */
+const TRANSIENT: ReadonlySet<string> = new Set([
+  'upstream_error',
+  'upstream_unreachable',
+  'upstream_malformed',
+  'upstream_cut',
+  'upstream_timeout',
+]);
 
 /** Writes an error in the client's dialect. Does nothing when headers are out already. */
 export function sendError(
@@ -64,8 +81,8 @@ export function sendError(
   };
   // Bodies that were not read to the end leave the connection in an unknown state.
   if (!response.req.complete) headers['connection'] = 'close';
-  const retryAfter =
-    error.facts.retryAfterS ?? (error.status === 503 || error.status === 429 ? 1 : undefined);
+  const mayRetry = error.status === 503 || error.status === 429 || TRANSIENT.has(error.code);
+  const retryAfter = error.facts.retryAfterS ?? (mayRetry ? 1 : undefined);
   if (retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfter)));
   response.writeHead(status, headers);
   if (response.req.complete) response.end(text);
@@ -139,7 +156,14 @@ function sendWhole(exchange: Answered, response: ServerResponse, ports: RespondP
   response.writeHead(200, headers);
   // Journalled in the same turn as the bytes are handed over: see docs/lifecycle.md.
   void exchange.end?.(exchange.signal.aborted ? { kind: 'abandoned' } : { kind: 'answered' });
-  response.end(bytes);
+  // A string goes out together with the headers in one piece; bytes would be a list of two.
+  if (typeof bytes === 'string' || bytes.length > MAX_JOINED_BYTES) response.end(bytes);
+  else response.end(latin1(bytes), 'latin1');
+}
+
+/** Bytes as a string of one character each. */
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 /** Resolves when the socket takes bytes again; rejects with `client_closed` when it went away or took none for long. */

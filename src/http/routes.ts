@@ -8,6 +8,7 @@ import { getModel, listModels } from './models.ts';
 import { geminiEmbeddings, jsonOperation, transcription } from './operations.ts';
 import { passthrough } from './passthrough.ts';
 import { pinned } from './pinned.ts';
+import { chooseModel, classifyPrompt } from './router-dialect.ts';
 
 /** One endpoint of the data plane. What is not in {@link ROUTES} is not served. */
 export interface Route {
@@ -80,6 +81,8 @@ export const ROUTES: readonly Route[] = [
   },
   { method: 'GET', path: '/v1beta/models', codec: GEMINI, action: listModels },
   { method: 'GET', path: '/v1beta/models/{model}', codec: GEMINI, action: getModel },
+  openai('POST', '/v1/router/classify', classifyPrompt),
+  openai('POST', '/v1/router/multimodel', chooseModel),
   ...OPERATION_ROUTES,
 ];
 

@@ -9,6 +9,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import { type AdminPorts, adminError, registerAdmin } from './admin.ts';
 import type { DataPlanePorts } from './call.ts';
+import { noteForwarded, trustedProxies } from './client-address.ts';
 import { Connections } from './connections.ts';
 import { isDataPlanePath, serveDataPlane } from './data-plane.ts';
 import { answerMalformed, dismiss, lastWords } from './malformed.ts';
@@ -23,6 +24,8 @@ export interface ServerConfig extends PeerGuardConfig {
   readonly maxConnectionsPerAddress: number;
   readonly headerTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** IP addresses and CIDR blocks of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
 }
 
 /** Everything the server serves. */
@@ -166,9 +169,11 @@ function guardConnections(server: Server, connections: Connections, random: Rand
  */
 export async function listen(config: ServerConfig, ports: ServerPorts): Promise<RunningServer> {
   const guard = createPeerGuard(config);
+  const isTrusted = config.trustedProxies.length === 0 ? undefined : trustedProxies(config.trustedProxies);
   const connections = new Connections({
     total: config.maxConnections,
     perAddress: config.maxConnectionsPerAddress,
+    isProxy: isTrusted,
   });
   let server: Server | undefined;
   const app = await buildApp(ports, (handler) => {
@@ -185,6 +190,7 @@ export async function listen(config: ServerConfig, ports: ServerPorts): Promise<
       },
       (request, response) => {
         connections.begin(request.socket, response);
+        if (isTrusted !== undefined) noteForwarded(request, isTrusted);
         const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
         const data = isDataPlanePath(path);
         const refused = guard.refusal(request, data);

@@ -1,4 +1,6 @@
 import { isObject, type Json, type JsonObject } from '../core/model/index.ts';
+import type { Home, Sessions } from '../core/resilience/sessions.ts';
+import type { Tie } from './exchange.ts';
 import type { ModelRoute } from './runtime.ts';
 
 /** What an affinity is made from. */
@@ -8,10 +10,18 @@ interface Asked {
   readonly operation: string;
   /** The parsed body, for chats. */
   readonly body?: JsonObject;
+  /** As in `Guarded`. */
+  readonly issuerOf?: (id: string) => string | undefined;
+  readonly issuerAccountOf?: (id: string) => string | undefined;
 }
 
 /** Strategies that spread equal requests at random: only there does a conversation need to be kept together. */
-const SPREADING: ReadonlySet<ModelRoute['strategy']> = new Set(['weighted', 'least_busy', 'lowest_latency']);
+const SPREADING: ReadonlySet<ModelRoute['strategy']> = new Set([
+  'weighted',
+  'round_robin',
+  'least_busy',
+  'lowest_latency',
+]);
 
 /** Of a long text only both ends and the length count: a decision may not cost as much as reading the prompt. */
 const SAMPLE_CHARS = 200;
@@ -62,26 +72,52 @@ class Fingerprint {
 
 /** The turns before the model first spoke, in whatever field the dialect keeps them. */
 function opening(turns: readonly Json[]): readonly Json[] {
-  const end = turns.findIndex(
-    (turn) => isObject(turn) && (turn['role'] === 'assistant' || turn['role'] === 'model'),
-  );
+  const end = turns.findIndex(isAnswer);
   return end < 0 ? turns : turns.slice(0, end);
+}
+
+/** Whether there is anything to come back to: several deployments, or several accounts at one. */
+function hasChoice({ deployments }: ModelRoute): boolean {
+  return deployments.length > 1 || (deployments[0]?.provider.credentials.length ?? 0) > 1;
+}
+
+/** Several accounts serve it: a conversation is kept at one of them, whatever the strategy says about deployments. */
+function hasPool({ deployments }: ModelRoute): boolean {
+  return deployments.some(({ provider }) => provider.credentials.length > 1);
+}
+
+/** Turns of a Responses request: its answers may hold reasoning that only their own account can read. */
+function responsesInput({ body }: Asked): readonly Json[] | undefined {
+  const input = body?.['input'];
+  return Array.isArray(input) ? input : undefined;
+}
+
+/** Whether a request brings back reasoning that is encrypted for the account that made it (Responses, WIRE §2.1). */
+function bringsSealed(exchange: Asked): boolean {
+  return (
+    responsesInput(exchange)?.some(
+      (item) =>
+        isObject(item) && item['type'] === 'reasoning' && typeof item['encrypted_content'] === 'string',
+    ) === true
+  );
 }
 
 /**
  * The session a request belongs to: the client's own `x-sluice-session`, else its conversation, told by key, system
  * prompt, tools and the turns before the model's first answer, so that later turns find the prompt cache (and reasoning
- * that only the same account can read) of the first. `undefined` when there is none, or where the strategy has one
- * answer anyway. What is hashed stays in this process.
+ * that only the same account can read) of the first. `undefined` when there is none, or where there is nothing to choose
+ * or the strategy has one answer anyway. What is hashed stays in this process.
  */
 export function sessionOf(exchange: Asked, route: ModelRoute): string | undefined {
-  if (route.deployments.length < 2) return undefined;
+  if (!hasChoice(route)) return undefined;
   const owner = exchange.principal.key?.id ?? '';
   const { session } = exchange.client;
   if (session !== undefined) return `${route.name}\n${owner}\n=${session}`;
   const { body } = exchange;
-  if (exchange.operation !== 'chat' || body === undefined || !SPREADING.has(route.strategy)) return undefined;
-  const turns = body['messages'] ?? body['input'] ?? body['contents'];
+  if (exchange.operation !== 'chat' || body === undefined) return undefined;
+  const input = responsesInput(exchange);
+  if (input === undefined && !SPREADING.has(route.strategy) && !hasPool(route)) return undefined;
+  const turns = body['messages'] ?? input ?? body['contents'];
   if (!Array.isArray(turns)) return undefined;
   const print = new Fingerprint();
   for (const field of ['system', 'instructions', 'systemInstruction', 'tools']) print.json(body[field]);
@@ -89,9 +125,59 @@ export function sessionOf(exchange: Asked, route: ModelRoute): string | undefine
   return `${route.name}\n${owner}\n${print.toString()}`;
 }
 
+/** Whether an item of a conversation is the model's. */
+function isAnswer(turn: Json): boolean {
+  if (!isObject(turn)) return false;
+  const { role, type } = turn;
+  return role === 'assistant' || role === 'model' || type === 'reasoning' || type === 'function_call';
+}
+
 /** Whether the model has spoken before: only then is there something to come back to. */
-export function continues(exchange: Asked): boolean {
+function continues(exchange: Asked): boolean {
   if (exchange.client.session !== undefined) return true;
-  const turns = exchange.body?.['messages'] ?? exchange.body?.['input'] ?? exchange.body?.['contents'];
-  return Array.isArray(turns) && opening(turns).length < turns.length;
+  const { body } = exchange;
+  const turns = body?.['messages'] ?? body?.['input'] ?? body?.['contents'];
+  return Array.isArray(turns) && turns.some(isAnswer);
+}
+
+/** Fields of a Responses request that continue state which a vendor keeps. */
+const STATE_FIELDS = ['previous_response_id', 'conversation'] as const;
+
+/** Who keeps the state that a request continues, as far as this process knows. */
+function issuerOf(exchange: Asked): Tie | undefined {
+  const { body } = exchange;
+  if (body === undefined || exchange.issuerOf === undefined) return undefined;
+  for (const field of STATE_FIELDS) {
+    const value = body[field];
+    const id = isObject(value) ? value['id'] : value;
+    if (typeof id !== 'string') continue;
+    const deployment = exchange.issuerOf(id);
+    if (deployment === undefined) continue;
+    return { deployment, credential: exchange.issuerAccountOf?.(id), kind: 'state' };
+  }
+  return undefined;
+}
+
+/**
+ * Where a request belongs: at the deployment and account that keep what it continues (stored answers, encrypted
+ * reasoning), or where its session was answered last, which is only better than elsewhere.
+ */
+export function tieOf(
+  exchange: Asked,
+  route: ModelRoute,
+  known: { readonly sessions: Sessions; readonly now: number },
+): Tie | undefined {
+  if (!hasChoice(route)) return undefined;
+  const issuer = issuerOf(exchange);
+  if (issuer !== undefined) return issuer;
+  const session = continues(exchange) ? sessionOf(exchange, route) : undefined;
+  const home: Home | undefined = session === undefined ? undefined : known.sessions.home(session, known.now);
+  if (home === undefined) return undefined;
+  const { deployment, credential } = home;
+  return { deployment, credential, kind: bringsSealed(exchange) ? 'sealed' : 'session' };
+}
+
+/** Whether a session is to be kept at its deployment although the strategy might prefer another. */
+export function isKept(exchange: Asked, route: ModelRoute): boolean {
+  return exchange.client.session !== undefined || SPREADING.has(route.strategy);
 }

@@ -4,12 +4,12 @@ import { classifyFailure } from '../formats/classify.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
 import { authHeaders, directUrl } from '../providers/address.ts';
 import type { Direct } from './call.ts';
+import type { Carrier } from './carrier.ts';
 import type { Principal, Route } from './exchange.ts';
 import { accountFor, type Sendable, timeoutsFor } from './prepare.ts';
 import { malformed, readFailure } from './receive.ts';
 import { type Relayed, relayBody } from './relay.ts';
 import type { Deployment } from './runtime.ts';
-import type { Carrier } from './stages/attempt.ts';
 
 type Asked = Direct & Route & { readonly principal: Principal };
 

@@ -9,12 +9,13 @@ import type { UpstreamAnswer } from '../ports/upstream.ts';
 import { adaptBody, authHeaders, changesBody, endpointUrl } from '../providers/address.ts';
 import type { Endpoint } from '../providers/provider.ts';
 import type { Called } from './call.ts';
+import type { Carrier } from './carrier.ts';
 import type { Principal, Route } from './exchange.ts';
 import { accountFor, type Sendable, timeoutsFor } from './prepare.ts';
 import { failureError, malformed, readFailure } from './receive.ts';
 import { type Relayed, relayBody } from './relay.ts';
 import type { Deployment } from './runtime.ts';
-import type { Carrier } from './stages/attempt.ts';
+import { tethered } from './tether.ts';
 
 interface PreparedOperation extends Sendable {
   /** Present when the answer has to be translated back. */
@@ -150,7 +151,9 @@ async function receive(
     try {
       refuseForeign(exchange, type, provider);
       facts.usage = spec.usage(asked, undefined);
-      const chunks = await relayBody(answer, facts, (event) => spec.usage(asked, event));
+      const relayed = await relayBody(answer, facts, (event) => spec.usage(asked, event));
+      const { tether } = exchange;
+      const chunks = tether === undefined ? relayed : tethered(relayed, tether);
       return { status: 200, headers: { 'content-type': type || 'application/octet-stream' }, body: chunks };
     } catch (error) {
       answer.cancel();

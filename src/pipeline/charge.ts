@@ -1,38 +1,98 @@
-import { costOf, NO_COST } from '../core/cost/cost.ts';
+import { addCosts, costOf, NO_COST } from '../core/cost/cost.ts';
 import { estimateTokens } from '../core/cost/estimate.ts';
 import type { Cost } from '../core/cost/exchange.ts';
-import { UNKNOWN_USAGE, type Usage } from '../core/model/index.ts';
-import type { Exchange } from './exchange.ts';
+import { addUsage, type ChatRequest, promptTokens, UNKNOWN_USAGE, type Usage } from '../core/model/index.ts';
+import { estimateRequest, promptEstimate } from './estimate.ts';
+import type { BilledCall, Exchange } from './exchange.ts';
+
+/** The likely tokens of the prompt: of its texts where it can be decoded, else of its bytes. */
+function likelyPrompt(exchange: Exchange & { decoded?: () => ChatRequest }): number {
+  try {
+    if (exchange.decoded !== undefined) return estimateRequest(exchange.decoded());
+  } catch {
+    // What does not decode was forwarded as it is.
+  }
+  const whole = estimateTokens(exchange.raw);
+  return exchange.envelope.media === 0 ? whole : Math.min(whole, promptEstimate(exchange));
+}
+
+function outputTokens(deliveredBytes: number): number {
+  return deliveredBytes === 0 ? 0 : estimateTokens(deliveredBytes);
+}
+
+/** The usage of the call that answered, or that was about to. */
+function ownUsage(exchange: Exchange): Usage {
+  const { facts } = exchange;
+  const { usage } = facts;
+  if (usage !== undefined && usage.source !== 'unknown') {
+    // Some vendors report as they go: what an answer without its end has said is only the beginning. And no tokens at all
+    // for a prompt, or for text that was delivered, is no report (RELIABILITY F13).
+    // Only of chats is it known what their bytes mean.
+    if (exchange.operation !== 'chat') return usage;
+    const silent = facts.finish === undefined || usage.output === 0;
+    const delivered = silent ? outputTokens(facts.deliveredBytes) : 0;
+    const unread = promptTokens(usage) === 0;
+    if (delivered <= usage.output && !unread) return usage;
+    const input = unread ? likelyPrompt(exchange) : usage.input;
+    return { ...usage, input, output: Math.max(delivered, usage.output), source: 'estimated' };
+  }
+  if (facts.deployment === undefined) return UNKNOWN_USAGE;
+  return {
+    ...UNKNOWN_USAGE,
+    input: likelyPrompt(exchange),
+    output: outputTokens(facts.deliveredBytes),
+    source: 'estimated',
+    ...(usage?.raw === undefined ? {} : { raw: usage.raw }),
+  };
+}
 
 /**
  * The usage an exchange is charged by: what the upstream reported, else an estimate from the bytes of prompt and
- * delivered output, else unknown when no upstream was reached.
+ * delivered output, else unknown when no upstream was reached; and that of further calls their providers bill.
  */
 export function finalUsage(exchange: Exchange): Usage {
   const { facts } = exchange;
   if (facts.free === true) return UNKNOWN_USAGE;
-  if (facts.usage !== undefined && facts.usage.source !== 'unknown') return facts.usage;
-  if (facts.deployment === undefined) return UNKNOWN_USAGE;
-  return {
-    ...UNKNOWN_USAGE,
-    input: estimateTokens(exchange.raw),
-    output: facts.deliveredBytes === 0 ? 0 : estimateTokens(facts.deliveredBytes),
-    source: 'estimated',
-    ...(facts.usage?.raw === undefined ? {} : { raw: facts.usage.raw }),
-  };
+  const own = ownUsage(exchange);
+  return facts.billed === undefined
+    ? own
+    : facts.billed.reduce((sum, { usage }) => addUsage(sum, usage), own);
 }
 
-/** Cost of an exchange, computed once and kept in its facts; `undefined` when the model has no known price. */
+function costOfCall({ deployment, usage }: BilledCall): Cost | undefined {
+  return deployment.price === undefined ? undefined : costOf(usage, deployment.price.price);
+}
+
+/** Cost of an exchange, computed once and kept in its facts; `undefined` when a model has no known price. */
 export function chargeExchange(exchange: Exchange): {
   readonly usage: Usage;
   readonly cost: Cost | undefined;
 } {
   const { facts } = exchange;
   const usage = finalUsage(exchange);
-  if (facts.deployment === undefined || facts.free === true) {
-    facts.cost ??= NO_COST;
-  } else if (facts.deployment.price !== undefined) {
-    facts.cost ??= costOf(usage, facts.deployment.price.price);
+  if (facts.cost !== undefined) return { usage, cost: facts.cost };
+  const { deployment, billed } = facts;
+  if (facts.free === true || (deployment === undefined && billed === undefined)) {
+    facts.cost = NO_COST;
+  } else if (billed === undefined) {
+    if (deployment?.price !== undefined) facts.cost = costOf(usage, deployment.price.price);
+  } else {
+    const calls = deployment === undefined ? billed : [{ deployment, usage: ownUsage(exchange) }, ...billed];
+    // A call without a price must not hide what the others cost.
+    facts.cost = calls.reduce<Cost | undefined>((sum, call) => {
+      const cost = costOfCall(call);
+      return cost === undefined || sum === undefined ? (cost ?? sum) : addCosts(sum, cost);
+    }, undefined);
   }
   return { usage, cost: facts.cost };
+}
+
+/** A call that is given up before its answer has begun: its provider has read the prompt. */
+export function givenUp(exchange: Exchange): BilledCall | undefined {
+  const { calling, free } = exchange.facts;
+  if (calling === undefined || free === true) return undefined;
+  return {
+    deployment: calling,
+    usage: { ...UNKNOWN_USAGE, input: likelyPrompt(exchange), source: 'estimated' },
+  };
 }

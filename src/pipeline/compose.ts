@@ -23,21 +23,38 @@ export interface Endable {
 
 /** Runs stages one after the other. */
 export function pipeline<A, B, C>(a: Stage<A, B>, b: Stage<B, C>): Stage<A, C>;
+export function pipeline<A, B, C, D>(a: Stage<A, B>, b: Stage<B, C>, c: Stage<C, D>): Stage<A, D>;
 export function pipeline<A, B, C, D, E, F, G>(
   ...stages: [Stage<A, B>, Stage<B, C>, Stage<C, D>, Stage<D, E>, Stage<E, F>, Stage<F, G>]
 ): Stage<A, G>;
 export function pipeline<A, B, C, D, E, F, G, H>(
   ...stages: [Stage<A, B>, Stage<B, C>, Stage<C, D>, Stage<D, E>, Stage<E, F>, Stage<F, G>, Stage<G, H>]
 ): Stage<A, H>;
+export function pipeline<A, B, C, D, E, F, G, H, I>(
+  ...stages: [
+    Stage<A, B>,
+    Stage<B, C>,
+    Stage<C, D>,
+    Stage<D, E>,
+    Stage<E, F>,
+    Stage<F, G>,
+    Stage<G, H>,
+    Stage<H, I>,
+  ]
+): Stage<A, I>;
 export function pipeline(...stages: readonly Stage<unknown, unknown>[]): Stage<unknown, unknown> {
-  return async (input) => {
-    let value = input;
-    for (const stage of stages) {
-      const result = stage(value);
-      value = result instanceof Promise ? await result : result;
-    }
-    return value;
-  };
+  return (input) => runFrom(stages, 0, input);
+}
+
+/** Goes on in the same turn as long as stages answer at once: most do, and a promise costs more than what they do. */
+function runFrom(stages: readonly Stage<unknown, unknown>[], first: number, input: unknown): unknown {
+  let value = input;
+  for (let at = first; at < stages.length; at++) {
+    const result = stages[at]?.(value);
+    if (result instanceof Promise) return result.then((next) => runFrom(stages, at + 1, next));
+    value = result;
+  }
+  return value;
 }
 
 /** The first stage's answer if it has one, else the second's. */
@@ -45,7 +62,11 @@ export function firstOf<In, Out>(
   first: Stage<In, Out | undefined>,
   otherwise: Stage<In, Out>,
 ): Stage<In, Out> {
-  return async (input) => (await first(input)) ?? otherwise(input);
+  return (input) => {
+    const found = first(input);
+    if (found instanceof Promise) return found.then((answer) => answer ?? otherwise(input));
+    return found ?? otherwise(input);
+  };
 }
 
 /**

@@ -1,4 +1,5 @@
-import { reserveTokens } from '../core/cost/estimate.ts';
+import { estimateTokens, reserveTokens } from '../core/cost/estimate.ts';
+import type { ChatRequest, Part } from '../core/model/index.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Tokens set aside per image, document or audio clip, on top of a share of its bytes. */
@@ -16,4 +17,35 @@ export function promptEstimate(exchange: Pick<Exchange, 'raw' | 'envelope'>): nu
   if (media === 0) return reserveTokens(exchange.raw.length);
   const byMedia = Math.ceil(exchange.raw.length / MEDIA_BYTES_PER_TOKEN) + media * MEDIA_TOKENS;
   return Math.min(reserveTokens(exchange.raw.length), byMedia);
+}
+
+/** Tokens a chat template adds around each message, as vendors' counters do. */
+const MESSAGE_TOKENS = 4;
+
+function partTokens(part: Part): number {
+  switch (part.type) {
+    case 'text':
+    case 'refusal':
+    case 'reasoning':
+      return estimateTokens(part.text);
+    case 'tool_call':
+      return estimateTokens(part.name) + estimateTokens(part.arguments);
+    case 'tool_result':
+      return part.content.reduce((sum, inner) => sum + partTokens(inner), 0);
+    case 'opaque':
+      return estimateTokens(JSON.stringify(part.value));
+    default:
+      return part.source.kind === 'text' ? estimateTokens(part.source.text) : MEDIA_TOKENS / 3;
+  }
+}
+
+/** The likely tokens of a decoded request, for bills where the upstream did not say. Reads every text. */
+export function estimateRequest({ messages, tools }: ChatRequest): number {
+  let tokens = 0;
+  for (const tool of tools) tokens += estimateTokens(JSON.stringify(tool));
+  for (const { parts } of messages) {
+    tokens += MESSAGE_TOKENS;
+    for (const part of parts) tokens += partTokens(part);
+  }
+  return tokens;
 }

@@ -1,4 +1,4 @@
-import type { AttemptRecord, CacheState, Cost, PlanName } from '../core/cost/exchange.ts';
+import type { AttemptRecord, CacheState, Cost, ExchangePlace, PlanName } from '../core/cost/exchange.ts';
 import type { SluiceError } from '../core/errors/error.ts';
 import type {
   ChatRequest,
@@ -9,10 +9,15 @@ import type {
   StreamEvent,
   Usage,
 } from '../core/model/index.ts';
+import type { EffectivePolicy } from '../core/policy/policy.ts';
+import type { Scope } from '../core/policy/scope.ts';
 import type { VirtualKey } from '../core/policy/virtual-key.ts';
+import type { Priority } from '../core/resilience/fair-queue.ts';
 import type { ClientDialect, Envelope, ErrorDialect } from '../formats/codec.ts';
 import type { Endable } from './compose.ts';
+import type { FoundRouter, RoutingNote } from './routing.ts';
 import type { Deployment, ModelRoute, Runtime } from './runtime.ts';
+import type { Tether } from './tether.ts';
 
 /** What the client said about itself and the call, from headers. */
 export interface ClientFacts {
@@ -26,11 +31,19 @@ export interface ClientFacts {
   readonly metadata: string | undefined;
   readonly timeoutMs: number | undefined;
   readonly fallback: boolean;
+  /** Regions that the request asks to stay in. */
+  readonly regions?: readonly string[] | undefined;
+  /** How urgent the request says it is; counts as far as the key allows. */
+  readonly priority?: Priority | undefined;
   readonly cache: string | undefined;
   /** Client headers that may travel on to the same family of provider, lower-case names (`anthropic-beta`, …). */
   readonly forward: Readonly<Record<string, string>>;
   /** Dialect version (`anthropic-version`). */
   readonly version: string | undefined;
+  /** `x-sluice-approval`: the id of an approval for this very call. */
+  readonly approval?: string;
+  /** `x-sluice-approval-wait-ms`: how long the client waits for one. */
+  readonly approvalWaitMs?: number;
 }
 
 /** Facts gathered along the way for money and the log. Written by stages, read by the enders. */
@@ -56,6 +69,43 @@ export interface Facts {
   error: SluiceError | undefined;
   /** Nothing is owed and no tokens are used: files, lists, refusals of the provider. */
   free?: boolean;
+  /** That it waited for a provider's limits: place in the queue when it came, and milliseconds so far. */
+  queue?: { readonly position: number; readonly waitMs: number };
+  /** Mark of the credential in use, where the provider has several. */
+  credential?: string | undefined;
+  /** Where the request is at work right now, its answer not begun: whoever gives it up owes for the prompt. */
+  calling?: Deployment | undefined;
+  /** Calls besides the one that answered which their providers bill too. */
+  billed?: readonly BilledCall[] | undefined;
+  /** Places that were passed over, with the reason. */
+  skipped?: AttemptRecord[];
+  /** What policies, budgets and approvals did to the request. */
+  ruling?: Ruling | undefined;
+  /** What the request's router decided; the receipt is made of it. */
+  routing?: RoutingNote | undefined;
+  /** Its headline for `x-sluice-decision`. */
+  decision?: string | undefined;
+}
+
+/** What was decided about a request besides letting it pass; logged with it. */
+export interface Ruling {
+  /** The approval that let it pass. */
+  readonly approval?: string;
+  /** The model asked for, where a budget put a cheaper one in its place. */
+  readonly downgradedFrom?: string;
+  readonly downgradedTo?: string;
+  /** The budget that did so. */
+  readonly budget?: string;
+  /** Where its data had to stay. */
+  readonly regions?: readonly string[];
+  /** A prompt was put before the conversation. */
+  readonly systemPrompt?: boolean;
+}
+
+/** A call whose answer did not become the exchange's, or not all of it. */
+export interface BilledCall {
+  readonly deployment: Deployment;
+  readonly usage: Usage;
 }
 
 /** What every exchange has, whatever is asked for: identity, limits, budgets, ledger and log need no more. */
@@ -74,6 +124,12 @@ export interface Exchange extends Endable {
   readonly envelope: Envelope;
   /** Aborts when the client hangs up. */
   readonly signal: AbortSignal;
+  /** Put before the conversation by policy. */
+  readonly systemPrompt?: string;
+  /** Aborts when the call to the upstream is to be given up, where that is not simply when the client hangs up. */
+  callSignal?: AbortSignal;
+  /** Present where something may keep the upstream being read after the client has left. */
+  tether?: Tether;
   readonly facts: Facts;
 }
 
@@ -82,11 +138,19 @@ export interface Received extends Exchange {
   readonly codec: ClientDialect;
   readonly operation: 'chat';
   readonly body: JsonObject;
+  /** Client headers that routers may read; absent without routers. */
+  readonly routingHeaders?: Readonly<Record<string, string>>;
 }
 
 /** Who calls. Without a key (open mode) limits and budgets of keys do not apply. */
 export interface Principal {
   readonly key: VirtualKey | undefined;
+  /** Everything the key belongs to, widest first; in open mode the default organization. */
+  readonly scopes: readonly Scope[];
+  /** What all of its places allow together; `UNRESTRICTED` when none says anything. */
+  readonly policy: EffectivePolicy;
+  /** Where the key belongs, for the log; absent for keys of the default organization and nothing below it. */
+  readonly place?: ExchangePlace | undefined;
   /** The client's own provider key, forwarded in open mode. */
   readonly ownCredential: string | undefined;
 }
@@ -100,6 +164,10 @@ export interface Grant {
   readonly route: ModelRoute;
   /** Suffix of the asked name (`:cost`, `:fast`, `:quality`). */
   readonly objective: 'cost' | 'fast' | 'quality' | undefined;
+  /** The router asked for by name; until it has decided, `route` is its baseline. */
+  readonly router?: FoundRouter | undefined;
+  /** Fallbacks that a router names instead of the model's own. */
+  readonly fallbacks?: Pick<ModelRoute, 'fallbacks' | 'fallbacksOn'>;
 }
 
 export interface Authorized extends Authenticated {
@@ -120,8 +188,14 @@ export interface Limited extends Authorized {
 /** Money set aside. */
 export interface Hold {
   readonly amountNano: number;
-  /** Where to settle; absent when no budget applies. */
+  /** A budget that pays; absent when none applies. */
   readonly budgetId: string | undefined;
+  /** Every budget and window that pays, for the ledger; see `readCharges`. */
+  charges: string | undefined;
+  /** Budgets of fallback models: they pay only if theirs is the model that answers. */
+  readonly perhaps?: readonly { readonly budgetId: string; readonly models: readonly string[] }[];
+  /** A stream that says more than this is cut off: what was set aside is used up. Tokens. */
+  readonly cutAtTokens?: number;
 }
 
 export interface Reserved extends Limited {
@@ -136,6 +210,8 @@ export interface Guarded extends Reserved {
   remember: (parts: readonly OutputPart[]) => void;
   /** Which deployment stored the answer with this id; ids of stored answers mean nothing elsewhere. */
   issuerOf: (id: string) => string | undefined;
+  /** Mark of the credential with which the answer with this id was stored, where its provider has several. */
+  issuerAccountOf?: (id: string) => string | undefined;
   /** Notes that a deployment stored an answer under this id. */
   issued: (id: string, deployment: string) => void;
   /** A guardrail, policy or cascade reads or edits content, so the plan must be canonical. */
@@ -147,6 +223,20 @@ export interface Route {
   candidates: readonly Candidate[];
   /** Other models for one cause of failure (`context_overflow`, `content_filter`, `rate_limit`). */
   candidatesOn: (cause: string) => readonly Candidate[];
+  /** Where the conversation lives, if anywhere. */
+  tie?: Tie | undefined;
+}
+
+/** The deployment and account that answered a conversation before. */
+export interface Tie {
+  readonly deployment: string;
+  /** Mark of the credential; `undefined` where the provider has only one. */
+  readonly credential: string | undefined;
+  /**
+   * `state`: only they keep the stored answer that the request continues. `sealed`: only that account can read the
+   * reasoning it brings back. `session`: their caches are warm, nothing more.
+   */
+  readonly kind: 'state' | 'sealed' | 'session';
 }
 
 /** A chat request with its route. */

@@ -1,6 +1,6 @@
 import type { SluiceError } from '../core/errors/error.ts';
 import type { ErrorCode } from '../core/errors/table.ts';
-import type { Outcome } from '../core/resilience/fleet.ts';
+import type { Outcome } from '../core/resilience/member.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Failures by the deployment's own fault: only these count against its circuit. */

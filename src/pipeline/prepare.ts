@@ -156,6 +156,14 @@ function patches(
   return fields;
 }
 
+/** A fallback that answers shorter than was asked: its limit is sent instead, which encoding does and says. */
+function overFallbackLimit({ envelope, grant }: Routed, deployment: Deployment): boolean {
+  const { maxOutputTokens } = envelope;
+  const most = deployment.profile.maxOutputTokens;
+  if (maxOutputTokens === undefined || most === undefined || maxOutputTokens <= most) return false;
+  return !grant.route.deployments.includes(deployment);
+}
+
 function choosePlanFor(exchange: Routed, deployment: Deployment, way: Way): PlanName {
   const { endpoint, codec, fields } = way;
   const { quirks } = deployment.provider;
@@ -163,7 +171,7 @@ function choosePlanFor(exchange: Routed, deployment: Deployment, way: Way): Plan
     sameFormat: codec.id === exchange.codec.id && codec.framing === exchange.codec.framing,
     sameModel: !modelInBody(endpoint) || deployment.model === exchange.envelope.model,
     needsPatch: Object.keys(fields).length > 0,
-    needsContent: exchange.needsContent,
+    needsContent: exchange.needsContent || overFallbackLimit(exchange, deployment),
     needsRepair:
       (exchange.envelope.tools > 0 && (quirks.reasoningReplay ?? 'none') !== 'none') ||
       changesBody(endpoint) ||
@@ -263,6 +271,7 @@ export function prepare(exchange: Routed, deployment: Deployment, credential: st
       body,
       timeouts: timeoutsFor(exchange, deployment),
       allowPrivateNetwork: provider.allowPrivateNetwork,
+      maxStreamBytes: exchange.runtime.maxStreamBytes,
     },
   };
 }

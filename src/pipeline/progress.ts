@@ -1,6 +1,7 @@
 import { SluiceError } from '../core/errors/error.ts';
 import type { StreamEvent } from '../core/model/index.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Awaited } from './first-byte.ts';
 
 /** Events that say something: content, structure or an ending. */
 function says(event: StreamEvent): boolean {
@@ -23,7 +24,11 @@ function isPing(bytes: Uint8Array): boolean {
  * is enough to look whenever something arrives. Only time spent waiting for the upstream counts: a client that reads slowly
  * is no fault of the provider.
  */
-export class ProgressClock {
+export class ProgressClock implements Awaited {
+  /** When the first byte of the body is due, monotonic milliseconds. */
+  deadline = Number.POSITIVE_INFINITY;
+  #answer: { cancel(): void } | undefined;
+  #late = false;
   readonly #clock: Clock;
   readonly #limitMs: number;
   readonly #provider: string;
@@ -36,6 +41,27 @@ export class ProgressClock {
     this.#clock = clock;
     this.#limitMs = limitMs;
     this.#provider = provider;
+  }
+
+  /** The body has to begin by `deadline`; the answer is cancelled when it has not. */
+  expect(deadline: number, answer: { cancel(): void }): void {
+    this.deadline = deadline;
+    this.#answer = answer;
+  }
+
+  expire(): void {
+    this.#late = true;
+    this.#answer?.cancel();
+  }
+
+  /** What a reading failed with: `upstream_timeout` when it was given up for being late. */
+  failure(error: unknown): unknown {
+    if (!this.#late) return error;
+    return new SluiceError(
+      'upstream_timeout',
+      `\`${this.#provider}\` opened its stream and sent nothing. Try again, or raise \`first_byte_ms\`.`,
+      { provider: this.#provider },
+    );
   }
 
   /** Now waiting for the upstream. */

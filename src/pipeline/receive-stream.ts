@@ -5,7 +5,9 @@ import type { Source } from '../formats/codec.ts';
 import { createFrameReader } from '../formats/reader.ts';
 import { type ByteTap, createByteTap } from '../formats/tap.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
+import { refuseEmptyEnd } from './empty-end.ts';
 import type { Answer, Facts, Routed } from './exchange.ts';
+import type { FirstByteWatch } from './first-byte.ts';
 import type { Prepared } from './prepare.ts';
 import type { ProgressClock } from './progress.ts';
 
@@ -18,18 +20,33 @@ export interface Incoming {
   /** Id of the deployment that answers. */
   readonly deployment: string;
   readonly progress: ProgressClock;
+  readonly watch: FirstByteWatch;
 }
 
 /** Lifecycle frames held back before the first content may not grow beyond this. */
 const MAX_HELD_BYTES = 1024 * 1024;
+const MAX_HELD_EVENTS = 10_000;
 
+function empty(incoming: Incoming): SluiceError {
+  const { provider } = incoming;
+  return new SluiceError('upstream_malformed', `\`${provider}\` sent a stream without content.`, {
+    provider,
+  });
+}
+
+/** Parts that say nothing by being opened: their text comes later. */
+const HOLLOW: ReadonlySet<string> = new Set(['text', 'refusal', 'reasoning']);
+
+/** The commit point: content a client can use, or an ending. An opened part is still only a frame. */
 function begins(event: StreamEvent): boolean {
-  return event.type === 'delta' || event.type === 'part_start' || event.type === 'finish';
+  if (event.type === 'delta') return event.text !== '';
+  if (event.type !== 'part_start') return event.type === 'finish' || event.type === 'citation';
+  return !HOLLOW.has(event.head.type) || 'redacted' in event.head;
 }
 
 function meter(facts: Facts, events: readonly StreamEvent[]): void {
   for (const event of events) {
-    if (event.type === 'delta') facts.deliveredBytes += event.text.length;
+    if (event.type === 'delta') facts.deliveredBytes += Buffer.byteLength(event.text);
     else if (event.type === 'usage') facts.usage = event.usage;
     else if (event.type === 'finish' && event.choice === 0) facts.finish = event.finish;
   }
@@ -56,6 +73,7 @@ async function* decodeStream(incoming: Incoming): AsyncGenerator<readonly Stream
   progress.wait();
   for await (const chunk of answer) {
     progress.arrived();
+    incoming.watch.forget(progress);
     const { before, error } = untilError(decode(reader.push(chunk)));
     if (before.length > 0) yield before;
     if (error !== undefined) throw error;
@@ -72,14 +90,16 @@ async function receiveEvents(exchange: Routed, incoming: Incoming): Promise<Answ
   const collector = createCollector();
   const stream = decodeStream(incoming);
   const held: StreamEvent[] = [];
-  for (;;) {
+  let first = -1;
+  while (first < 0) {
     const { done, value } = await stream.next();
-    if (done === true) break;
+    if (done === true || held.length > MAX_HELD_EVENTS) throw empty(incoming);
+    const at = value.findIndex(begins);
+    if (at >= 0) first = held.length + at;
     held.push(...value);
-    if (value.some(begins)) break;
   }
-  if (!held.some(begins))
-    throw new SluiceError('upstream_malformed', `\`${incoming.provider}\` sent an empty stream.`);
+  const event = held[first];
+  if (event?.type === 'finish') refuseEmptyEnd(exchange, event.finish, incoming.provider);
   async function* deliver(): AsyncGenerator<readonly StreamEvent[]> {
     try {
       meter(facts, held);
@@ -121,7 +141,12 @@ async function receiveBytes(exchange: Routed, incoming: Incoming, tap: ByteTap):
     heldBytes += piece.length;
     if (!tap.state.committed && tap.state.error !== undefined) throw tap.state.error;
     if (!ended) progress.judgeBytes(piece, tap.state.contentBytes);
-    if (heldBytes > MAX_HELD_BYTES) break;
+    incoming.watch.forget(progress);
+    if (!tap.state.committed && heldBytes > MAX_HELD_BYTES) throw empty(incoming);
+  }
+  if (!tap.state.committed) throw empty(incoming);
+  if (tap.state.contentBytes === 0 && tap.state.finish !== undefined) {
+    refuseEmptyEnd(exchange, tap.state.finish, incoming.provider);
   }
   async function* deliver(): AsyncGenerator<Uint8Array> {
     try {
@@ -153,11 +178,15 @@ async function receiveBytes(exchange: Routed, incoming: Incoming, tap: ByteTap):
 export async function receiveStream(exchange: Routed, incoming: Incoming): Promise<Answer> {
   const { prepared, source } = incoming;
   const rules = prepared.codec.tap;
+  const { answer, watch, progress } = incoming;
+  if (progress.deadline !== Number.POSITIVE_INFINITY) watch.add(progress);
   try {
     if (prepared.plan === 'canonical' || rules === undefined) return await receiveEvents(exchange, incoming);
     return await receiveBytes(exchange, incoming, createByteTap(rules, source.quirks, prepared.hideUsage));
   } catch (error) {
-    incoming.answer.cancel();
-    throw error;
+    answer.cancel();
+    throw progress.failure(error);
+  } finally {
+    watch.forget(progress);
   }
 }

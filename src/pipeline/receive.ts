@@ -4,8 +4,10 @@ import { parseJson } from '../core/model/parse-json.ts';
 import { replayResponse } from '../core/translation/replay.ts';
 import type { ChatCodec, Source } from '../formats/codec.ts';
 import type { UpstreamFailure } from '../formats/failure.ts';
-import type { Clock } from '../ports/clock.ts';
+import { isTooDeep } from '../formats/json-scan.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
+import type { Got } from './carrier.ts';
+import { refuseEmptyEnd } from './empty-end.ts';
 import type { Answer, Routed } from './exchange.ts';
 import type { Prepared } from './prepare.ts';
 import { ProgressClock } from './progress.ts';
@@ -14,8 +16,21 @@ import type { Deployment } from './runtime.ts';
 
 /** An error body beyond this many bytes is not read (F4). */
 const MAX_ERROR_BYTES = 64 * 1024;
+/** Framings whose streams are never plain JSON: one that says so is a whole answer to a streamed call. */
+const WHOLE_INSTEAD: ReadonlySet<string> = new Set(['sse', 'aws-event-stream']);
 /** Keeps nothing between answers: each is decoded whole. */
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** A field's path; anything else under that name is the provider's own text. */
+const FIELD = /^[A-Za-z_]\w{0,63}(?:[.[]\w{1,63}\]?){0,8}$/;
+/** A vendor's word or number for an error; keys hold both letters and digits. */
+const WORD = /^(?:[A-Za-z_.]{1,48}|\d{1,6})$/;
+
+function refusal({ param, upstreamCode }: UpstreamFailure, provider: string, status: number): string {
+  const where = param === undefined ? '' : `: look at \`${param}\``;
+  const word = upstreamCode !== undefined && WORD.test(upstreamCode) ? `, ${upstreamCode}` : '';
+  return `\`${provider}\` refused the request as invalid${where} (HTTP ${status}${word}).`;
+}
 
 /** Our sentence for a failed upstream; its own text may hold a key, so it never goes further than classification. */
 function sentence(failure: UpstreamFailure, provider: string, status: number): string {
@@ -35,9 +50,7 @@ function sentence(failure: UpstreamFailure, provider: string, status: number): s
     case 'upstream_content_filter':
       return `\`${provider}\` refused the content of this request by its policy.`;
     case 'upstream_refused':
-      return failure.param === undefined
-        ? `\`${provider}\` refused the request as invalid (HTTP ${status}).`
-        : `\`${provider}\` refused the request as invalid: look at \`${failure.param}\` (HTTP ${status}).`;
+      return refusal(failure, provider, status);
     default:
       return `\`${provider}\` failed (HTTP ${status}). Try again, or add a fallback model.`;
   }
@@ -46,13 +59,15 @@ function sentence(failure: UpstreamFailure, provider: string, status: number): s
 const CLIENT_STATUSES: ReadonlySet<number> = new Set([400, 404, 409, 413, 422]);
 
 /** An upstream's refusal as our error; a client-blamed one keeps the upstream's status class (F1). */
-export function failureError(failure: UpstreamFailure, provider: string, status: number): SluiceError {
+export function failureError(told: UpstreamFailure, provider: string, status: number): SluiceError {
+  const { param, ...rest } = told;
+  const failure: UpstreamFailure = param === undefined || !FIELD.test(param) ? rest : told;
   const code = failure.upstreamCode?.replaceAll(/[^A-Za-z0-9_.-]/g, '').slice(0, 64);
   return new SluiceError(failure.code, sentence(failure, provider, status), {
     provider,
     upstreamStatus: status,
     ...(failure.code === 'upstream_refused' && CLIENT_STATUSES.has(status) ? { status } : {}),
-    ...(failure.param === undefined ? {} : { param: failure.param.slice(0, 200) }),
+    ...(failure.param === undefined ? {} : { param: failure.param }),
     ...(failure.retryAfterS === undefined ? {} : { retryAfterS: failure.retryAfterS }),
     ...(failure.shouldRetry === undefined ? {} : { shouldRetry: failure.shouldRetry }),
     ...(code === undefined || code === '' ? {} : { upstreamCode: code }),
@@ -98,6 +113,7 @@ function readWhole(
 ): ChatResponse {
   const { provider, source } = from;
   let body: unknown;
+  if (isTooDeep(bytes)) throw malformed(provider);
   try {
     body = parseJson(STRICT_UTF8.decode(bytes));
   } catch {
@@ -123,12 +139,8 @@ async function* once(events: readonly StreamEvent[]): AsyncGenerator<readonly St
  * Reads an upstream's answer up to the commit point: a whole answer entirely, a stream until its first real event. Throws
  * what the attempt failed with; nothing has gone to the client by then.
  */
-export async function receive(
-  exchange: Routed,
-  deployment: Deployment,
-  got: { readonly answer: UpstreamAnswer; readonly prepared: Prepared; readonly clock: Clock },
-): Promise<Answer> {
-  const { answer, prepared, clock } = got;
+export async function receive(exchange: Routed, deployment: Deployment, got: Got<Prepared>): Promise<Answer> {
+  const { answer, prepared, clock, watch, sentAt } = got;
   const provider = deployment.provider.name;
   if (answer.status >= 300) throw await readFailure(answer, prepared.codec.decodeError, provider);
   const source: Source =
@@ -137,14 +149,18 @@ export async function receive(
       : { quirks: deployment.provider.quirks };
   const type = answer.headers['content-type'] ?? '';
   const wholeBody =
-    !exchange.envelope.stream || (type.includes('application/json') && prepared.codec.framing === 'sse');
+    !exchange.envelope.stream ||
+    (type.includes('application/json') && WHOLE_INSTEAD.has(prepared.codec.framing));
   if (!wholeBody) {
     if (type.includes('text/html')) {
       answer.cancel();
       throw malformed(provider);
     }
     const progress = new ProgressClock(clock, deployment.timeouts.progressIdleMs, provider);
+    const { firstByteMs } = prepared.request.timeouts;
+    if (firstByteMs > 0) progress.expect(sentAt + firstByteMs, answer);
     return receiveStream(exchange, {
+      watch,
       answer,
       prepared,
       source,
@@ -155,6 +171,10 @@ export async function receive(
   }
   const bytes = await answer.bytes(exchange.runtime.maxAnswerBytes);
   const response = readWhole(bytes, prepared, { provider, source });
+  const [only] = response.choices;
+  if (only !== undefined && response.choices.length === 1 && only.parts.length === 0) {
+    refuseEmptyEnd(exchange, only.finish, provider);
+  }
   const { facts } = exchange;
   facts.usage = response.usage;
   facts.finish = response.choices[0]?.finish;
@@ -174,13 +194,13 @@ export async function receive(
   return { kind: 'bytes', contentType: 'application/json', bytes };
 }
 
-/** UTF-16 units of model output in an answer, for estimates. */
+/** UTF-8 bytes of model output in an answer, for estimates. */
 function outputBytes(response: ChatResponse): number {
   let size = 0;
   for (const choice of response.choices) {
     for (const part of choice.parts) {
-      if (part.type === 'tool_call') size += part.name.length + part.arguments.length;
-      else if ('text' in part) size += part.text.length;
+      if (part.type === 'tool_call') size += part.name.length + Buffer.byteLength(part.arguments);
+      else if ('text' in part) size += Buffer.byteLength(part.text);
     }
   }
   return size;

@@ -1,10 +1,13 @@
 import type { PriceSnapshot } from '../core/cost/price.ts';
 import type { ModelProfile } from '../core/model/index.ts';
 import type { RateLimits } from '../core/policy/virtual-key.ts';
+import type { Strategy } from '../core/resilience/balance.ts';
 import type { CircuitPolicy } from '../core/resilience/circuit.ts';
+import type { OutlierPolicy } from '../core/resilience/outliers.ts';
 import type { Quirks } from '../formats/codec.ts';
 import type { UpstreamTimeouts } from '../ports/upstream.ts';
 import type { Provider } from '../providers/provider.ts';
+import type { Routing } from './routing.ts';
 
 /** A provider as the operator configured it: vendor data plus where and with which credentials. */
 export interface ConfiguredProvider {
@@ -34,6 +37,8 @@ export interface Deployment {
   /** The upstream's name of the model. */
   readonly model: string;
   readonly weight: number;
+  /** Groups of a model's deployments: the lowest number first, the next only when nothing of it is usable. Default 1. */
+  readonly priority?: number;
   readonly timeouts: UpstreamTimeouts & {
     /** Longest time in which a stream sends only pings and no content. Milliseconds; 0 switches it off. */
     readonly progressIdleMs: number;
@@ -66,12 +71,46 @@ export interface RetryPolicy {
 export interface ModelRoute {
   readonly name: string;
   readonly deployments: readonly Deployment[];
-  readonly strategy: 'weighted' | 'priority' | 'least_busy' | 'lowest_latency' | 'lowest_cost';
+  readonly strategy: Strategy;
+  /** When a deployment is left out because it does much worse than the model's others; absent never. */
+  readonly outliers?: OutlierPolicy | undefined;
   readonly retries: RetryPolicy;
   /** Other models, in order. */
   readonly fallbacks: readonly string[];
-  /** Other models by error code of the failed attempt. */
+  /** Other models by cause of the failed attempt: `context_overflow`, `content_filter`, `rate_limit`. */
   readonly fallbacksOn: Readonly<Record<string, readonly string[]>>;
+  /** Present: a second deployment is asked when the first is slow to begin. */
+  readonly hedge?: HedgePolicy | undefined;
+  /** What becomes of a stream that breaks off after content: an error event, or a new call after a visible marker. */
+  readonly onCut?: 'error' | 'restart';
+}
+
+/** When a second deployment is asked although the first has not failed. */
+export interface HedgePolicy {
+  /** Milliseconds without a beginning. With `percentile`: while too little is known, and at the least. */
+  readonly afterMs: number | undefined;
+  /** Of the deployment's own times to the beginning of an answer, 0 to 100. */
+  readonly percentile: number | undefined;
+  /** At most this share of the model's requests. Percent. */
+  readonly maxPercent: number;
+}
+
+/** Answers that are shared by equal requests. */
+export interface CachePolicy {
+  /** Finished answers are kept. */
+  readonly exact: boolean;
+  /** Equal requests at the same time make one call. */
+  readonly singleFlight: boolean;
+  readonly ttlMs: number;
+  readonly maxBytes: number;
+  readonly maxEntryBytes: number;
+  /** Only requests whose answer is meant to be the same every time: `temperature: 0` or a seed. */
+  readonly onlyDeterministic: boolean;
+  readonly scope: 'key' | 'team' | 'organization';
+  /** Of one answer under way, kept for requests that join late. */
+  readonly maxBufferBytes: number;
+  /** Of all answers under way together. */
+  readonly maxBuffersBytes: number;
 }
 
 /** One line of a model listing. */
@@ -92,15 +131,25 @@ export interface Runtime {
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
   readonly maxAnswerBytes: number;
+  /** A streamed answer is cut off here. */
+  readonly maxStreamBytes: number;
   /** Further attempts as a share of requests. Percent. */
   readonly maxRetryPercent: number;
   /** A vendor's `retry-after` is cut to this. Seconds. */
   readonly maxRetryAfterS: number;
+  /** Absent where neither cache nor single flight is on. */
+  readonly cache?: CachePolicy | undefined;
+  /** Answers read to their end although the client left: how many at once, and how long each. */
+  readonly abandoned?: { readonly maxConcurrent: number; readonly maxMs: number };
   readonly providers: ReadonlyMap<string, ConfiguredProvider>;
+  /** Deployments that the configuration names, each once. */
+  readonly deployments?: readonly Deployment[];
   /** A configured model, `provider/model`, or a catalog model of a configured provider. */
   resolve(model: string): ModelRoute | undefined;
   /** One configured provider and a model of it, whatever the configured models say; for calls pinned to a provider. */
   reach(provider: string, model: string): ModelRoute | undefined;
+  /** Routers; absent where none is configured and none watches. */
+  readonly routing?: Routing | undefined;
   /** What `GET /v1/models` shows. */
   listModels(): readonly ListedModel[];
   /** Names close to one that does not resolve, best first, for the error's sentence. */

@@ -42,6 +42,11 @@ function NotFound(): ReactNode {
 const under = () => rootRoute;
 const overview = createRoute({ getParentRoute: under, path: '/', component: OverviewPage });
 const signIn = createRoute({ getParentRoute: under, path: '/sign-in', component: SignInPage });
+const approve = createRoute({
+  getParentRoute: under,
+  path: '/approve',
+  component: lazyRouteComponent(() => import('./routes/approve.tsx'), 'ApprovePage'),
+});
 const exchanges = createRoute({
   getParentRoute: under,
   path: '/exchanges',
@@ -58,6 +63,11 @@ const models = createRoute({
   path: '/models',
   component: lazyRouteComponent(() => import('./routes/models.tsx'), 'ModelsPage'),
 });
+const deployments = createRoute({
+  getParentRoute: under,
+  path: '/deployments',
+  component: lazyRouteComponent(() => import('./routes/deployments.tsx'), 'DeploymentsPage'),
+});
 const usage = createRoute({
   getParentRoute: under,
   path: '/usage',
@@ -71,7 +81,17 @@ const settings = createRoute({
 });
 
 const router = createRouter({
-  routeTree: rootRoute.addChildren([overview, signIn, exchanges, keys, models, usage, settings]),
+  routeTree: rootRoute.addChildren([
+    overview,
+    signIn,
+    approve,
+    exchanges,
+    keys,
+    models,
+    deployments,
+    usage,
+    settings,
+  ]),
   parseSearch,
   stringifySearch: writeSearch,
   defaultPreload: 'intent',
@@ -86,7 +106,7 @@ declare module '@tanstack/react-router' {
 
 const queryClient = createQueryClient(() => {
   const { pathname, href } = router.state.location;
-  if (pathname === '/sign-in') return;
+  if (pathname === '/sign-in' || pathname === '/approve') return;
   queryClient.clear();
   void router.navigate({ to: '/sign-in', search: {}, state: { from: href, ended: true } });
 });

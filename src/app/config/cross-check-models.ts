@@ -1,6 +1,6 @@
 import { type KnownNames, matchesPattern, OBJECTIVE_SUFFIX } from './known.ts';
 import { type ConfigPath, quoteName, type Report } from './paths.ts';
-import type { Config, ModelConfig, RouterConfig } from './schema.ts';
+import type { Config, ModelConfig } from './schema.ts';
 import { nearest } from './suggest.ts';
 
 /** Deployments, fallbacks and names of models. */
@@ -28,7 +28,8 @@ export function checkModels(config: Config, known: KnownNames | undefined, repor
   checkCycles(config, ['fallbacks_on', 'content_filter'], report);
 }
 
-interface Judge {
+/** What names are checked with, and where findings go. */
+export interface Judge {
   readonly known: KnownNames | undefined;
   readonly report: Report;
 }
@@ -120,7 +121,8 @@ export function checkModelName(
     report.problem({ path, problem: 'is a pattern.', remedy: 'Name one model here.' });
     return;
   }
-  if (Object.hasOwn(config.routers, bare)) {
+  // A router may take over a model's name; inside, the name is the model's.
+  if (Object.hasOwn(config.routers, bare) && known?.hasModel(bare) !== true) {
     report.problem({
       path,
       problem: 'names a router.',
@@ -175,65 +177,3 @@ function checkCycles(
 }
 
 type FallbackCause = keyof ModelConfig['fallbacks_on'];
-
-/** Routers: the models they name, their conditions, and names that clash with models. */
-export function checkRouters(config: Config, known: KnownNames | undefined, report: Report): void {
-  const judge = { known, report };
-  for (const [name, router] of Object.entries(config.routers)) {
-    const path = ['routers', name];
-    if (Object.hasOwn(config.models, name)) {
-      report.problem({
-        path,
-        at: 'key',
-        problem: 'has the name of a model.',
-        remedy: 'Rename the router or the model.',
-      });
-    }
-    if (name.includes('*') || OBJECTIVE_SUFFIX.test(name)) {
-      report.problem({
-        path,
-        at: 'key',
-        problem: 'has a name clients cannot ask for.',
-        remedy: 'Use neither * nor an ending such as :cost.',
-      });
-    }
-    for (const [place, model] of modelsOf(router)) checkModelName(config, [...path, ...place], model, judge);
-    checkConditions(router, path, judge);
-    if (router.cascade !== undefined && router.cascade.max_escalations >= router.cascade.models.length) {
-      report.warn({
-        path: [...path, 'cascade', 'max_escalations'],
-        problem: 'is more than the list allows.',
-        remedy: `Use at most ${router.cascade.models.length - 1}.`,
-      });
-    }
-  }
-}
-
-function modelsOf(router: RouterConfig): [ConfigPath, string][] {
-  const named: [ConfigPath, string | undefined][] = [
-    [['baseline'], router.baseline],
-    [['shadow', 'judge'], router.shadow.judge],
-    ...Object.entries(router.tiers).map(([tier, model]): [ConfigPath, string | undefined] => [
-      ['tiers', tier],
-      model,
-    ]),
-    ...router.rules.map((rule, index): [ConfigPath, string] => [['rules', index, 'use'], rule.use]),
-    ...(router.cascade?.models ?? []).map((model, index): [ConfigPath, string] => [
-      ['cascade', 'models', index],
-      model,
-    ]),
-  ];
-  return named.flatMap(([place, model]) => (model === undefined ? [] : [[place, model]]));
-}
-
-function checkConditions(router: RouterConfig, path: ConfigPath, { known, report }: Judge): void {
-  for (const [index, rule] of router.rules.entries()) {
-    const fault = known?.checkCondition?.(rule.when);
-    if (fault === undefined) continue;
-    report.problem({
-      path: [...path, 'rules', index, 'when'],
-      problem: `is no valid condition: ${fault}`,
-      remedy: 'Write a condition such as tags.feature == "support-bot".',
-    });
-  }
-}

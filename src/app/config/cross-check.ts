@@ -1,6 +1,9 @@
-import { checkModels, checkRouters } from './cross-check-models.ts';
+import { checkModels } from './cross-check-models.ts';
 import { checkAccess, checkClients, checkGuardrails } from './cross-check-policies.ts';
 import { checkProviders, checkTimers } from './cross-check-providers.ts';
+import { checkRouters } from './cross-check-routers.ts';
+import { checkSignIn } from './cross-check-sign-in.ts';
+import { checkSpending } from './cross-check-spending.ts';
 import type { KnownNames } from './known.ts';
 import type { Finding, Report } from './paths.ts';
 import type { Config } from './schema.ts';
@@ -30,6 +33,8 @@ export function crossCheck(config: Config, known?: KnownNames, now?: number): Fi
   checkRouters(config, known, report);
   checkGuardrails(config, known, report);
   checkClients(config, report, now);
+  checkSpending(config, report);
+  checkSignIn(config, report);
   warnUnbuilt(config, report);
   return { problems, warnings };
 }

@@ -13,6 +13,7 @@ export interface DeploymentSettings {
   readonly timeouts: UpstreamConfig['timeouts'];
   readonly retries: UpstreamConfig['retries'];
   readonly circuit: UpstreamConfig['circuit'];
+  readonly outliers: UpstreamConfig['outliers'];
   /** The deployment's own limits; the provider's are shared by all its deployments and counted there. */
   readonly limits: RateLimitsConfig | undefined;
   readonly providerLimits: RateLimitsConfig | undefined;
@@ -35,15 +36,28 @@ export function deploymentSettings(
   const own: Partial<DeploymentConfig> = deployment;
   const price = own.price || provider?.price ? { ...provider?.price, ...own.price } : undefined;
   return {
-    timeouts: overlay(config.upstream.timeouts, [provider?.timeouts, model?.timeouts, own.timeouts]),
+    timeouts: mergedTimeouts(config.upstream.timeouts, [provider?.timeouts, model?.timeouts, own.timeouts]),
     retries: overlay(config.upstream.retries, [provider?.retries, model?.retries]),
     circuit: overlay(config.upstream.circuit, [provider?.circuit, model?.circuit]),
+    outliers: overlay(config.upstream.outliers, [model?.outliers]),
     limits: own.limits,
     providerLimits: provider?.limits,
     queue: provider?.queue,
     price,
     region: own.region ?? provider?.region,
   };
+}
+
+type Timeouts = UpstreamConfig['timeouts'];
+
+/** Who sets `first_byte_ms` alone for a deployment means it also where the model reasons. */
+function mergedTimeouts(base: Timeouts, layers: readonly (Overrides<Timeouts> | undefined)[]): Timeouts {
+  const whole = (layer: Overrides<Timeouts> | undefined): Overrides<Timeouts> | undefined =>
+    layer?.first_byte_ms === undefined
+      ? layer
+      : { ...layer, first_byte_reasoning_ms: layer.first_byte_reasoning_ms ?? layer.first_byte_ms };
+  const first_byte_reasoning_ms = Math.max(base.first_byte_ms, base.first_byte_reasoning_ms);
+  return overlay({ ...base, first_byte_reasoning_ms }, layers.map(whole));
 }
 
 type Overrides<T> = { readonly [Key in keyof T]?: T[Key] | undefined };

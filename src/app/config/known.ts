@@ -10,7 +10,9 @@ export interface KnownNames {
   /** Whether the catalog has a model of this plain name. */
   readonly hasModel: (name: string) => boolean;
   /** What is wrong with a router rule's condition; `undefined` when it is sound. Without it conditions are not checked. */
-  readonly checkCondition?: (condition: string) => string | undefined;
+  readonly checkCondition?: (
+    condition: string,
+  ) => string | { readonly problem: string; readonly remedy: string } | undefined;
   /** What is wrong with a guardrail's pattern; `undefined` when it is sound. Without it patterns are not checked. */
   readonly checkPattern?: (pattern: string) => string | undefined;
 }

@@ -1,6 +1,9 @@
 import { z } from 'zod';
-import { budgets, cache, guardrails, keys, routers, teams } from './sections/policies.ts';
+import { cache, guardrails, keys, teams } from './sections/policies.ts';
+import { routers, routing } from './sections/routers.ts';
 import { access, log, server, sharedState, storage, telemetry } from './sections/server.ts';
+import { signIn } from './sections/sign-in.ts';
+import { budgets, rateLimits } from './sections/spending.ts';
 import { models, providers, upstream } from './sections/upstream.ts';
 
 /**
@@ -12,17 +15,20 @@ export const configSchema = z
     version: z.literal(1).default(1).describe('Version of this file’s layout.'),
     server,
     access,
+    sign_in: signIn,
     storage,
     shared_state: sharedState,
     upstream,
     providers,
     models,
     routers,
+    routing,
     cache,
     guardrails,
     keys,
     teams,
     budgets,
+    rate_limits: rateLimits,
     log,
     telemetry,
   })

@@ -15,16 +15,6 @@ const UNBUILT: readonly Unbuilt[] = [
     effect: 'prompts and answers pass unread and unredacted',
   },
   {
-    path: 'routers',
-    used: (config) => Object.keys(config.routers).length > 0,
-    effect: 'their names do not answer',
-  },
-  {
-    path: 'cache.exact',
-    used: (config) => config.cache.exact.enabled,
-    effect: 'every call goes to a provider',
-  },
-  {
     path: 'cache.semantic',
     used: (config) => config.cache.semantic.mode !== 'off',
     effect: 'every call goes to a provider',
@@ -38,12 +28,6 @@ const UNBUILT: readonly Unbuilt[] = [
     path: 'shared_state',
     used: (config) => config.shared_state !== undefined,
     effect: 'nothing is shared between nodes',
-  },
-  { path: 'teams', used: (config) => config.teams.length > 0, effect: 'only keys have limits and budgets' },
-  {
-    path: 'budgets',
-    used: (config) => config.budgets.length > 0,
-    effect: 'only budgets of keys are enforced',
   },
 ];
 

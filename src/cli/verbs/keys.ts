@@ -20,6 +20,13 @@ export interface CreateOptions extends ConnectionOptions {
   readonly expires?: string;
   readonly team?: string;
   readonly user?: string;
+  readonly organization?: string;
+  readonly project?: string;
+  readonly serviceAccount?: string;
+  readonly operations?: string;
+  readonly cidrs?: string;
+  readonly rotateEvery?: string;
+  readonly rotateOverlap?: string;
 }
 
 const ACTIONS = ['block', 'warn'] as const;
@@ -27,6 +34,23 @@ const WINDOWS = ['hour', 'day', 'week', 'month', 'total'] as const;
 
 function limitOf(text: string | undefined, option: string, max: number): number | undefined {
   return text === undefined ? undefined : parseCount(text, option, { min: 1, max });
+}
+
+/** Where the key belongs, from where it may be used, and when it is given a new secret. */
+function placeOf(options: CreateOptions) {
+  const seconds = (text: string | undefined, option: string) =>
+    text === undefined ? undefined : Math.round(parseDuration(text, option) / 1000);
+  return {
+    organization_id: options.organization,
+    team_id: options.team,
+    project_id: options.project,
+    user_id: options.user,
+    service_account_id: options.serviceAccount,
+    operations: options.operations === undefined ? undefined : [...parseList(options.operations)],
+    cidrs: options.cidrs === undefined ? undefined : [...parseList(options.cidrs)],
+    rotate_every_s: seconds(options.rotateEvery, '--rotate-every'),
+    rotate_overlap_s: seconds(options.rotateOverlap, '--rotate-overlap'),
+  };
 }
 
 /** Turns options into what the admin API takes. Throws `bad_usage`. */
@@ -39,8 +63,7 @@ export function keyInputOf(name: string, options: CreateOptions, now: number): I
   return {
     name,
     models: models === undefined ? undefined : [...models],
-    team_id: options.team,
-    user_id: options.user,
+    ...placeOf(options),
     expires_at:
       options.expires === undefined
         ? undefined
@@ -100,8 +123,17 @@ function printKey(key: KeyView, terminal: Terminal): void {
     ['expires', key.expires_at ?? 'never'],
     ['created', key.created_at],
   ];
+  if (key.organization_id !== 'org_default') facts.push(['organization', key.organization_id]);
   if (key.team_id !== null) facts.push(['team', key.team_id]);
+  if (key.project_id !== null) facts.push(['project', key.project_id]);
+  if (key.operations !== null) facts.push(['operations', key.operations.join(', ')]);
+  if (key.cidrs !== null) facts.push(['addresses', key.cidrs.join(', ')]);
   if (key.user_id !== null) facts.push(['user', key.user_id]);
+  if (key.service_account_id !== null) facts.push(['service account', key.service_account_id]);
+  if (key.rotation !== null) {
+    const waiting = key.rotation.unclaimed ? '; a new secret waits: `sluice keys claim`' : '';
+    facts.push(['next secret', `${key.rotation.next_at}${waiting}`]);
+  }
   if (key.previous_key_expires_at !== null) facts.push(['old secret until', key.previous_key_expires_at]);
   for (const line of factLines(facts, terminal.paint)) terminal.print(line);
 }
@@ -156,8 +188,18 @@ function defineCreate(keys: Command, terminal: Terminal): void {
     .option('--tpm <n>', 'tokens per minute')
     .option('--concurrency <n>', 'requests at once')
     .option('--expires <when>', 'a duration (30d), a day (2026-12-31) or an RFC 3339 time')
+    .option('--organization <id>', 'organization it belongs to (default: the default one)')
     .option('--team <id>', 'team it belongs to')
+    .option('--project <id>', 'project it belongs to')
     .option('--user <id>', 'user it belongs to')
+    .option('--service-account <id>', 'service account it belongs to')
+    .option('--operations <list>', 'only these operations, separated by commas: chat, embeddings, …')
+    .option('--cidrs <list>', 'only from these addresses and blocks, separated by commas')
+    .option('--rotate-every <span>', 'a new secret at fixed times, to be fetched with `keys claim`')
+    .option(
+      '--rotate-overlap <span>',
+      'how long the old secret works on (default: 1d, at most half the span)',
+    )
     .action(async (name: string, options: CreateOptions) => {
       const input = keyInputOf(name, options, Date.now());
       const gateway = await openGateway(options, terminal);
@@ -215,6 +257,23 @@ function defineRotate(keys: Command, terminal: Terminal): void {
       if (overlap_s > 30 * 86_400) throw badUsage('--overlap takes at most 30d.');
       const { gateway, id } = await openKey(idOrName, options, terminal);
       const key = await gateway.call('rotateKey', { id, overlap_s });
+      if (options.json) return printJson(terminal, key);
+      printKey(key, terminal);
+      printSecret(key.key, terminal);
+    });
+}
+
+function defineClaim(keys: Command, terminal: Terminal): void {
+  withConnection(
+    addVerb(keys, 'claim', {
+      summary: 'Show the secret that a scheduled rotation made, once',
+      examples: ['sluice keys claim my-app'],
+    }),
+  )
+    .argument('<id>', 'id or name of the key')
+    .action(async (idOrName: string, options: ConnectionOptions) => {
+      const { gateway, id } = await openKey(idOrName, options, terminal);
+      const key = await gateway.call('claimKey', { id });
       if (options.json) return printJson(terminal, key);
       printKey(key, terminal);
       printSecret(key.key, terminal);
@@ -281,6 +340,7 @@ export function defineKeys(program: Command, terminal: Terminal): void {
   defineCreate(keys, terminal);
   defineListAndShow(keys, terminal);
   defineRotate(keys, terminal);
+  defineClaim(keys, terminal);
   defineBlock(keys, terminal);
   defineRevoke(keys, terminal);
 }

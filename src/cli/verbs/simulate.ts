@@ -7,6 +7,7 @@ interface SimulateOptions extends CommonOptions {
   readonly port: string;
   readonly host: string;
   readonly latency: string;
+  readonly deadEnds?: boolean;
 }
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
@@ -29,8 +30,13 @@ async function simulate(options: SimulateOptions, terminal: Terminal): Promise<v
     host: options.host,
     port,
     latency: latency === 'demo' ? 'lively' : latency,
+    deadEnds: options.deadEnds === true,
   });
-  if (options.json) terminal.print(JSON.stringify({ url: simulator.url, latency, models: SIMULATED_MODELS }));
+  const { deadEnds } = simulator;
+  if (options.json)
+    terminal.print(
+      JSON.stringify({ url: simulator.url, latency, models: SIMULATED_MODELS, dead_ends: deadEnds }),
+    );
   else {
     terminal.print(
       `The simulator answers on ${terminal.paint('cyan', simulator.url)}, as any provider would.`,
@@ -38,6 +44,9 @@ async function simulate(options: SimulateOptions, terminal: Terminal): Promise<v
     terminal.print(`  OpenAI     base URL ${simulator.url}/v1`);
     terminal.print(`  Anthropic  base URL ${simulator.url}`);
     terminal.print(`  models     ${SIMULATED_MODELS.join(', ')}`);
+    for (const [name, url] of Object.entries(deadEnds ?? {})) {
+      terminal.print(`  ${name.replace('_', ' ').padEnd(11)}${url}`);
+    }
     if (!LOOPBACK.has(options.host)) {
       terminal.complain('It asks nobody for a key: other machines can call it, too.');
     }
@@ -57,5 +66,6 @@ export function defineSimulate(program: Command, terminal: Terminal): void {
     .option('-p, --port <n>', 'port to listen on; 0 takes any free one', '4199')
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--latency <kind>', 'demo: as a model would write; none: at once', 'demo')
+    .option('--dead-ends', 'also open addresses that fail below HTTP: refused, reset, silent, full, bad TLS')
     .action((options: SimulateOptions) => simulate(options, terminal));
 }

@@ -20,6 +20,52 @@ function uptime(seconds: number): string {
   return minutes > 0 ? `${minutes} min` : `${seconds} s`;
 }
 
+type Deployment = Status['deployments'][number];
+
+/** What keeps a deployment from working as it should, in words; empty when nothing does. */
+function troubleOf(one: Deployment): string {
+  const words: string[] = [];
+  if (one.state === 'open') words.push(`probed ${one.probes_at ?? 'next'}`);
+  if (one.ejected !== null) words.push(`outlier (${one.ejected.reason}) until ${one.ejected.until}`);
+  else if (one.share_percent < 100) words.push(`recovering, gets ${one.share_percent} %`);
+  for (const { index, hint, state, until } of one.credentials) {
+    if (state === 'ready') continue;
+    const name = hint === '' ? `key ${index}` : `key ${index} (…${hint})`;
+    words.push(`${name} ${state}${until === null ? '' : ` until ${until}`}`);
+  }
+  if (one.rests_until !== null && one.credentials.length === 0) words.push(`rests until ${one.rests_until}`);
+  return words.join('; ');
+}
+
+function printDeployments({ deployments }: Status, terminal: Terminal): void {
+  const used = deployments.filter(
+    (one) => one.requests_last_minute + one.in_flight > 0 || troubleOf(one) !== '',
+  );
+  if (used.length === 0) return;
+  terminal.print('');
+  const table = {
+    columns: [
+      { title: 'DEPLOYMENT', shrinks: true },
+      { title: 'CIRCUIT' },
+      { title: 'RUNNING', align: 'right' },
+      { title: 'WAITING', align: 'right' },
+      { title: 'FIRST BYTE', align: 'right' },
+      { title: 'FAILED', align: 'right' },
+      { title: 'TROUBLE', shrinks: true },
+    ],
+    rows: used.map((one) => [
+      one.id,
+      one.state.replace('_', ' '),
+      grouped(one.in_flight),
+      grouped(one.waiting),
+      one.first_byte_ms === null ? '–' : `${grouped(one.first_byte_ms)} ms`,
+      one.failed_percent === null ? '–' : `${one.failed_percent} %`,
+      troubleOf(one),
+    ]),
+  } as const;
+  for (const line of tableLines(table, terminal)) terminal.print(line);
+}
+
 function printStatus(status: Status, url: string, terminal: Terminal): void {
   const { paint } = terminal;
   const state = status.ready ? paint('green', 'up') : paint('yellow', 'draining');
@@ -54,6 +100,7 @@ function printStatus(status: Status, url: string, terminal: Terminal): void {
     ]),
   } as const;
   for (const line of tableLines(table, terminal)) terminal.print(line);
+  printDeployments(status, terminal);
   if (status.config.problems.length === 0) return;
   terminal.print('');
   terminal.print(paint('red', 'The newest configuration was not accepted; an older one is live:'));

@@ -1,14 +1,14 @@
 import { SluiceError } from '../../core/errors/error.ts';
 import { KEY_PREFIX } from '../../core/policy/key.ts';
-import type { KeySnapshot } from '../../core/policy/key-snapshot.ts';
-import type { VirtualKey } from '../../core/policy/virtual-key.ts';
+import { allowsAddress, allowsOperation, type EffectivePolicy } from '../../core/policy/policy.ts';
+import type { KeyEntry, PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SecretBox } from '../../ports/secret-box.ts';
 import { type ClientFacts, type Exchange, extend, type Principal } from '../exchange.ts';
 import type { Runtime } from '../runtime.ts';
 
 export interface AuthenticatePorts {
-  readonly keys: () => KeySnapshot;
+  readonly keys: () => PolicySnapshot;
   readonly secrets: SecretBox;
   readonly clock: Clock;
   /** Called with every key that is none of ours. Throws `rate_limited` for an address that sent too many. */
@@ -16,7 +16,7 @@ export interface AuthenticatePorts {
 }
 
 /** The key behind a presented secret. Throws `invalid_key`, `key_expired` or `key_blocked`. */
-export function findKey(ports: AuthenticatePorts, secret: string): VirtualKey {
+function findKey(ports: AuthenticatePorts, secret: string): KeyEntry {
   const found = ports.keys().find(ports.secrets.hashKey(secret));
   if (found === undefined) {
     throw new SluiceError(
@@ -24,7 +24,8 @@ export function findKey(ports: AuthenticatePorts, secret: string): VirtualKey {
       'This virtual key is not known. Check it, or create one with `sluice keys create`.',
     );
   }
-  const { key, previous } = found;
+  const { entry, previous } = found;
+  const { key } = entry;
   const now = ports.clock.now();
   if (previous && (key.previousHashExpiresAt === undefined || key.previousHashExpiresAt <= now)) {
     throw new SluiceError('key_expired', 'This virtual key was rotated; use the new one.');
@@ -34,7 +35,24 @@ export function findKey(ports: AuthenticatePorts, secret: string): VirtualKey {
   }
   if (key.blocked)
     throw new SluiceError('key_blocked', 'This virtual key is blocked; ask its owner to unblock it.');
-  return key;
+  if (entry.suspended !== undefined) throw suspended(entry.suspended);
+  return entry;
+}
+
+function suspended(reason: string): SluiceError {
+  return new SluiceError('key_blocked', `This virtual key is refused now: ${reason}.`);
+}
+
+/** Throws `forbidden` for a client whose address no policy of its place allows. */
+function checkAddress(policy: EffectivePolicy, client: ClientFacts): void {
+  if (policy.cidrs.length === 0 || allowsAddress(policy, client.address)) return;
+  throw new SluiceError('forbidden', 'This key may not be used from this address.');
+}
+
+/** Throws `forbidden` for an operation the key may not use. */
+function checkOperation({ policy }: Principal, operation: string): void {
+  if (allowsOperation(policy, operation)) return;
+  throw new SluiceError('forbidden', `This key may not use the operation \`${operation}\`.`);
 }
 
 /** Tells {@link AuthenticatePorts.wrongKey} of guesses. Right keys never come here and cost nothing more. */
@@ -62,10 +80,18 @@ export function admit(ports: AuthenticatePorts, client: ClientFacts, runtime: Ru
 function identify(ports: AuthenticatePorts, client: ClientFacts, runtime: Runtime): Principal {
   const { credential } = client;
   if (credential?.startsWith(KEY_PREFIX) === true) {
-    return { key: findKey(ports, credential), ownCredential: undefined };
+    const { key, scopes, policy, place } = findKey(ports, credential);
+    checkAddress(policy, client);
+    return { key, scopes, policy, place, ownCredential: undefined };
   }
-  const open = (runtime.accessMode ?? (ports.keys().size === 0 ? 'open' : 'keys')) === 'open';
-  if (open) return { key: undefined, ownCredential: credential };
+  const snapshot = ports.keys();
+  const open = (runtime.accessMode ?? (snapshot.size === 0 ? 'open' : 'keys')) === 'open';
+  if (open) {
+    const { scopes, policy, suspended: reason } = snapshot.keyless;
+    if (reason !== undefined) throw suspended(reason);
+    checkAddress(policy, client);
+    return { key: undefined, scopes, policy, ownCredential: credential };
+  }
   if (credential === undefined) {
     throw new SluiceError(
       'missing_key',
@@ -82,5 +108,10 @@ function identify(ports: AuthenticatePorts, client: ClientFacts, runtime: Runtim
 export function createAuthenticate(
   ports: AuthenticatePorts,
 ): <E extends Exchange>(received: E) => E & { principal: Principal } {
-  return (received) => extend(received, { principal: admit(ports, received.client, received.runtime) });
+  return (received) => {
+    const admitted = extend(received, { principal: admit(ports, received.client, received.runtime) });
+    // After the principal is known, so that the log says whose call was refused.
+    checkOperation(admitted.principal, received.operation);
+    return admitted;
+  };
 }

@@ -21,15 +21,16 @@ export function createAuthorizeDirect(): <E extends Direct & { principal: Princi
 ) => E & { grant: Grant } {
   return (exchange) => {
     const { provider, model, opaque } = exchange.target;
-    const models = exchange.principal.key?.models;
-    if (models !== undefined && model !== undefined && !isAllowed(exchange, models, model)) {
+    const { models } = exchange.principal.policy;
+    const limited = models.length > 0;
+    if (limited && model !== undefined && !models.every((list) => isAllowed(exchange, list, model))) {
       throw new SluiceError(
         'model_forbidden',
         `This key may not use the model \`${model.slice(0, 200)}\` of \`${provider.name}\`.`,
         { param: 'model' },
       );
     }
-    if (models !== undefined && model === undefined && opaque) {
+    if (limited && model === undefined && opaque) {
       throw new SluiceError(
         'model_forbidden',
         'This key is limited to some models, and which one this request uses cannot be read from it.',

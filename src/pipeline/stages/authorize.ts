@@ -1,6 +1,7 @@
 import { SluiceError } from '../../core/errors/error.ts';
-import { isModelAllowed } from '../../core/policy/key.ts';
+import { allowsModel } from '../../core/policy/policy.ts';
 import { type Exchange, extend, type Grant, type Principal } from '../exchange.ts';
+import type { FoundRouter } from '../routing.ts';
 import type { ModelRoute, Runtime } from '../runtime.ts';
 
 const OBJECTIVES = { ':cost': 'cost', ':fast': 'fast', ':quality': 'quality' } as const;
@@ -18,6 +19,16 @@ function resolveName(
     if (route !== undefined) return { route, objective };
   }
   return undefined;
+}
+
+/** A router asked for by name. It stands for its baseline until it has decided, and looks itself at what the key may use. */
+function resolveRouter(exchange: Exchange, asked: string): (Grant & { router: FoundRouter }) | undefined {
+  const found = exchange.operation === 'chat' ? exchange.runtime.routing?.find(asked) : undefined;
+  const baseline = found?.router.baseline;
+  const route = baseline === undefined ? undefined : exchange.runtime.resolve(baseline);
+  return found === undefined || route === undefined
+    ? undefined
+    : { route, objective: undefined, router: found };
 }
 
 /** A 404 that says what to do: close names, or how to get a provider at all. */
@@ -40,9 +51,10 @@ export function createAuthorize(): <E extends Exchange & { principal: Principal 
 ) => E & { grant: Grant } {
   return (exchange) => {
     const asked = exchange.envelope.model;
+    const router = exchange.runtime.routing === undefined ? undefined : resolveRouter(exchange, asked);
+    if (router !== undefined) return extend(exchange, { grant: router });
     const found = resolveName(exchange.runtime, asked);
-    const { key } = exchange.principal;
-    if (key !== undefined && !isModelAllowed(key.models, found?.route.name ?? asked)) {
+    if (!allowsModel(exchange.principal.policy, found?.route.name ?? asked)) {
       throw new SluiceError('model_forbidden', `This key may not use the model \`${asked.slice(0, 200)}\`.`, {
         param: 'model',
       });

@@ -1,10 +1,17 @@
-import { isModelAllowed } from '../../core/policy/key.ts';
-import { balance, type Strategy } from '../../core/resilience/balance.ts';
+import { SluiceError } from '../../core/errors/error.ts';
+import { allowsModel } from '../../core/policy/policy.ts';
+import { type Bounds, forbiddenBy, isBounded } from '../../core/policy/residency.ts';
+import { balance, type Place, type Strategy } from '../../core/resilience/balance.ts';
+import type { CostHistory } from '../../core/resilience/cost-history.ts';
 import type { Fleet } from '../../core/resilience/fleet.ts';
 import type { Sessions } from '../../core/resilience/sessions.ts';
+import type { Turns } from '../../core/resilience/turns.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log-sink.ts';
 import type { Random } from '../../ports/random.ts';
-import { continues, sessionOf } from '../affinity.ts';
+import { isKept, tieOf } from '../affinity.ts';
+import { costScope } from '../cost-scope.ts';
+import { promptEstimate } from '../estimate.ts';
 import {
   type Candidate,
   type Exchange,
@@ -12,24 +19,38 @@ import {
   type Grant,
   type Principal,
   type Route,
+  type Tie,
 } from '../exchange.ts';
 import type { Deployment, ModelRoute } from '../runtime.ts';
 
 export interface ChooseRoutePorts {
   readonly random: Random;
   readonly clock: Clock;
+  readonly log: Log;
   readonly fleet: Fleet;
   readonly sessions: Sessions;
+  readonly turns: Turns;
+  readonly costs: CostHistory;
 }
 
 /** An exchange that may be sent. */
 type Chosen = Exchange & { principal: Principal; grant: Grant };
 
-/** List price of a deployment for ordering: one input and one output token; unknown prices come last. */
-function listPrice(deployment: Deployment): number {
-  const price = deployment.price?.price;
-  return price === undefined ? Number.POSITIVE_INFINITY : price.input + price.output;
+/** A route at one moment, as far as the request may use it. */
+interface Asked {
+  readonly route: ModelRoute;
+  readonly deployments: readonly Deployment[];
+  readonly strategy: Strategy;
+  readonly now: number;
 }
+
+/** Strategies under which a slow deployment is worse; by others it may be wanted although it is slow. */
+const SLOWNESS_COUNTS: ReadonlySet<Strategy> = new Set([
+  'weighted',
+  'round_robin',
+  'least_busy',
+  'lowest_latency',
+]);
 
 function strategyOf(route: ModelRoute, objective: Grant['objective']): Strategy {
   if (objective === 'cost') return 'lowest_cost';
@@ -37,32 +58,79 @@ function strategyOf(route: ModelRoute, objective: Grant['objective']): Strategy 
   return route.strategy;
 }
 
-/** A model's deployments by its strategy, the one the session used last in front, those that rest at the end. */
-function ordered(
-  ports: ChooseRoutePorts,
-  exchange: Chosen,
-  { route, now }: { readonly route: ModelRoute; readonly now: number },
-): readonly Deployment[] {
-  const { deployments } = route;
+/** Calls a deployment may work on at once. */
+function capacityOf({ limits, providerLimits }: Deployment): number | undefined {
+  return limits?.concurrency ?? providerLimits?.concurrency;
+}
+
+/** Leaves out what does much worse than its siblings, and tells the operator. */
+function compareSiblings(ports: ChooseRoutePorts, exchange: Chosen, asked: Asked): void {
+  const { route, strategy, now } = asked;
+  if (route.outliers === undefined || !ports.fleet.compares(route.name, now)) return;
+  const siblings = {
+    route: route.name,
+    members: route.deployments,
+    policy: route.outliers,
+    slow: SLOWNESS_COUNTS.has(strategy),
+    stream: exchange.envelope.stream,
+  };
+  for (const { id, reason } of ports.fleet.compare(siblings, now)) {
+    ports.log.warn('outlier.ejected', { deployment: id, model: route.name, reason });
+  }
+}
+
+/** A model's deployments by priority group and strategy, those that rest or are outliers at the end. */
+function balanced(ports: ChooseRoutePorts, exchange: Chosen, asked: Asked): readonly Deployment[] {
+  const { route, deployments, strategy, now } = asked;
   if (deployments.length < 2) return deployments;
-  const { fleet, random } = ports;
-  const { stream } = exchange.envelope;
-  const places = deployments.map((deployment) => ({
-    item: deployment,
-    weight: deployment.weight,
-    inFlight: fleet.inFlight(deployment),
-    latencyMs: fleet.latency(deployment, stream, now),
-    cost: listPrice(deployment),
-  }));
-  const strategy = strategyOf(route, exchange.grant.objective);
-  const order = balance(places, strategy, () => random.uniform()).map(({ item }) => item);
-  const session = continues(exchange) ? sessionOf(exchange, route) : undefined;
-  const last = session === undefined ? undefined : ports.sessions.find(session, now);
-  const at = last === undefined ? -1 : order.findIndex(({ id }) => id === last);
-  if (at > 0) order.unshift(...order.splice(at, 1));
-  const usable = order.filter((deployment) => fleet.usable(deployment, now));
-  if (usable.length === order.length) return order;
-  return [...usable, ...order.filter((deployment) => !usable.includes(deployment))];
+  const { fleet, random, turns, costs } = ports;
+  const { stream, maxOutputTokens } = exchange.envelope;
+  compareSiblings(ports, exchange, asked);
+  const byCost = strategy === 'lowest_cost';
+  const scope = byCost ? costScope(exchange.principal) : '';
+  const wish = {
+    // The estimate is made to be too high; half of it is the likely size.
+    prompt: byCost ? promptEstimate(exchange) / 2 : 0,
+    maxOutput: maxOutputTokens,
+    now,
+  };
+  const places = deployments.map(
+    (deployment): Place<Deployment> => ({
+      item: deployment,
+      id: deployment.id,
+      weight: deployment.weight,
+      priority: deployment.priority ?? 1,
+      usable: fleet.usable(deployment, now) && !fleet.ejected(route.name, deployment, now),
+      share: fleet.share(deployment, now),
+      inFlight: fleet.inFlight(deployment),
+      capacity: capacityOf(deployment),
+      latencyMs: strategy === 'lowest_latency' ? fleet.latency(deployment, stream, now) : 0,
+      cost: byCost
+        ? costs.expectedCost(
+            { route: route.name, deployment: deployment.id, scope },
+            deployment.price?.price,
+            wish,
+          )
+        : 0,
+    }),
+  );
+  const balancing = { route: route.name, strategy, turns, uniform: () => random.uniform() };
+  return balance(places, balancing).map(({ item }) => item);
+}
+
+/** Puts the deployment first that a conversation belongs to; where nobody else can continue it, it stands alone. */
+function tied(
+  order: readonly Deployment[],
+  tie: Tie,
+  given: { readonly kept: boolean; readonly usable: (deployment: Deployment) => boolean },
+): readonly Deployment[] {
+  const home = order.find(({ id }) => id === tie.deployment);
+  if (home === undefined) return order;
+  if (tie.kind === 'state') return [home];
+  const others = order.filter((deployment) => deployment !== home);
+  if (tie.kind === 'session') return given.kept && given.usable(home) ? [home, ...others] : order;
+  // Another vendor is sent the conversation without the reasoning that it could not read.
+  return [home, ...others.filter(({ provider }) => provider.vendor.id !== home.provider.vendor.id)];
 }
 
 /**
@@ -78,28 +146,106 @@ function healthy(fleet: Fleet, candidates: readonly Candidate[], now: number): r
   return [...left.filter((candidate) => !barred.includes(candidate)), ...barred];
 }
 
+function boundsOf({ principal, client }: Chosen): Bounds {
+  const { providers, regions } = principal.policy;
+  return { providers, regions, asked: client.regions };
+}
+
+const listed = (names: Iterable<string>): string => [...names].map((name) => `\`${name}\``).join(', ');
+
+/** Names what is allowed, so that whoever asked can choose another model or ask for more. */
+function outOfBounds(exchange: Chosen, { providers, regions, asked }: Bounds): SluiceError {
+  const allowed = [
+    ...(regions === undefined ? [] : [`in the regions ${listed(regions) || 'that the key allows (none)'}`]),
+    ...(asked === undefined ? [] : [`in ${listed(asked)}, as \`x-sluice-region\` asks`]),
+    ...(providers === undefined
+      ? []
+      : [`at the providers ${listed(providers) || 'that the key allows (none)'}`]),
+  ];
+  return new SluiceError(
+    'region_refused',
+    `No deployment of \`${exchange.grant.route.name.slice(0, 200)}\` is where this request may be processed: ${allowed.join(' and ')}.`,
+    { param: 'model' },
+  );
+}
+
+/** The stage at work on one request. */
+class Choice {
+  readonly #ports: ChooseRoutePorts;
+  readonly #exchange: Chosen;
+  readonly #bounds: Bounds;
+  readonly #bounded: boolean;
+  /** Something was left out because it is out of bounds. */
+  forbidden = false;
+  tie: Tie | undefined;
+
+  constructor(ports: ChooseRoutePorts, exchange: Chosen) {
+    this.#ports = ports;
+    this.#exchange = exchange;
+    this.#bounds = boundsOf(exchange);
+    this.#bounded = isBounded(this.#bounds);
+  }
+
+  candidatesOf(route: ModelRoute, now: number): Candidate[] {
+    const exchange = this.#exchange;
+    const { fleet, sessions } = this.#ports;
+    const deployments = this.#bounded
+      ? route.deployments.filter((one) => this.#permits(one))
+      : route.deployments;
+    const asked = { route, deployments, strategy: strategyOf(route, exchange.grant.objective), now };
+    let order = balanced(this.#ports, exchange, asked);
+    const tie = tieOf(exchange, route, { sessions, now });
+    if (tie !== undefined) {
+      this.tie ??= tie;
+      order = tied(order, tie, {
+        kept: isKept(exchange, route),
+        usable: (one) => fleet.usable(one, now) && !fleet.ejected(route.name, one, now),
+      });
+    }
+    return order.map((deployment) => ({ deployment, route }));
+  }
+
+  fallbacks(names: readonly string[], now: number): Candidate[] {
+    const { client, runtime, principal } = this.#exchange;
+    if (!client.fallback) return [];
+    return names.flatMap((name) => {
+      const other = runtime.resolve(name);
+      if (other === undefined || !allowsModel(principal.policy, other.name)) return [];
+      return this.candidatesOf(other, now);
+    });
+  }
+
+  refusal(): SluiceError {
+    return outOfBounds(this.#exchange, this.#bounds);
+  }
+
+  #permits({ provider }: Deployment): boolean {
+    const allowed =
+      forbiddenBy(this.#bounds, { provider: provider.name, region: provider.region }) === undefined;
+    if (!allowed) this.forbidden = true;
+    return allowed;
+  }
+}
+
 /**
  * Which deployments to try, in order: those of the model by its strategy and health, then those of its fallback models.
- * Fallbacks the key may not use are left out.
+ * Fallbacks the key may not use are left out, and so is everything where the request may not be processed; when nothing
+ * is left by that, throws `region_refused`.
  */
 export function createChooseRoute(ports: ChooseRoutePorts): <E extends Chosen>(exchange: E) => E & Route {
   return (exchange) => {
-    const { route } = exchange.grant;
-    const candidatesOf = (of: ModelRoute, now: number): Candidate[] =>
-      ordered(ports, exchange, { route: of, now }).map((deployment) => ({ deployment, route: of }));
-    const fallbacks = (names: readonly string[], now: number): Candidate[] => {
-      if (!exchange.client.fallback) return [];
-      return names.flatMap((name) => {
-        const other = exchange.runtime.resolve(name);
-        if (other === undefined || !isModelAllowed(exchange.principal.key?.models, other.name)) return [];
-        return candidatesOf(other, now);
-      });
-    };
+    const { route, fallbacks: named } = exchange.grant;
+    const { fallbacks, fallbacksOn } = named ?? route;
+    const choice = new Choice(ports, exchange);
     const now = ports.clock.monotonic();
-    const all = [...candidatesOf(route, now), ...fallbacks(route.fallbacks, now)];
+    const own = choice.candidatesOf(route, now);
+    // What a vendor stores cannot be continued by another model either.
+    const all = choice.tie?.kind === 'state' ? own : [...own, ...choice.fallbacks(fallbacks, now)];
+    if (all.length === 0 && choice.forbidden) throw choice.refusal();
     return extend(exchange, {
       candidates: healthy(ports.fleet, all, now),
-      candidatesOn: (cause: string) => fallbacks(route.fallbacksOn[cause] ?? [], ports.clock.monotonic()),
+      candidatesOn: (cause: string) => choice.fallbacks(fallbacksOn[cause] ?? [], ports.clock.monotonic()),
+      tie: choice.tie,
     });
   };
 }

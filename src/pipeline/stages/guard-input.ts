@@ -27,7 +27,9 @@ export function createGuardInput(ports: {
       },
       remember: (parts: readonly OutputPart[]) => memory.remember(scope, parts, clock.now()),
       issuerOf: (id: string) => pins.issuerOf(scope, id),
-      issued: (id: string, deployment: string) => pins.remember(scope, id, deployment),
+      issuerAccountOf: (id: string) => pins.accountOf(scope, id),
+      issued: (id: string, deployment: string) =>
+        pins.remember(scope, id, { deployment, account: exchange.facts.credential }),
     });
   };
 }

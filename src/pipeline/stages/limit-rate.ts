@@ -1,22 +1,46 @@
 import { SluiceError } from '../../core/errors/error.ts';
-import type { LimitState, RateDecision, RateLimiter } from '../../core/policy/rate.ts';
+import type { LimitName, LimitState, RateLimiter } from '../../core/policy/rate.ts';
+import {
+  acquireAll,
+  type JointDecision,
+  type RatePlace,
+  type RateRule,
+} from '../../core/policy/rate-rule.ts';
+import type { ScopeIndex } from '../../core/policy/scope-index.ts';
+import type { RateLimits } from '../../core/policy/virtual-key.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { promptEstimate } from '../estimate.ts';
-import { type Exchange, extend, type Principal, type Slot } from '../exchange.ts';
+import { extend, type Slot } from '../exchange.ts';
+import type { Granted } from '../policy-facts.ts';
+import { RatePlaces } from '../rate-places.ts';
+import { RateQueue } from '../rate-queue.ts';
 
 /** A lease that was never given back stops counting after this long. */
 const LEASE_MS = 3_600_000;
 
 const NO_SLOT: Slot = Object.freeze({ headers: Object.freeze({}), release: () => undefined });
 
+export interface LimitRatePorts {
+  readonly limiter: RateLimiter;
+  readonly clock: Clock;
+  /** Limits of the places keys belong to. */
+  readonly places: () => { limitsOf(scope: string): RateLimits | undefined };
+  /** Limits on any scope. */
+  readonly rateRules: () => ScopeIndex<RateRule>;
+}
+
 /** `1s`, `6m0s`, `120ms`: durations as OpenAI spells them in `x-ratelimit-reset-*`. */
 function spell(ms: number): string {
   if (ms < 1000) return `${Math.ceil(ms)}ms`;
   const seconds = Math.ceil(ms / 1000);
-  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? `${minutes}m${seconds % 60}s`
+    : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds % 60}s`;
 }
 
-function limitHeaders(decision: RateDecision): Record<string, string> {
+function limitHeaders(decision: JointDecision): Record<string, string> {
   const headers: Record<string, string> = {};
   const add = (kind: string, state: LimitState | undefined) => {
     if (state === undefined) return;
@@ -29,38 +53,77 @@ function limitHeaders(decision: RateDecision): Record<string, string> {
   return headers;
 }
 
-const WORDS = {
+const WORDS: Readonly<Record<LimitName, string>> = {
   rpm: 'requests per minute',
+  rph: 'requests per hour',
+  rpd: 'requests per day',
   tpm: 'tokens per minute',
+  tph: 'tokens per hour',
+  tpd: 'tokens per day',
   concurrency: 'requests at the same time',
-} as const;
+};
 
-/** The key's requests, tokens and concurrency → slot. Refuses with 429; waiting in a queue comes with balancing. */
-export function createLimitRate(ports: {
-  readonly limiter: RateLimiter;
-  readonly clock: Clock;
-}): <E extends Exchange & { principal: Principal }>(exchange: E) => E & { slot: Slot } {
-  return (exchange) => {
-    const { key } = exchange.principal;
-    const limits = key?.limits;
-    if (key === undefined || limits === undefined || Object.keys(limits).length === 0) {
-      return extend(exchange, { slot: NO_SLOT });
-    }
-    const now = ports.clock.monotonic();
-    const tokens = promptEstimate(exchange) + (exchange.envelope.maxOutputTokens ?? 0);
-    const decision = ports.limiter.acquire(key.id, limits, { tokens, now, expiresAt: now + LEASE_MS });
-    const headers = limitHeaders(decision);
-    if (!decision.granted) {
-      throw new SluiceError(
-        'rate_limited',
-        `This key may make ${limits[decision.refusedBy]} ${WORDS[decision.refusedBy]}. Try again later.`,
-        { retryAfterS: Math.max(1, Math.ceil(decision.retryAfterMs / 1000)), headers },
-      );
-    }
-    const slot: Slot = {
-      headers,
-      release: (used) => decision.lease.release(ports.clock.monotonic(), used),
+function whose({ id, rule }: RatePlace): string {
+  if (rule !== undefined) {
+    const { kind, id: member } = rule.scope;
+    return `The rate limit \`${rule.name}\` of ${kind.replace('_', ' ')} \`${member}\``;
+  }
+  const [kind = '', ...rest] = id.split(':');
+  return kind === 'key' ? 'This key' : `The ${kind} \`${rest.join(':')}\``;
+}
+
+function refusal(decision: Extract<JointDecision, { granted: false }>): SluiceError {
+  const { place, refusedBy, retryAfterMs } = decision;
+  const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1000));
+  return new SluiceError(
+    'rate_limited',
+    `${whose(place)} allows ${place.limits[refusedBy]} ${WORDS[refusedBy]}. Try again in ${retryAfterS} s.`,
+    {
+      retryAfterS,
+      headers: limitHeaders(decision),
+      details: { limit: place.rule?.id ?? place.id, refused_by: refusedBy },
+    },
+  );
+}
+
+/**
+ * Requests, tokens and concurrency of the key, its places and every rule that applies → slot: all of them or none. What is
+ * used up refuses with 429, or lets wait where its rule says so.
+ */
+export function createLimitRate(
+  ports: LimitRatePorts,
+): <E extends Granted>(exchange: E) => (E & { slot: Slot }) | Promise<E & { slot: Slot }> {
+  const { limiter, clock } = ports;
+  const finder = new RatePlaces();
+  const queue = new RateQueue(clock);
+
+  function slotOf(decision: Extract<JointDecision, { granted: true }>): Slot {
+    return {
+      headers: limitHeaders(decision),
+      release(used) {
+        const now = clock.monotonic();
+        for (const lease of decision.leases) lease.release(now, used);
+        queue.wake();
+      },
     };
-    return extend(exchange, { slot });
+  }
+
+  return (exchange) => {
+    const places = finder.find(exchange, { places: ports.places(), rules: ports.rateRules() });
+    if (places.length === 0) return extend(exchange, { slot: NO_SLOT });
+    const tokens = promptEstimate(exchange) + (exchange.envelope.maxOutputTokens ?? 0);
+    const ask = (): JointDecision => {
+      const now = clock.monotonic();
+      return acquireAll(limiter, places, { tokens, now, expiresAt: now + LEASE_MS });
+    };
+    const decision = ask();
+    if (decision.granted) return extend(exchange, { slot: slotOf(decision) });
+    const { id, rule } = decision.place;
+    if (rule === undefined || rule.maxWaitMs === 0) throw refusal(decision);
+    const tenant = exchange.principal.key?.id ?? exchange.client.address;
+    return queue.wait({ id, rule }, { tenant, signal: exchange.signal, ask }, decision).then((last) => {
+      if (!last.granted) throw refusal(last);
+      return extend(exchange, { slot: slotOf(last) });
+    });
   };
 }

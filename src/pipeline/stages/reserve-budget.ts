@@ -1,127 +1,170 @@
-import { worstCase } from '../../core/cost/cost.ts';
-import { nanoToUsd } from '../../core/cost/money.ts';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { BudgetBook } from '../../core/policy/budget.ts';
-import type { BudgetRule, VirtualKey } from '../../core/policy/virtual-key.ts';
+import type { Budget } from '../../core/policy/budget-rule.ts';
+import { allowsModel } from '../../core/policy/policy.ts';
+import type { Applied, ScopeIndex } from '../../core/policy/scope-index.ts';
+import type { ApprovalDesk } from '../../ports/approval-desk.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ledger } from '../../ports/ledger.ts';
-import { promptEstimate } from '../estimate.ts';
-import { type Exchange, extend, type Grant, type Hold, type Principal } from '../exchange.ts';
+import { approvalWish } from '../approval-wish.ts';
+import { BudgetFinder, type Payers } from '../budget-finder.ts';
+import { exceeded } from '../budget-refusal.ts';
+import { extend, type Hold } from '../exchange.ts';
+import { holdRecord } from '../hold-record.ts';
+import type { Granted } from '../policy-facts.ts';
+import { outputReach, payersOfFallbacks, worstOf } from '../worst-case.ts';
 
 /** A hold that nothing settled is charged in full after this long; longer than any exchange may run. */
 const HOLD_MS = 6 * 3_600_000;
-/** Output assumed where neither the client nor the catalog names a limit. */
-const DEFAULT_OUTPUT_TOKENS = 16_384;
 
 export interface ReservePorts {
   readonly book: BudgetBook;
   readonly ledger: Ledger;
   readonly clock: Clock;
+  readonly budgets: () => ScopeIndex<Budget>;
+  readonly approvals: ApprovalDesk;
 }
 
-/** What a hold is made for. */
-type Granted = Exchange & { readonly principal: Principal; readonly grant: Grant };
+const NO_BUDGET_HOLD = { budgetId: undefined, charges: undefined };
 
-/** The dearest this request can become at any deployment of its model; `undefined` when one has no known price. */
-function worstOf(exchange: Granted): number | undefined {
-  if (exchange.facts.free === true) return 0;
-  let worst = 0;
-  const inputTokens = promptEstimate(exchange);
-  for (const deployment of exchange.grant.route.deployments) {
-    if (deployment.price === undefined) return undefined;
-    const maxOutputTokens =
-      exchange.envelope.maxOutputTokens ?? deployment.profile.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS;
-    const amount = worstCase(deployment.price.price, {
-      inputTokens,
-      maxOutputTokens,
-      choices: exchange.envelope.choices,
-      images: exchange.envelope.images ?? 0,
-      audio: exchange.envelope.audio ?? false,
-    });
-    worst = Math.max(worst, amount);
-  }
-  return worst;
+/** What one request tries to get past its budgets with. */
+interface Bid {
+  readonly payers: Payers;
+  /** Budgets that hold although their limit is passed. */
+  readonly forced: Set<string>;
 }
 
-function exceeded(ports: ReservePorts, key: VirtualKey, amountNano: number): SluiceError {
-  const now = ports.clock.now();
-  const view = ports.book.view(key.id, now);
-  const frees = view?.windowEnd;
-  const left = nanoToUsd(view?.remainingNano ?? 0);
+function unknownPrice(): SluiceError {
   return new SluiceError(
-    'budget_exceeded',
-    `The budget of this key has $${left} left in its ${key.budget?.window ?? ''} window; this request could cost $${nanoToUsd(amountNano)}. Lower \`max_tokens\`, raise the budget, or wait for the next window.`,
-    {
-      ...(frees === undefined ? {} : { retryAfterS: Math.max(1, Math.ceil((frees - now) / 1000)) }),
-      details: {
-        budget: key.id,
-        window: key.budget?.window ?? null,
-        limit_usd: nanoToUsd(view?.limitNano ?? 0),
-        settled_usd: nanoToUsd(view?.settledNano ?? 0),
-        held_usd: nanoToUsd(view?.heldNano ?? 0),
-        frees_at: frees === undefined ? null : new Date(frees).toISOString(),
-      },
-    },
+    'price_unknown',
+    'A budget applies to this request, and the price of this model is not known. Set `price` on its provider or deployment.',
+    { param: 'model' },
   );
 }
 
-/** Puts the worst case aside in the key's budget. Throws `price_unknown` or `budget_exceeded`. */
-function reserveFor(
-  ports: ReservePorts,
-  exchange: Granted,
-  rule: { key: VirtualKey; budget: BudgetRule },
-): Hold {
-  const { key, budget } = rule;
-  const amountNano = worstOf(exchange);
-  if (amountNano === undefined) {
-    throw new SluiceError(
-      'price_unknown',
-      'This key has a budget, and the price of this model is not known. Set `price` on its provider or deployment.',
-      { param: 'model' },
-    );
+/** Puts a cheaper model in the place of the one asked for. False when it cannot stand in. */
+function downgrade(exchange: Granted, budget: Budget): boolean {
+  const { principal, runtime, grant, facts } = exchange;
+  if (exchange.operation !== 'chat' || budget.downgradeTo === undefined) return false;
+  const route = runtime.resolve(budget.downgradeTo);
+  if (route === undefined || route.name === grant.route.name || !allowsModel(principal.policy, route.name)) {
+    return false;
   }
-  const now = ports.clock.now();
-  const { granted } = ports.book.reserve(
-    {
-      holdId: exchange.id,
-      budgetIds: [key.id],
-      amountNano,
-      expiresAt: now + HOLD_MS,
-      force: budget.action === 'warn',
+  const from = grant.route.name;
+  // What it falls back to may be dearer than what it stands in for.
+  extend(exchange, { grant: { ...grant, route: { ...route, fallbacks: [], fallbacksOn: {} } } });
+  facts.ruling = { ...facts.ruling, downgradedFrom: from, downgradedTo: route.name, budget: budget.id };
+  const { slot } = exchange as Granted & { slot?: { headers: Readonly<Record<string, string>> } };
+  const header = encodeURI(`${from} -> ${route.name}; budget=${budget.id}`.toWellFormed());
+  if (slot !== undefined) {
+    extend(exchange, { slot: { ...slot, headers: { ...slot.headers, 'x-sluice-downgraded': header } } });
+  }
+  return true;
+}
+
+/** Puts the worst case aside in every budget that applies, or in none. Throws `price_unknown` or `budget_exceeded`. */
+class Reserver {
+  readonly #ports: ReservePorts;
+  readonly #finder: BudgetFinder;
+
+  constructor(ports: ReservePorts) {
+    this.#ports = ports;
+    this.#finder = new BudgetFinder(ports.book);
+  }
+
+  reserve(exchange: Granted): Hold | Promise<Hold> {
+    const payers = this.#finder.find(exchange, this.#ports.budgets(), this.#ports.clock.now());
+    if (payers === undefined) {
+      return { amountNano: worstOf(exchange, exchange.grant.route) ?? 0, ...NO_BUDGET_HOLD };
+    }
+    return this.#bid(exchange, { payers, forced: new Set(payers.soft) });
+  }
+
+  #bid(exchange: Granted, bid: Bid): Hold | Promise<Hold> {
+    const { book, clock } = this.#ports;
+    const { payers, forced } = bid;
+    const now = clock.now();
+    for (let turn = 0; turn <= payers.applied.length * 2 + 1; turn++) {
+      const amountNano = worstOf(exchange, exchange.grant.route);
+      if (amountNano === undefined) throw unknownPrice();
+      const perhaps = payersOfFallbacks(exchange, amountNano, { budgets: this.#ports.budgets(), book, now });
+      const budgetIds =
+        perhaps.length === 0 ? payers.ids : [...payers.ids, ...perhaps.map(({ budgetId }) => budgetId)];
+      const wish = { holdId: exchange.id, budgetIds, amountNano, expiresAt: now + HOLD_MS, force: forced };
+      const decision = book.reserve(wish, now);
+      if (decision.granted) return this.#hold(exchange, { amountNano, payers, perhaps });
+      const refused = payers.applied.find(({ account }) => account === decision.refusedBy);
+      if (refused === undefined)
+        throw exceeded(this.#ports, exchange, { id: decision.refusedBy, amountNano });
+      if (refused.rule.action === 'approve') return this.#ask(exchange, bid, { refused, amountNano });
+      if (refused.rule.action !== 'downgrade' || !this.#standIn(exchange, bid, refused)) {
+        throw exceeded(this.#ports, exchange, { id: refused.account, amountNano, budget: refused.rule });
+      }
+    }
+    throw new SluiceError('internal', 'Budgets could not agree on this request.');
+  }
+
+  /** True when the request can be tried again with a cheaper model. */
+  #standIn(exchange: Granted, bid: Bid, { rule, account }: Applied<Budget>): boolean {
+    const changed = downgrade(exchange, rule);
+    if (rule.hard || bid.forced.has(account)) return changed;
+    const standsIn =
+      changed || exchange.grant.route.name === exchange.runtime.resolve(rule.downgradeTo ?? '')?.name;
+    if (standsIn) bid.forced.add(account);
+    return standsIn;
+  }
+
+  async #ask(
+    exchange: Granted,
+    bid: Bid,
+    { refused, amountNano }: { readonly refused: Applied<Budget>; readonly amountNano: number },
+  ): Promise<Hold> {
+    const error = exceeded(this.#ports, exchange, { id: refused.account, amountNano, budget: refused.rule });
+    const wish = approvalWish(exchange, {
+      subject: error.message,
+      details: { ...error.facts.details } as never,
+    });
+    const approval = await this.#ports.approvals.pass(wish);
+    exchange.facts.ruling = { ...exchange.facts.ruling, approval };
+    // One yes covers every budget that asks for one: whoever decided saw the whole request.
+    for (const { rule, account } of bid.payers.applied)
+      if (rule.action === 'approve') bid.forced.add(account);
+    return await this.#bid(exchange, bid);
+  }
+
+  #hold(
+    exchange: Granted,
+    held: {
+      readonly amountNano: number;
+      readonly payers: Payers;
+      readonly perhaps: NonNullable<Hold['perhaps']>;
     },
-    now,
-  );
-  if (!granted) throw exceeded(ports, key, amountNano);
-  return { amountNano, budgetId: key.id };
+  ): Hold {
+    const { amountNano, payers, perhaps } = held;
+    const [first] = payers.ids;
+    return {
+      amountNano,
+      budgetId: first,
+      charges: this.#ports.book.chargesOf(exchange.id),
+      ...(perhaps.length === 0 ? {} : { perhaps }),
+      ...(payers.hard ? { cutAtTokens: outputReach(exchange) } : {}),
+    };
+  }
 }
 
 /**
- * Holds the worst case before the call: in memory against the budget, and in the journal, so that a killed process can
- * charge it. Every exchange is journalled, also without a budget.
+ * Holds the worst case before the call: in memory against every budget that applies, and in the journal, so that a killed
+ * process can charge it. Every exchange is journalled, also without a budget.
  */
 export function createReserveBudget(
   ports: ReservePorts,
 ): <E extends Granted>(exchange: E) => Promise<E & { hold: Hold }> {
+  const reserver = new Reserver(ports);
   return async (exchange) => {
-    const { key } = exchange.principal;
-    const hold: Hold =
-      key?.budget === undefined
-        ? { amountNano: worstOf(exchange) ?? 0, budgetId: undefined }
-        : reserveFor(ports, exchange, { key, budget: key.budget });
+    const found = reserver.reserve(exchange);
+    const hold = found instanceof Promise ? await found : found;
     const reserved = extend(exchange, { hold });
-    await ports.ledger.hold({
-      id: exchange.id,
-      startedAt: exchange.startedAt,
-      keyId: key?.id,
-      model: exchange.envelope.model,
-      format: exchange.codec.id,
-      stream: exchange.envelope.stream,
-      clientRequestId: exchange.client.clientRequestId,
-      heldNano: hold.amountNano,
-      tags: exchange.client.tags,
-      operation: exchange.operation,
-      user: exchange.client.user,
-    });
+    await ports.ledger.hold(holdRecord(reserved, hold.amountNano));
     return reserved;
   };
 }

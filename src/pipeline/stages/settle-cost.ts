@@ -4,14 +4,32 @@ import { chargeExchange } from '../charge.ts';
 import type { Ender } from '../compose.ts';
 import type { Exchange, Hold, Slot } from '../exchange.ts';
 
+/** Budgets of fallback models that were not used pay nothing, neither in the book nor in the ledger. */
+function spareUnused(exchange: Exchange, hold: Hold): ReadonlySet<string> {
+  const { deployment } = exchange.facts;
+  const spared = new Set<string>();
+  for (const { budgetId, models } of hold.perhaps ?? []) {
+    const used =
+      deployment !== undefined && (models.includes(deployment.model) || models.includes(deployment.id));
+    if (!used) spared.add(budgetId);
+  }
+  const paying = hold.charges
+    ?.split('\n')
+    .filter((charge) => !spared.has(charge.slice(charge.indexOf('@') + 1)));
+  hold.charges = paying === undefined || paying.length === 0 ? undefined : paying.join('\n');
+  return spared;
+}
+
 /** Charges what was really used, gives the rest of the hold back and frees the slot. Runs at every kind of ending. */
 export function createSettleCost(ports: { readonly book: BudgetBook }): Ender<Exchange> {
-  return (exchange: Exchange & { hold?: Hold; slot?: Slot }, ending) => {
-    // Failed before anything was delivered: nothing is owed, whatever the upstream says.
-    const free = ending.kind === 'failed' && exchange.facts.deployment === undefined;
+  return (exchange: Exchange & { hold?: Hold; slot?: Slot }) => {
+    // Failed before anything was delivered, and nothing is owed: the cost is 0.
     const { usage, cost } = chargeExchange(exchange);
-    if (exchange.hold?.budgetId !== undefined)
-      ports.book.settle(exchange.id, free ? 0 : (cost?.total ?? Number.NaN));
+    const { hold } = exchange;
+    if (hold?.budgetId !== undefined) {
+      const spared = hold.perhaps === undefined ? undefined : spareUnused(exchange, hold);
+      ports.book.settle(exchange.id, cost?.total ?? Number.NaN, spared);
+    }
     exchange.slot?.release(promptTokens(usage) + completionTokens(usage));
   };
 }

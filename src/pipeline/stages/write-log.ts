@@ -7,7 +7,7 @@ import type { Log } from '../../ports/log-sink.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { chargeExchange } from '../charge.ts';
 import type { Ender, Ending } from '../compose.ts';
-import type { Exchange, Principal } from '../exchange.ts';
+import type { Exchange, Hold, Principal } from '../exchange.ts';
 
 export interface WriteLogPorts {
   readonly ledger: Ledger;
@@ -37,7 +37,7 @@ function toMicroseconds(ms: number): number {
 }
 
 function toRecord(
-  exchange: Exchange & { principal?: Principal },
+  exchange: Exchange & { principal?: Principal; hold?: Hold },
   ending: Ending,
   clock: Clock,
 ): ExchangeRecord {
@@ -49,6 +49,7 @@ function toRecord(
     clientRequestId: client.clientRequestId,
     startedAt: exchange.startedAt,
     keyId: exchange.principal?.key?.id,
+    place: exchange.principal?.place,
     operation: exchange.operation,
     model: envelope.model,
     provider: facts.deployment?.provider.name ?? facts.attempts.at(-1)?.provider,
@@ -62,11 +63,11 @@ function toRecord(
     finishReason: facts.finish?.reason,
     usage,
     cost,
-    price: facts.deployment?.price,
+    price: (facts.deployment ?? facts.billed?.[0]?.deployment)?.price,
     latencyMs: toMicroseconds(clock.monotonic() - exchange.startedMono),
     firstByteMs:
       facts.firstByteAt === undefined ? undefined : toMicroseconds(facts.firstByteAt - exchange.startedMono),
-    attempts: facts.attempts,
+    attempts: facts.skipped === undefined ? facts.attempts : [...facts.attempts, ...facts.skipped],
     cache: facts.cache,
     plan: facts.plan,
     dropped: facts.dropped,
@@ -75,6 +76,8 @@ function toRecord(
     session: client.session,
     metadata: client.metadata,
     receipt: facts.receipt,
+    charges: exchange.hold?.charges,
+    ruling: facts.ruling === undefined ? undefined : JSON.stringify(facts.ruling),
   };
 }
 

@@ -29,6 +29,7 @@ const PAGES = [
   { to: '/usage', label: 'Usage', icon: 'usage' },
   { to: '/keys', label: 'Keys', icon: 'keys' },
   { to: '/models', label: 'Models', icon: 'models' },
+  { to: '/deployments', label: 'Deployments', icon: 'deployments' },
   { to: '/settings', label: 'Settings', icon: 'settings' },
 ] as const satisfies readonly { to: string; label: string; icon: IconName }[];
 
@@ -44,7 +45,7 @@ export function useStatus() {
 /** The frame around every page but the sign-in. */
 export function Root(): ReactNode {
   const { pathname } = useLocation();
-  return pathname === '/sign-in' ? <Outlet /> : <Shell />;
+  return pathname === '/sign-in' || pathname === '/approve' ? <Outlet /> : <Shell />;
 }
 
 function Shell(): ReactNode {

@@ -1,91 +1,17 @@
 import { z } from 'zod';
+import { onClientAbort, singleFlight } from './failover.ts';
 import {
   count,
   dollars,
   headerMap,
-  MODEL_NAME,
   metadata,
   milliseconds,
   modelReference,
-  percent,
   providerReference,
   seconds,
   secret,
   text,
 } from './scalars.ts';
-
-const cascade = z
-  .strictObject({
-    models: z.array(modelReference('A model.')).min(2).max(8).describe('Models from cheap to strong.'),
-    escalate_on: z
-      .array(
-        z.enum(['refusal', 'uncertainty', 'error', 'invalid_output']).describe('A sign of a weak answer.'),
-      )
-      .min(1)
-      .default(['refusal', 'error', 'invalid_output'])
-      .describe('What makes the next model answer instead.'),
-    max_escalations: count('How often one request may move up.', { max: 8 }).default(1),
-  })
-  .optional()
-  .describe('Ask the cheap model first and a stronger one when the answer is weak.');
-
-const shadow = z
-  .strictObject({
-    percent: percent(
-      'Share of the requests that would go to a cheaper model which are also sent there.',
-    ).default(0),
-    max_usd_per_day: dollars('Spend on shadow calls.').default(1),
-    judge: modelReference('The model that compares the answers.').optional(),
-  })
-  .prefault({})
-  .describe('Copies sent to the cheaper model, to learn whether it would have done.');
-
-const router = z
-  .strictObject({
-    mode: z
-      .enum(['off', 'observe', 'canary', 'on'])
-      .default('observe')
-      .describe(
-        '`observe` serves the baseline and logs what it would have done; `canary` follows it for a share.',
-      ),
-    canary_percent: percent('Share of requests that follow the router in `canary` mode.').default(10),
-    baseline: modelReference('Served in `off` and `observe` mode, and compared against.'),
-    tiers: z
-      .strictObject({
-        easy: modelReference('For easy prompts.'),
-        medium: modelReference('For prompts in between; the baseline when absent.').optional(),
-        hard: modelReference('For hard prompts.'),
-        needs_info: modelReference('For prompts that lack something; the baseline when absent.').optional(),
-      })
-      .describe('Which model serves which tier.'),
-    objective: z
-      .enum(['cost', 'balanced', 'quality'])
-      .default('balanced')
-      .describe('What is favoured when both would do.'),
-    max_quality_loss_percent: percent('How much worse than the baseline the answers may be.').default(2),
-    confidence_percent: percent('How sure that promise has to be.').default(90),
-    rules: z
-      .array(
-        z
-          .strictObject({
-            when: text('Condition over the request, for example tags.feature == "support-bot".', 4096),
-            use: modelReference('The model to use.'),
-          })
-          .describe('A condition and its model.'),
-      )
-      .max(256)
-      .default([])
-      .describe('Fixed choices; the first that holds wins.'),
-    cascade,
-    shadow,
-  })
-  .describe('A name clients may ask for instead of a model.');
-
-/** Routers by name. */
-export const routers = z
-  .record(z.string().regex(MODEL_NAME, 'Name a router with letters, digits and . _ : / @ + -'), router)
-  .prefault({})
-  .describe('Routers by name: which model should answer this prompt.');
 
 /** Answers kept for repeated questions. */
 export const cache = z
@@ -109,6 +35,7 @@ export const cache = z
       })
       .prefault({})
       .describe('Equal requests.'),
+    single_flight: singleFlight,
     semantic: z
       .strictObject({
         mode: z
@@ -269,6 +196,7 @@ export const keys = z
         project_id: identifier('The project it belongs to.').optional(),
         user_id: identifier('The user it belongs to.').optional(),
         expires_at: z.iso.datetime({ offset: true }).optional().describe('When it stops working, RFC 3339.'),
+        on_client_abort: onClientAbort,
         ...grants,
       })
       .describe('A virtual key.'),
@@ -287,21 +215,3 @@ export const teams = z
   .max(10_000)
   .prefault([])
   .describe('Teams kept in the file.');
-
-/** Budgets declared in the file, for any scope. */
-export const budgets = z
-  .array(
-    z
-      .strictObject({
-        name: text('Its name.', 128),
-        scope: z
-          .enum(['organization', 'team', 'project', 'user', 'key', 'tag', 'model'])
-          .describe('What it limits.'),
-        scope_id: text('Which one: an id, a key’s name, a tag as `name=value`, or a model.', 256),
-        ...budgetShape,
-      })
-      .describe('A budget.'),
-  )
-  .max(10_000)
-  .prefault([])
-  .describe('Budgets kept in the file.');

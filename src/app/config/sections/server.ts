@@ -35,7 +35,7 @@ export const server = z
       )
       .max(256)
       .default([])
-      .describe('Proxies whose `X-Forwarded-For` is believed.'),
+      .describe('Proxies whose `X-Forwarded-For` is believed; also for limits and allow-lists by address.'),
     max_body_mb: count('Largest request body, also after decompression. Megabytes.', { max: 1024 }).default(
       32,
     ),

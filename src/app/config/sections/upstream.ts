@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { abandoned, hedge, onCut } from './failover.ts';
 import {
   count,
   dollars,
@@ -36,6 +37,10 @@ const circuitFields = {
   window_s: seconds('Length of the window.', { max: 3600 }),
   open_s: seconds('How long it stays open the first time.', { max: 3600 }),
   max_open_s: seconds('How long it stays open at most when it keeps failing.', { max: 86_400 }),
+  slow_start_s: seconds('Time in which its traffic grows from a tenth to all after it closed again.', {
+    min: 0,
+    max: 3600,
+  }),
 };
 
 const timeouts = z
@@ -150,6 +155,25 @@ export const providers = z
   .prefault({})
   .describe('Upstream accounts by name.');
 
+const outlierFields = {
+  enabled: z.boolean().describe('Whether outliers are left out.'),
+  error_percent: percent('Failures in a minute, and three times the others’, that make an outlier.'),
+  latency_factor: z
+    .number()
+    .min(0)
+    .max(1000)
+    .describe('How many times slower than the others an outlier is; 0 never.'),
+  min_requests: count('Answers in a minute before a deployment is judged.'),
+  eject_s: seconds('How long it is left out the first time.', { max: 3600 }),
+  max_eject_s: seconds('How long it is left out at most when it stays one.', { max: 86_400 }),
+};
+
+const outliers = z
+  .strictObject(outlierFields)
+  .partial()
+  .prefault({})
+  .describe('When a deployment that does much worse than the model’s others is left out.');
+
 const deploymentObject = z
   .strictObject({
     provider: providerReference('A name under `providers`, or a vendor.'),
@@ -160,6 +184,10 @@ const deploymentObject = z
       .max(1_000_000)
       .default(1)
       .describe('Share of the traffic with `strategy: weighted`, relative to the others.'),
+    priority: count(
+      'Group it belongs to: the lowest number is used first, the next when nothing of it is usable.',
+      { min: 0, max: 1_000_000 },
+    ).default(1),
     region: text('Region of this deployment, where it differs from its provider’s.', 64).optional(),
     price,
     limits: rateLimits,
@@ -188,7 +216,7 @@ const model = z
   .strictObject({
     deployments: z.array(deployment).min(1).max(256).describe('Where the model is served.'),
     strategy: z
-      .enum(['weighted', 'least_busy', 'lowest_latency', 'lowest_cost', 'priority'])
+      .enum(['weighted', 'round_robin', 'least_busy', 'lowest_latency', 'lowest_cost', 'priority'])
       .default('weighted')
       .describe('How a deployment is chosen; `priority` takes them in the listed order.'),
     retries,
@@ -198,9 +226,13 @@ const model = z
       .strictObject({
         context_overflow: modelList('When the prompt does not fit.').default([]),
         content_filter: modelList('When the vendor’s filter refused.').default([]),
+        rate_limit: modelList('When every deployment is at its limits (429).').default([]),
       })
       .prefault({})
       .describe('Other models to try for one cause only.'),
+    outliers,
+    hedge,
+    on_cut: onCut,
     timeouts,
     context_window_tokens: count(
       'Prompt and answer together, where the catalog is wrong or silent.',
@@ -250,10 +282,25 @@ export const upstream = z
         window_s: circuitFields.window_s.default(10),
         open_s: circuitFields.open_s.default(30),
         max_open_s: circuitFields.max_open_s.default(300),
+        slow_start_s: circuitFields.slow_start_s.default(30),
       })
       .prefault({})
       .describe('When a failing deployment is left alone; providers and models may differ.'),
+    outliers: z
+      .strictObject({
+        enabled: outlierFields.enabled.default(true),
+        error_percent: outlierFields.error_percent.default(30),
+        latency_factor: outlierFields.latency_factor.default(5),
+        min_requests: outlierFields.min_requests.default(20),
+        eject_s: outlierFields.eject_s.default(30),
+        max_eject_s: outlierFields.max_eject_s.default(300),
+      })
+      .prefault({})
+      .describe('When a deployment that does much worse than its siblings is left out; models may differ.'),
     max_answer_mb: count('Largest whole answer. Megabytes.', { max: 4096 }).default(64),
+    max_stream_mb: count('Longest streamed answer; one without end is cut off here. Megabytes.', {
+      max: 65_536,
+    }).default(512),
     max_event_mb: count('Largest event of a stream. Megabytes.', { max: 1024 }).default(8),
     max_error_body_kb: count('How much of an error body is read. Kilobytes.', { max: 16_384 }).default(64),
     max_header_bytes: count('Largest header block of an answer. Bytes.', {
@@ -263,6 +310,7 @@ export const upstream = z
     max_retry_percent: percent(
       'Further attempts at deployments that fail, as a share of requests in ten seconds; at least three. A failover to one that works is free.',
     ).default(20),
+    abandoned,
     max_retry_after_s: seconds('A vendor’s `retry-after` is cut to this.', { max: 86_400 }).default(300),
   })
   .prefault({})

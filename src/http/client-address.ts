@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+
+/** Addresses found in `X-Forwarded-For`, where a trusted proxy stands before us. */
+const forwarded = new WeakMap<IncomingMessage, string>();
+
+/** Entries of `X-Forwarded-For` looked at; a longer chain is nobody's real one. */
+const MAX_HOPS = 32;
+
+/** Who is trusted to say for whom it calls: IP addresses and CIDR blocks. */
+export function trustedProxies(blocks: readonly string[]): (address: string) => boolean {
+  const list = new BlockList();
+  for (const block of blocks) {
+    const [address = '', prefix] = block.split('/');
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(prefix), family);
+  }
+  return (address) => {
+    const version = isIP(address);
+    return version !== 0 && list.check(address, version === 6 ? 'ipv6' : 'ipv4');
+  };
+}
+
+/**
+ * Notes the client behind trusted proxies: the last address of `X-Forwarded-For` that is none of theirs. What stands
+ * before it was written by that client and is not believed (RELIABILITY T21).
+ */
+export function noteForwarded(request: IncomingMessage, isTrusted: (address: string) => boolean): void {
+  const peer = request.socket.remoteAddress ?? '';
+  if (!isTrusted(peer)) return;
+  const { 'x-forwarded-for': header } = request.headers;
+  const hops = String(header ?? '')
+    .split(',')
+    .slice(-MAX_HOPS)
+    .map((hop) => hop.trim())
+    .reverse();
+  let client: string | undefined;
+  for (const hop of hops) {
+    if (isIP(hop) === 0) break;
+    client = hop;
+    if (!isTrusted(hop)) break;
+  }
+  if (client !== undefined) forwarded.set(request, client);
+}
+
+/** Where a request comes from: its client behind trusted proxies, else the other end of the connection. */
+export function addressOf(request: IncomingMessage): string {
+  return forwarded.get(request) ?? request.socket.remoteAddress ?? '';
+}

@@ -1,0 +1,64 @@
+import { worstCase } from '../core/cost/cost.ts';
+import { SluiceError } from '../core/errors/error.ts';
+import type { BudgetBook } from '../core/policy/budget.ts';
+import type { Clock } from '../ports/clock.ts';
+import { promptEstimate } from './estimate.ts';
+import type { Exchange, Hold } from './exchange.ts';
+import type { Deployment } from './runtime.ts';
+
+/** Output assumed where neither the client nor the catalog names a limit. */
+const DEFAULT_OUTPUT_TOKENS = 16_384;
+
+/** The dearest an exchange can become at one deployment, nano-dollars; `undefined` when its price is not known. */
+export function worstAt(exchange: Exchange, deployment: Deployment): number | undefined {
+  if (exchange.facts.free === true) return 0;
+  if (deployment.price === undefined) return undefined;
+  const { envelope } = exchange;
+  const most = deployment.profile.maxOutputTokens;
+  return worstCase(deployment.price.price, {
+    inputTokens: promptEstimate(exchange),
+    maxOutputTokens: envelope.maxOutputTokens ?? most ?? DEFAULT_OUTPUT_TOKENS,
+    choices: envelope.choices,
+    images: envelope.images ?? 0,
+    audio: envelope.audio ?? false,
+  });
+}
+
+/** What is needed to set more money aside. */
+export interface FundPorts {
+  readonly book: BudgetBook;
+  readonly clock: Clock;
+  /** Keeps the larger hold, so that a killed process can charge it. */
+  readonly journal: (exchange: Exchange, amountNano: number) => Promise<void>;
+}
+
+/**
+ * Sees to it that the budgets can pay for a call that was not foreseen when the hold was made: at a dearer deployment, or
+ * `besides` one that is billed too. Returns why they cannot: `budget_exceeded` or `price_unknown`; then nothing changed.
+ */
+export async function fund(
+  ports: FundPorts,
+  exchange: Exchange & { hold?: Hold },
+  wish: { readonly deployment: Deployment; readonly besides?: boolean },
+): Promise<SluiceError | undefined> {
+  const { hold } = exchange;
+  if (hold === undefined) return undefined;
+  const worst = worstAt(exchange, wish.deployment);
+  const paid = ports.book.isPaid(exchange.id);
+  if (worst === undefined) {
+    if (!paid) return undefined;
+    return new SluiceError(
+      'price_unknown',
+      'The price of this fallback is not known, and a budget has to pay.',
+    );
+  }
+  const calls = 1 + (wish.besides === true ? 1 : 0) + (exchange.facts.billed?.length ?? 0);
+  const amountNano = Math.min(worst * calls, Number.MAX_SAFE_INTEGER);
+  if (amountNano <= hold.amountNano) return undefined;
+  if (paid && !ports.book.raise(exchange.id, amountNano, ports.clock.now()).granted) {
+    return new SluiceError('budget_exceeded', 'The budget cannot pay for this fallback.');
+  }
+  exchange.hold = { ...hold, amountNano };
+  await ports.journal(exchange, amountNano);
+  return undefined;
+}

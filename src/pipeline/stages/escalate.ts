@@ -1,0 +1,326 @@
+import { costOf } from '../../core/cost/cost.ts';
+import { SluiceError } from '../../core/errors/error.ts';
+import {
+  type ChatResponse,
+  completionTokens,
+  isObject,
+  promptTokens,
+  type StreamEvent,
+} from '../../core/model/index.ts';
+import { parseJson } from '../../core/model/parse-json.ts';
+import type { CascadePlan, EscalationCause } from '../../core/routing/decision/types.ts';
+import { findWeakness, type VerifyFacts, type Weakness } from '../../core/routing/decision/verify.ts';
+import { createCollector } from '../../core/translation/collect.ts';
+import { createFrameReader } from '../../formats/reader.ts';
+import { CODECS } from '../../formats/registry.ts';
+import type { Place } from '../admission.ts';
+import { finalUsage } from '../charge.ts';
+import type { Stage } from '../compose.ts';
+import { type Answer, type Answered, extend, type Facts, type Routed } from '../exchange.ts';
+import { type FundPorts, fund } from '../fund.ts';
+import { readPrompt } from '../prompt-view.ts';
+import type { RoutingNote } from '../routing.ts';
+import type { Deployment, ModelRoute } from '../runtime.ts';
+
+export interface EscalatePorts extends FundPorts {
+  readonly chooseRoute: (exchange: Routed) => Routed;
+  readonly attempt: Stage<Routed, Answered>;
+}
+
+type Asked = Answered & Routed & { readonly place?: Place };
+
+/** An answer read to its end, still as it came. */
+interface Collected {
+  readonly answer: Answer;
+  /** Absent where it was too long to be looked at. */
+  readonly response: ChatResponse | undefined;
+}
+
+async function* replayed<T>(held: readonly T[], rest?: AsyncIterator<T>): AsyncGenerator<T> {
+  yield* held;
+  for (let step = await rest?.next(); step !== undefined && step.done !== true; step = await rest?.next()) {
+    yield step.value;
+  }
+}
+
+function codecOf(exchange: Routed) {
+  const format = exchange.facts.upstreamFormat ?? exchange.codec.id;
+  return CODECS[format as keyof typeof CODECS];
+}
+
+function decodeWhole(exchange: Routed, bytes: Uint8Array): ChatResponse | undefined {
+  const body: unknown = parseJson(Buffer.from(bytes).toString('utf8'));
+  const quirks = exchange.facts.deployment?.provider.quirks ?? {};
+  return isObject(body) ? codecOf(exchange)?.decodeResponse(body, { quirks }) : undefined;
+}
+
+function throwIfBroken(events: readonly StreamEvent[]): void {
+  const broken = events.find((event) => event.type === 'error');
+  if (broken?.type === 'error') throw broken.error;
+}
+
+async function collectEvents(
+  events: AsyncIterable<readonly StreamEvent[]>,
+  maxBytes: number,
+): Promise<Collected> {
+  const collector = createCollector();
+  const held: (readonly StreamEvent[])[] = [];
+  const source = events[Symbol.asyncIterator]();
+  let size = 0;
+  for (let step = await source.next(); step.done !== true; step = await source.next()) {
+    throwIfBroken(step.value);
+    held.push(step.value);
+    collector.push(step.value);
+    for (const event of step.value) if (event.type === 'delta') size += event.text.length;
+    if (size > maxBytes) {
+      return { answer: { kind: 'event-stream', events: replayed(held, source) }, response: undefined };
+    }
+  }
+  return { answer: { kind: 'event-stream', events: replayed(held) }, response: collector.response() };
+}
+
+async function collectBytes(
+  exchange: Routed,
+  answer: Extract<Answer, { kind: 'byte-stream' }>,
+  maxBytes: number,
+): Promise<Collected> {
+  const codec = codecOf(exchange);
+  const reader = codec === undefined ? undefined : createFrameReader(codec.framing);
+  const decoder = codec?.streamDecoder({ quirks: exchange.facts.deployment?.provider.quirks ?? {} });
+  const collector = createCollector();
+  const held: Uint8Array[] = [];
+  const source = answer.chunks[Symbol.asyncIterator]();
+  const look = (frames: ReturnType<NonNullable<typeof reader>['push']>): void => {
+    for (const frame of frames) {
+      const events = decoder?.push(frame) ?? [];
+      throwIfBroken(events);
+      collector.push(events);
+    }
+  };
+  let size = 0;
+  for (let step = await source.next(); step.done !== true; step = await source.next()) {
+    held.push(step.value);
+    size += step.value.length;
+    look(reader?.push(step.value) ?? []);
+    if (size > maxBytes)
+      return { answer: { ...answer, chunks: replayed(held, source) }, response: undefined };
+  }
+  look(reader?.end() ?? []);
+  const last = decoder?.end() ?? [];
+  throwIfBroken(last);
+  collector.push(last);
+  return { answer: { ...answer, chunks: replayed(held) }, response: collector.response() };
+}
+
+/** Reads an answer to its end without changing it, so that it can be judged before its first byte goes out. */
+function collect(exchange: Routed, answer: Answer): Collected | Promise<Collected> {
+  const { maxAnswerBytes } = exchange.runtime;
+  switch (answer.kind) {
+    case 'whole':
+      return { answer, response: answer.response };
+    case 'bytes':
+      return { answer, response: decodeWhole(exchange, answer.bytes) };
+    case 'event-stream':
+      return collectEvents(answer.events, maxAnswerBytes);
+    case 'byte-stream':
+      return collectBytes(exchange, answer, maxAnswerBytes);
+  }
+}
+
+/** Word problems hold at least this many numbers; the verifier has learned from nothing else. */
+const LEAST_NUMBERS = 2;
+
+/** The learned verifier of answers, for the prompts it has learned from. */
+function doubtOf(exchange: Routed): Pick<VerifyFacts, 'doubt'> {
+  const scorer = exchange.runtime.routing?.scorer;
+  const task = exchange.facts.routing?.situation.score?.task;
+  if (scorer?.doubt === undefined || task !== 'reasoning') return {};
+  const { text } = readPrompt(exchange.body);
+  if ((text.match(/\d+/g)?.length ?? 0) < LEAST_NUMBERS) return {};
+  return { doubt: (answer) => scorer.doubt?.(text, answer) ?? 0 };
+}
+
+function verifyFacts(exchange: Routed, causes: readonly EscalationCause[]): VerifyFacts | undefined {
+  try {
+    const { output, tools } = exchange.decoded();
+    return {
+      output: output.type,
+      schema: output.type === 'json_schema' ? output.schema : undefined,
+      tools: tools.filter((tool) => tool.type === 'function'),
+      causes,
+      ...doubtOf(exchange),
+    };
+  } catch {
+    // What does not decode was forwarded as it is; nobody can say what it asked for.
+    return undefined;
+  }
+}
+
+/** Facts about one call; put back when the next one fails. */
+type CallFacts = Pick<
+  Facts,
+  | 'deployment'
+  | 'upstreamFormat'
+  | 'upstreamRequestId'
+  | 'plan'
+  | 'dropped'
+  | 'usage'
+  | 'finish'
+  | 'deliveredBytes'
+  | 'billed'
+  | 'calling'
+>;
+
+const NO_CALL: CallFacts = {
+  deployment: undefined,
+  upstreamFormat: undefined,
+  upstreamRequestId: undefined,
+  plan: undefined,
+  dropped: [],
+  usage: undefined,
+  finish: undefined,
+  deliveredBytes: 0,
+  billed: undefined,
+  calling: undefined,
+};
+
+function callFacts(facts: Facts): CallFacts {
+  const { deployment, upstreamFormat, upstreamRequestId, plan, dropped, usage, finish } = facts;
+  const { deliveredBytes, billed, calling } = facts;
+  return {
+    deployment,
+    upstreamFormat,
+    upstreamRequestId,
+    plan,
+    dropped,
+    usage,
+    finish,
+    deliveredBytes,
+    billed,
+    calling,
+  };
+}
+
+/** Books the call whose answer is not taken, and clears the facts for the next. */
+function setAside(exchange: Asked, weakness: { cause: string }, note: RoutingNote): CallFacts {
+  const { facts } = exchange;
+  const before = callFacts(facts);
+  facts.billed = undefined;
+  const usage = finalUsage(exchange);
+  const { deployment } = before;
+  const model = exchange.grant.route.name;
+  const price = deployment?.price?.price;
+  const costNano = price === undefined ? undefined : costOf(usage, price).total;
+  note.calls.push({ model, costNano, cause: weakness.cause });
+  exchange.place?.end({ kind: 'good' }, promptTokens(usage) + completionTokens(usage));
+  const billed = deployment === undefined ? before.billed : [...(before.billed ?? []), { deployment, usage }];
+  Object.assign(facts, NO_CALL, { billed });
+  return before;
+}
+
+function dearest(route: ModelRoute): Deployment | undefined {
+  const rate = ({ price }: Deployment) =>
+    price === undefined ? Number.POSITIVE_INFINITY : price.price.input + price.price.output;
+  return route.deployments.reduce<Deployment | undefined>(
+    (most, one) => (most === undefined || rate(one) > rate(most) ? one : most),
+    undefined,
+  );
+}
+
+/** Whether a failure is one that another model may not have. */
+function isModelFailure(error: unknown): error is SluiceError {
+  return error instanceof SluiceError && error.blame === 'upstream';
+}
+
+/** One request on its way up the cascade. */
+class Climb {
+  readonly #ports: EscalatePorts;
+  readonly #exchange: Routed;
+  readonly #note: RoutingNote;
+  readonly #plan: CascadePlan;
+
+  constructor(ports: EscalatePorts, exchange: Routed, told: { note: RoutingNote; plan: CascadePlan }) {
+    this.#ports = ports;
+    this.#exchange = exchange;
+    this.#note = told.note;
+    this.#plan = told.plan;
+  }
+
+  /** Asks the model at hand; why its answer will not do, if so. Throws what it failed with. */
+  async ask(): Promise<{ asked: Asked; weakness: Weakness | undefined }> {
+    const answered = await this.#ports.attempt(this.#exchange);
+    const { answer, response } = await collect(this.#exchange, answered.answer);
+    const asked = extend(answered, { answer }) as Asked;
+    const facts = response === undefined ? undefined : verifyFacts(this.#exchange, this.#plan.escalateOn);
+    const weakness =
+      response === undefined || facts === undefined ? undefined : findWeakness(response, facts);
+    return { asked, weakness };
+  }
+
+  /** Puts the next model in place. False when it is out of reach or no budget can pay for it. */
+  async raise(model: string): Promise<boolean> {
+    const exchange = this.#exchange;
+    const found = exchange.runtime.resolve(model);
+    const route = found === undefined ? undefined : this.#note.narrow(found);
+    const deployment = route === undefined ? undefined : dearest(route);
+    if (route === undefined || deployment === undefined) return false;
+    if ((await fund(this.#ports, exchange, { deployment, besides: true })) !== undefined) return false;
+    extend(exchange, { grant: { ...exchange.grant, route } });
+    return true;
+  }
+
+  async run(models: readonly string[]): Promise<Answered> {
+    const [, ...rest] = models;
+    let kept: { asked: Asked; facts: CallFacts } | undefined;
+    for (;;) {
+      try {
+        const { asked, weakness } = await this.ask();
+        this.#note.final = asked.grant.route.name;
+        const next = rest[0];
+        if (weakness === undefined || next === undefined) return asked;
+        const { grant } = asked;
+        if (!(await this.raise(next))) return asked;
+        // Booked under the model that gave the answer, not the one that is asked next.
+        const raised = this.#exchange.grant;
+        extend(this.#exchange, { grant });
+        kept = { asked: { ...asked }, facts: setAside(asked, weakness, this.#note) };
+        extend(this.#exchange, { grant: raised });
+      } catch (error) {
+        if (!isModelFailure(error)) throw error;
+        if (kept !== undefined) return this.#fallBack(kept);
+        const next = rest[0];
+        if (next === undefined || !this.#plan.escalateOn.includes('error')) throw error;
+        const { name } = this.#exchange.grant.route;
+        if (!(await this.raise(next))) throw error;
+        this.#note.calls.push({ model: name, costNano: undefined, cause: 'error' });
+        Object.assign(this.#exchange.facts, { ...NO_CALL, billed: this.#exchange.facts.billed });
+      }
+      rest.shift();
+      this.#ports.chooseRoute(this.#exchange);
+    }
+  }
+
+  /** The stronger model failed: a weak answer is better than none. */
+  #fallBack({ asked, facts }: { asked: Asked; facts: CallFacts }): Answered {
+    const { grant, answer } = asked;
+    Object.assign(this.#exchange.facts, facts);
+    const call = this.#note.calls.findLast(({ model }) => model === grant.route.name);
+    if (call !== undefined) this.#note.calls.splice(this.#note.calls.indexOf(call), 1);
+    this.#note.final = grant.route.name;
+    return extend(this.#exchange, { grant, answer });
+  }
+}
+
+/**
+ * Asks the cheap model first where the decision says so, looks at its whole answer before a byte of it goes out, and asks
+ * the next one when it will not do: as often as the cascade allows and the budgets can pay. Every call is billed.
+ */
+export function createEscalate(ports: EscalatePorts): Stage<Routed, Answered> {
+  return (exchange) => {
+    const note = exchange.facts.routing;
+    const models = note?.decision.cascade;
+    const plan = note?.plan.cascade;
+    if (note === undefined || models === undefined || plan === undefined) return ports.attempt(exchange);
+    return new Climb(ports, exchange, { note, plan }).run(models);
+  };
+}

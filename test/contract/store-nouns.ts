@@ -37,7 +37,7 @@ export function keyTests(store: () => Store): void {
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await store().keys.list({ limit: 3, cursor });
+      const page = await store().keys.list({ limit: 3, cursor }, { tenant: 'every' });
       seen.push(...page.data.map((key) => key.id));
       cursor = page.nextCursor;
     } while (cursor !== undefined);
@@ -57,18 +57,20 @@ export function keyTests(store: () => Store): void {
     await store().keys.insert(virtualKey('key_a'));
     await store().keys.insert(virtualKey('key_b', { blocked: true }));
     await store().keys.update('key_a', { revokedAt: NOON });
-    expect((await store().keys.list({ limit: 10 })).data.map((key) => key.id)).toEqual(['key_b']);
+    expect((await store().keys.list({ limit: 10 }, { tenant: 'every' })).data.map((key) => key.id)).toEqual([
+      'key_b',
+    ]);
     expect((await store().keys.active()).map((key) => key.id)).toEqual(['key_b']);
     expect((await store().keys.get('key_a'))?.revokedAt).toBe(NOON);
   });
 
   test.each(['', 'x', "1~a' OR 1=1", '1~'])('the cursor %j is refused', async (cursor) => {
-    const listed = store().keys.list({ limit: 3, cursor });
+    const listed = store().keys.list({ limit: 3, cursor }, { tenant: 'every' });
     await expect(listed).rejects.toThrowError(expect.objectContaining({ code: 'bad_request' }));
   });
 
   test.each([0, 501, 1.5])('the limit %d is refused', async (limit) => {
-    const listed = store().keys.list({ limit });
+    const listed = store().keys.list({ limit }, { tenant: 'every' });
     await expect(listed).rejects.toThrowError(expect.objectContaining({ code: 'bad_request' }));
   });
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ExchangeFilter } from '../../src/ports/store.ts';
 import { exchange, hold, NOON, type StoreUnderTest } from './ledger-samples.ts';
 import { keyTests, smallTests } from './store-nouns.ts';
+import { placeTests } from './store-places.ts';
 import { usageTests } from './store-usage.ts';
 
 /** What every implementation of the `Store` port must do. */
@@ -17,6 +18,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     exchangeTests(() => subject);
     usageTests(() => subject);
     smallTests(() => subject.store);
+    placeTests(() => subject.store);
   });
 }
 

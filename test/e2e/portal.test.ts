@@ -7,7 +7,7 @@ import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble }
 import { type RunningSluice, spawnSluice } from './sluice-process.ts';
 
 const ADMIN_KEY = 'portal-test-admin-key-0123456789';
-const PAGES = ['Overview', 'Exchanges', 'Usage', 'Keys', 'Models', 'Settings'] as const;
+const PAGES = ['Overview', 'Exchanges', 'Usage', 'Keys', 'Models', 'Deployments', 'Settings'] as const;
 
 /** The log is written in batches, and pages ask again every few seconds. */
 const SOON = { timeout: 10_000, interval: 150 };

@@ -10,7 +10,9 @@ import { type ConfigInput, configSchema } from '../../src/app/config/schema.ts';
 import { createResilience } from '../../src/app/resilience.ts';
 import { createCatalog, parseCatalog } from '../../src/core/catalog/index.ts';
 import type { JsonObject } from '../../src/core/model/index.ts';
+import { BudgetBook } from '../../src/core/policy/budget.ts';
 import { CODECS } from '../../src/formats/registry.ts';
+import { newFacts } from '../../src/http/chat.ts';
 import type { Answer, Routed } from '../../src/pipeline/exchange.ts';
 import type { Runtime } from '../../src/pipeline/runtime.ts';
 import { createAttempt } from '../../src/pipeline/stages/attempt.ts';
@@ -83,11 +85,12 @@ export function routed(
     runtime,
     client: { forward: {} },
     principal: { key: undefined, ownCredential: more.ownCredential },
+    grant: { route, objective: undefined },
     raw: Buffer.from(JSON.stringify(body)),
     body,
     envelope: codec.envelope(body),
     signal: more.signal ?? new AbortController().signal,
-    facts: { attempts: [] },
+    facts: newFacts(),
     decoded: () => codec.decodeRequest(body),
     needsContent: false,
     remember: () => undefined,
@@ -106,6 +109,8 @@ export async function attemptText(exchange: Routed): Promise<string> {
     clock: systemClock,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     ...createResilience({ clock: systemClock, metrics: createMemoryMetrics() }),
+    book: new BudgetBook(),
+    journal: async () => undefined,
     random: { uniform: () => 0, bytes: () => new Uint8Array(), id: (prefix) => prefix },
   });
   try {

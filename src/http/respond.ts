@@ -159,11 +159,21 @@ function sendWhole(exchange: Answered, response: ServerResponse, ports: RespondP
   // A string goes out together with the headers in one piece; bytes would be a list of two.
   if (typeof bytes === 'string' || bytes.length > MAX_JOINED_BYTES) response.end(bytes);
   else response.end(latin1(bytes), 'latin1');
+  boundRest(response, ports);
 }
 
 /** Bytes as a string of one character each. */
 function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+/**
+ * What the client has not taken yet is waited for, but not for ever: after so long without a byte node closes the
+ * connection. The server's keep-alive sets its own time limit as soon as all is out.
+ */
+function boundRest(response: ServerResponse, ports: RespondPorts): void {
+  const { socket } = response;
+  if ((socket?.writableLength ?? 0) > 0) socket?.setTimeout(ports.writeStallMs);
 }
 
 /** Resolves when the socket takes bytes again; rejects with `client_closed` when it went away or took none for long. */
@@ -235,6 +245,7 @@ async function sendStream(exchange: Answered, response: ServerResponse, ports: R
       if (!response.write(chunk)) await drained(response, ports);
     }
     response.end();
+    boundRest(response, ports);
     await exchange.end?.({ kind: 'answered' });
   } catch (error) {
     const failure = toFailure(error);
@@ -245,6 +256,7 @@ async function sendStream(exchange: Answered, response: ServerResponse, ports: R
     }
     const last = errorEvent(exchange, failure, ports);
     response.end(last.length === 0 ? undefined : last);
+    boundRest(response, ports);
     await exchange.end?.({ kind: 'cut', error: failure });
   }
 }

@@ -16,8 +16,15 @@ function likelyPrompt(exchange: Exchange & { decoded?: () => ChatRequest }): num
   return exchange.envelope.media === 0 ? whole : Math.min(whole, promptEstimate(exchange));
 }
 
-function outputTokens(deliveredBytes: number): number {
-  return deliveredBytes === 0 ? 0 : estimateTokens(deliveredBytes);
+/**
+ * The likely tokens of what was delivered. Long words make an estimate too high, and providers do keep to `max_tokens`, so
+ * that it bounds the estimate; unless so much came that the provider cannot have kept to it.
+ */
+function outputTokens({ envelope, facts }: Exchange): number {
+  if (facts.deliveredBytes === 0) return 0;
+  const likely = estimateTokens(facts.deliveredBytes);
+  const most = (envelope.maxOutputTokens ?? Number.POSITIVE_INFINITY) * Math.max(1, envelope.choices);
+  return likely > most && likely <= 2 * most ? most : likely;
 }
 
 /** The usage of the call that answered, or that was about to. */
@@ -30,7 +37,7 @@ function ownUsage(exchange: Exchange): Usage {
     // Only of chats is it known what their bytes mean.
     if (exchange.operation !== 'chat') return usage;
     const silent = facts.finish === undefined || usage.output === 0;
-    const delivered = silent ? outputTokens(facts.deliveredBytes) : 0;
+    const delivered = silent ? outputTokens(exchange) : 0;
     const unread = promptTokens(usage) === 0;
     if (delivered <= usage.output && !unread) return usage;
     const input = unread ? likelyPrompt(exchange) : usage.input;
@@ -40,7 +47,7 @@ function ownUsage(exchange: Exchange): Usage {
   return {
     ...UNKNOWN_USAGE,
     input: likelyPrompt(exchange),
-    output: outputTokens(facts.deliveredBytes),
+    output: outputTokens(exchange),
     source: 'estimated',
     ...(usage?.raw === undefined ? {} : { raw: usage.raw }),
   };

@@ -221,6 +221,8 @@ export interface Guarded extends Reserved {
 /** The order in which deployments are tried, and why. */
 export interface Route {
   candidates: readonly Candidate[];
+  /** Left out for their open circuits; tried when every candidate had to be passed over. */
+  spared?: readonly Candidate[];
   /** Other models for one cause of failure (`context_overflow`, `content_filter`, `rate_limit`). */
   candidatesOn: (cause: string) => readonly Candidate[];
   /** Where the conversation lives, if anywhere. */

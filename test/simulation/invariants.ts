@@ -78,6 +78,14 @@ export class Invariants implements Watcher {
     );
   }
 
+  /** Whether every answer may be read on without its client: no bound on their number is ever reached. */
+  get mayDrainAll(): boolean {
+    const { compiled, scenario } = this.#world;
+    return compiled.every(
+      ({ config }) => config.upstream.abandoned.max_concurrent >= scenario.arrivals.length,
+    );
+  }
+
   get #mayHedge(): boolean {
     return this.#world.compiled.some(({ config }) =>
       Object.values(config.models).some(({ hedge }) => hedge !== undefined),

@@ -65,7 +65,14 @@ function checkRow(
     );
   const last = calls.at(-1);
   const used = last?.facts.used;
-  const drained = row.outcome === 'abandoned' && invariants.drainMs(mark) > 0 && last?.completed === true;
+  // Beyond the bounds on drains an answer is given up, and what was not read by then is estimated.
+  const gone = world.clients[mark]?.leftAt ?? world.clients[mark]?.droppedAt ?? 0;
+  const readMs = (seen.endedAt ?? 0) - gone + 4 * world.scenario.resolutionMs;
+  const drained =
+    row.outcome === 'abandoned' &&
+    readMs < invariants.drainMs(mark) &&
+    invariants.mayDrainAll &&
+    last?.completed === true;
   if (
     single &&
     (row.outcome === 'answered' || drained) &&

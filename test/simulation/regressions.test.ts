@@ -241,9 +241,9 @@ describe('a fallback that is dearer than the model asked for', () => {
     expect((await findings(rich, blind)).join()).toMatch(/only \d+ were held|before the hold was durable/);
   });
 
-  // A known defect, in `pipeline/stages/attempt.ts`: the open circuit left the only payable deployment out, the budget
-  // cannot pay the fallback, and the client is told that nobody serves the model. When this is mended the line turns red.
-  it.fails('leaves the model asked for in place when the budget cannot pay it', async () => {
+  // The open circuit left the only payable deployment out, the budget could not pay the fallback, and the client was told
+  // that nobody serves the model.
+  it('leaves the model asked for in place when the budget cannot pay it', async () => {
     const poor = world({ arrivals, ...outage('status-server') }, budgetOf(30_000_000));
     expect(await findings(poor)).toEqual([]);
   });

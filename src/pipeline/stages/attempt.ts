@@ -48,6 +48,8 @@ interface Search {
   /** Why it failed so far. Made only when it is thrown: an error's stack costs more than the rest of this stage. */
   failure: SluiceError | undefined;
   tried: number;
+  /** The deployments with open circuits were taken up. */
+  resorted: boolean;
   /** The window that the prompt did not fit into. Tokens. */
   overflowed: number | undefined;
 }
@@ -194,6 +196,14 @@ function goesOn(
   return candidate !== undefined && isFallback(exchange, candidate) && cause !== undefined;
 }
 
+/** When all had to be passed over, an open circuit is a better chance than none: the last deployment is never given up (R7). */
+function resorts({ spared = [] }: Asking, search: Search): boolean {
+  if (search.tried > 0 || search.resorted || spared.length === 0) return false;
+  search.resorted = true;
+  search.queue.push(...spared);
+  return true;
+}
+
 /** Tries candidates until one has begun to answer. Throws why none did. */
 async function search<In extends Asking, Prepared extends Sendable, Out>(
   ports: AttemptPorts,
@@ -205,13 +215,17 @@ async function search<In extends Asking, Prepared extends Sendable, Out>(
     causesUsed: new Set(),
     failure: undefined,
     tried: 0,
+    resorted: false,
     overflowed: undefined,
   };
   for (;;) {
     let candidate: Candidate | undefined;
     try {
       const next = await takeNext(ports, exchange, state);
-      if (next === undefined) break;
+      if (next === undefined) {
+        if (!resorts(exchange, state)) break;
+        continue;
+      }
       candidate = next.candidate;
       const kind = kindOf(exchange, candidate);
       const trial: Trial = { ...next, kind, last: state.queue.length === 0 };

@@ -151,6 +151,9 @@ function boundsOf({ principal, client }: Chosen): Bounds {
   return { providers, regions, asked: client.regions };
 }
 
+/** Nothing is left out where all is well. */
+const NONE: readonly Candidate[] = [];
+
 const listed = (names: Iterable<string>): string => [...names].map((name) => `\`${name}\``).join(', ');
 
 /** Names what is allowed, so that whoever asked can choose another model or ask for more. */
@@ -242,8 +245,10 @@ export function createChooseRoute(ports: ChooseRoutePorts): <E extends Chosen>(e
     // What a vendor stores cannot be continued by another model either.
     const all = choice.tie?.kind === 'state' ? own : [...own, ...choice.fallbacks(fallbacks, now)];
     if (all.length === 0 && choice.forbidden) throw choice.refusal();
+    const candidates = healthy(ports.fleet, all, now);
     return extend(exchange, {
-      candidates: healthy(ports.fleet, all, now),
+      candidates,
+      spared: candidates.length === all.length ? NONE : all.filter((one) => !candidates.includes(one)),
       candidatesOn: (cause: string) => choice.fallbacks(fallbacksOn[cause] ?? [], ports.clock.monotonic()),
       tie: choice.tie,
     });

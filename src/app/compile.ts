@@ -11,16 +11,14 @@ import type {
 } from '../pipeline/runtime.ts';
 import { PROVIDERS } from '../providers/index.ts';
 import type { Provider } from '../providers/provider.ts';
-import { completeCredentials, isSigningVariable } from './authorization.ts';
 import type { Config, DeploymentConfig, ModelConfig, PriceConfig } from './config/index.ts';
 import {
   configHash,
   deploymentSettings,
   isLoopbackHost,
-  providerKeys,
-  providerType,
 } from './config/index.ts';
 import { nearest } from './config/suggest.ts';
+import { compileProvider } from './compile-provider.ts';
 import { compileCache, compileFailover } from './failover-policy.ts';
 import { compileRouting } from './routers.ts';
 import type { RoutingState } from './routing-state.ts';
@@ -39,51 +37,14 @@ export interface CompileInput {
     | { readonly vendor: Provider; readonly baseUrl: string; readonly models: readonly string[] }
     | undefined;
   readonly now: number;
+  /** What a reference to a secret leads to, other texts as they are; `undefined` while it is not known. */
+  readonly secretOf?: (text: string) => string | undefined;
   /** What routers remember; without it there are none. */
   readonly routing?: RoutingState;
 }
 
 const MAX_MEMO = 10_000;
 const MEGABYTE = 1_048_576;
-
-function compileProvider(input: CompileInput, name: string): ConfiguredProvider | undefined {
-  const { config, environment } = input;
-  const vendor = PROVIDERS.get(providerType(config, name));
-  if (vendor === undefined) return undefined;
-  const entry = config.providers[name];
-  const fromEnvironment = vendor.env
-    .filter((variable) => !isSigningVariable(vendor, variable))
-    .map((variable) => environment[variable])
-    .find((value) => value !== undefined && value !== '');
-  const keys = providerKeys(config, name);
-  const settings: Record<string, string> = {};
-  for (const [key, value] of Object.entries({ ...entry?.credentials, api_version: entry?.api_version })) {
-    if (value !== undefined) settings[key] = value;
-  }
-  const credentials =
-    keys.length > 0 || entry !== undefined || fromEnvironment === undefined ? keys : [fromEnvironment];
-  return {
-    name,
-    vendor,
-    baseUrl:
-      entry?.base_url ?? (vendor.baseUrlEnv === undefined ? undefined : environment[vendor.baseUrlEnv]),
-    quirks: vendor.quirks ?? {},
-    headers: { ...vendor.headers, ...lowerCase(entry?.headers ?? {}) },
-    allowPrivateNetwork:
-      entry?.allow_private_network === true || vendor.local === true || isLocal(entry?.base_url),
-    ...completeCredentials(vendor, { credentials, settings, region: entry?.region }, environment),
-  };
-}
-
-/** An operator who writes a loopback address into the file has allowed it by that. */
-function isLocal(baseUrl: string | undefined): boolean {
-  if (baseUrl === undefined) return false;
-  return URL.canParse(baseUrl) && isLoopbackHost(new URL(baseUrl).hostname);
-}
-
-function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-}
 
 /** A price from the configuration over what the catalog knows, class by class. */
 function configPrice(given: PriceConfig, base: PriceSnapshot | undefined, now: number): PriceSnapshot {
@@ -367,6 +328,8 @@ export function compileRuntime(input: CompileInput): Runtime {
     maxJsonDepth: config.server.max_json_depth,
     maxAnswerBytes: config.upstream.max_answer_mb * MEGABYTE,
     maxStreamBytes: config.upstream.max_stream_mb * MEGABYTE,
+    maxEventBytes: config.upstream.max_event_mb * MEGABYTE,
+    maxErrorBytes: config.upstream.max_error_body_kb * 1024,
     maxRetryPercent: config.upstream.max_retry_percent,
     maxRetryAfterS: config.upstream.max_retry_after_s,
     cache: compileCache(config),

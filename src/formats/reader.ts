@@ -6,13 +6,13 @@ import { isTooDeep } from './json-scan.ts';
 import { createNdjsonReader } from './ndjson.ts';
 import { createSseReader } from './sse.ts';
 
-const READERS: Readonly<Record<Framing | 'aws-invoke', () => FrameReader>> = {
-  sse: () => createSseReader(),
-  ndjson: () => createNdjsonReader(),
-  'aws-event-stream': () => createAwsEventStreamReader(),
+const READERS: Readonly<Record<Framing | 'aws-invoke', (limit?: number) => FrameReader>> = {
+  sse: createSseReader,
+  ndjson: createNdjsonReader,
+  'aws-event-stream': createAwsEventStreamReader,
   // The reader unwraps the `{bytes}` payloads of `invoke-with-response-stream` by itself.
-  'aws-invoke': () => createAwsEventStreamReader(),
-  'json-array': () => createJsonArrayReader(),
+  'aws-invoke': createAwsEventStreamReader,
+  'json-array': createJsonArrayReader,
 };
 
 /** Shorter events cannot be nested deep enough to hurt anyone. */
@@ -27,8 +27,11 @@ function shallow(frames: readonly Frame[]): readonly Frame[] {
   return frames;
 }
 
-/** A reader for streams framed so. Throws `upstream_malformed` for an event nested deeper than any answer is. */
-export function createFrameReader(framing: Framing | 'aws-invoke'): FrameReader {
-  const reader = READERS[framing]();
+/**
+ * A reader for streams framed so. Throws `upstream_malformed` for an event nested deeper than any answer is, and
+ * `upstream_too_large` for one of more than `limit` bytes.
+ */
+export function createFrameReader(framing: Framing | 'aws-invoke', limit?: number): FrameReader {
+  const reader = READERS[framing](limit);
   return { push: (chunk) => shallow(reader.push(chunk)), end: () => shallow(reader.end()) };
 }

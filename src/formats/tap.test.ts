@@ -9,7 +9,7 @@ const END = `data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_re
 /** Pushes a body in pieces of `size` bytes and returns what is forwarded, with the state at the end. */
 function through(body: string | Buffer, size = 7) {
   const bytes = Buffer.from(body as string);
-  const tap = createByteTap(tapRules, {}, false);
+  const tap = createByteTap(tapRules, {}, { hideUsage: false });
   const out: Uint8Array[] = [];
   for (let at = 0; at < bytes.length && tap.state.error === undefined; at += size) {
     out.push(tap.push(bytes.subarray(at, at + size)));
@@ -85,7 +85,7 @@ describe('a forwarded stream', () => {
   });
 
   it('gathers a huge event without copying it again and again, up to the limit', () => {
-    const tap = createByteTap(tapRules, {}, false);
+    const tap = createByteTap(tapRules, {}, { hideUsage: false });
     const piece = Buffer.alloc(16_384, 'x');
     tap.push(Buffer.from('data: {"y":"\n'.slice(0, -1)));
     const startedAt = performance.now();

@@ -181,6 +181,14 @@ function toFrame(text: string): Frame {
   return { event, data };
 }
 
+/** How a stream is tapped. */
+interface TapOptions {
+  /** Drop events that carry only usage, because the client did not ask for them. */
+  readonly hideUsage: boolean;
+  /** Largest event. */
+  readonly maxEventBytes?: number;
+}
+
 class SseTap implements ByteTap {
   readonly state: TapState = {
     id: undefined,
@@ -194,6 +202,7 @@ class SseTap implements ByteTap {
   readonly #rules: TapRules;
   readonly #quirks: Quirks;
   readonly #hideUsage: boolean;
+  readonly #maxEventBytes: number;
   readonly #content: Needles;
   readonly #watch: Needles;
   /** Beginning of an event in pieces, so that a huge one is not copied again for each chunk. */
@@ -202,12 +211,13 @@ class SseTap implements ByteTap {
   /** Lines end in CR alone: lawful, rare, and unreadable to many clients, so that they are given LF instead. */
   #endsInCr: boolean | undefined;
 
-  constructor(rules: TapRules, quirks: Quirks, hideUsage: boolean) {
+  constructor(rules: TapRules, quirks: Quirks, { hideUsage, maxEventBytes }: TapOptions) {
     this.#rules = rules;
     this.#content = new Needles(rules.content);
     this.#watch = new Needles(rules.watch);
     this.#quirks = quirks;
     this.#hideUsage = hideUsage;
+    this.#maxEventBytes = maxEventBytes ?? MAX_FRAME_BYTES;
   }
 
   push(chunk: Uint8Array): Uint8Array {
@@ -294,7 +304,7 @@ class SseTap implements ByteTap {
 
   #keep(rest: Buffer): void {
     this.#restBytes += rest.length;
-    if (this.#restBytes > MAX_FRAME_BYTES) {
+    if (this.#restBytes > this.#maxEventBytes) {
       this.#rest = [];
       this.state.error = new SluiceError(
         'upstream_too_large',
@@ -378,7 +388,7 @@ class SseTap implements ByteTap {
   }
 }
 
-/** A tap on one SSE stream. `hideUsage`: drop events that carry only usage, because the client did not ask for them. */
-export function createByteTap(rules: TapRules, quirks: Quirks, hideUsage: boolean): ByteTap {
-  return new SseTap(rules, quirks, hideUsage);
+/** A tap on one SSE stream. */
+export function createByteTap(rules: TapRules, quirks: Quirks, options: TapOptions): ByteTap {
+  return new SseTap(rules, quirks, options);
 }

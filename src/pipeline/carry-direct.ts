@@ -56,6 +56,7 @@ function prepare(exchange: Asked, deployment: Deployment, credential: string | u
       body: exchange.raw.length === 0 ? undefined : exchange.raw,
       timeouts: timeoutsFor(exchange, deployment),
       allowPrivateNetwork: provider.allowPrivateNetwork,
+      maxConnections: provider.maxConnections,
     },
   };
 }
@@ -90,7 +91,8 @@ async function receive(
   const { facts, target } = exchange;
   const provider = deployment.provider.name;
   const { status } = answer;
-  if (OUR_FAULT.has(status)) throw await readFailure(answer, classifyFailure, provider);
+  const from = { provider, maxBytes: exchange.runtime.maxErrorBytes };
+  if (OUR_FAULT.has(status)) throw await readFailure(answer, classifyFailure, from);
   if (status >= 300 && status < 400 && status !== 304) {
     answer.cancel();
     throw new SluiceError(

@@ -101,6 +101,7 @@ function prepare(exchange: Asked, deployment: Deployment, credential: string | u
       body,
       timeouts: timeoutsFor(exchange, deployment),
       allowPrivateNetwork: provider.allowPrivateNetwork,
+      maxConnections: provider.maxConnections,
     },
   };
 }
@@ -145,7 +146,8 @@ async function receive(
   const { facts, spec, body } = exchange;
   const provider = deployment.provider.name;
   const type = answer.headers['content-type'] ?? '';
-  if (answer.status >= 300) throw await readFailure(answer, classifyFailure, provider);
+  const from = { provider, maxBytes: exchange.runtime.maxErrorBytes };
+  if (answer.status >= 300) throw await readFailure(answer, classifyFailure, from);
   const asked = { body, bytes: exchange.raw.length };
   if (mayStream(exchange) && !isJson(type)) {
     try {

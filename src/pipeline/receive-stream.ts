@@ -21,6 +21,8 @@ export interface Incoming {
   readonly deployment: string;
   readonly progress: ProgressClock;
   readonly watch: FirstByteWatch;
+  /** Largest event. */
+  readonly maxEventBytes: number;
 }
 
 /** Lifecycle frames held back before the first content may not grow beyond this. */
@@ -63,15 +65,16 @@ function untilError(events: readonly StreamEvent[]): { before: readonly StreamEv
 /** Events of an upstream stream, one array per network chunk; throws where it breaks off. */
 async function* decodeStream(incoming: Incoming): AsyncGenerator<readonly StreamEvent[], undefined> {
   const { prepared, source, answer, progress } = incoming;
-  const reader = createFrameReader(prepared.framing);
+  const reader = createFrameReader(prepared.framing, incoming.maxEventBytes);
   const decoder = prepared.codec.streamDecoder(source);
   const decode = (frames: ReturnType<typeof reader.push>): StreamEvent[] => {
     const events: StreamEvent[] = [];
     for (const frame of frames) events.push(...decoder.push(frame));
     return events;
   };
+  let broken: unknown;
   progress.wait();
-  for await (const chunk of answer) {
+  for await (const chunk of breakable(answer, (error) => (broken = error))) {
     progress.arrived();
     incoming.watch.forget(progress);
     const { before, error } = untilError(decode(reader.push(chunk)));
@@ -81,8 +84,25 @@ async function* decodeStream(incoming: Incoming): AsyncGenerator<readonly Stream
     progress.wait();
   }
   const { before, error } = untilError([...decode(reader.end()), ...decoder.end()]);
+  // A connection that breaks after the answer has said its last word breaks nothing: the client has it whole.
+  if (broken !== undefined && (error !== undefined || before.length > 0)) throw broken;
   if (before.length > 0) yield before;
   if (error !== undefined) throw error;
+}
+
+/** The chunks of an answer up to where its connection breaks, which `broke` is told. */
+function breakable(answer: UpstreamAnswer, broke: (error: unknown) => void): AsyncIterable<Uint8Array> {
+  const chunks = answer[Symbol.asyncIterator]();
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        chunks.next().catch((error: unknown) => {
+          broke(error);
+          return { done: true, value: undefined };
+        }),
+      return: async () => (await chunks.return?.()) ?? { done: true, value: undefined },
+    }),
+  };
 }
 
 async function receiveEvents(exchange: Routed, incoming: Incoming): Promise<Answer> {
@@ -116,6 +136,12 @@ async function receiveEvents(exchange: Routed, incoming: Incoming): Promise<Answ
     }
   }
   return { kind: 'event-stream', events: deliver() };
+}
+
+/** A connection that breaks after the answer has said its last word breaks nothing: the client has it whole. */
+function afterEnd(error: unknown, { done }: ByteTap['state']): IteratorResult<Uint8Array> {
+  if (!done) throw error;
+  return { done: true, value: undefined };
 }
 
 function observe(facts: Facts, tap: ByteTap): void {
@@ -155,7 +181,7 @@ async function receiveBytes(exchange: Routed, incoming: Incoming, tap: ByteTap):
       if (held.length > 0) yield held.length === 1 && held[0] !== undefined ? held[0] : Buffer.concat(held);
       while (!ended && tap.state.error === undefined) {
         progress.wait();
-        const { done, value } = await chunks.next();
+        const { done, value } = await chunks.next().catch((error: unknown) => afterEnd(error, tap.state));
         progress.arrived();
         ended = done === true;
         const piece = done === true ? tap.end() : tap.push(value);
@@ -182,7 +208,8 @@ export async function receiveStream(exchange: Routed, incoming: Incoming): Promi
   if (progress.deadline !== Number.POSITIVE_INFINITY) watch.add(progress);
   try {
     if (prepared.plan === 'canonical' || rules === undefined) return await receiveEvents(exchange, incoming);
-    return await receiveBytes(exchange, incoming, createByteTap(rules, source.quirks, prepared.hideUsage));
+    const options = { hideUsage: prepared.hideUsage, maxEventBytes: incoming.maxEventBytes };
+    return await receiveBytes(exchange, incoming, createByteTap(rules, source.quirks, options));
   } catch (error) {
     answer.cancel();
     throw progress.failure(error);

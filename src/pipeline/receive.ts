@@ -14,8 +14,6 @@ import { ProgressClock } from './progress.ts';
 import { receiveStream } from './receive-stream.ts';
 import type { Deployment } from './runtime.ts';
 
-/** An error body beyond this many bytes is not read (F4). */
-const MAX_ERROR_BYTES = 64 * 1024;
 /** Framings whose streams are never plain JSON: one that says so is a whole answer to a streamed call. */
 const WHOLE_INSTEAD: ReadonlySet<string> = new Set(['sse', 'aws-event-stream']);
 /** Keeps nothing between answers: each is decoded whole. */
@@ -86,16 +84,16 @@ function tryParse(text: string): unknown {
 export async function readFailure(
   answer: UpstreamAnswer,
   decodeError: ChatCodec['decodeError'],
-  provider: string,
+  from: { readonly provider: string; readonly maxBytes: number },
 ): Promise<SluiceError> {
   let body: unknown = '';
   try {
-    body = tryParse(Buffer.from(await answer.bytes(MAX_ERROR_BYTES)).toString('utf8'));
+    body = tryParse(Buffer.from(await answer.bytes(from.maxBytes)).toString('utf8'));
   } catch {
     // The status alone says enough: the body was too large, broken off or badly compressed.
   }
   const status = answer.status < 400 ? 502 : answer.status;
-  return failureError(decodeError(status, body, answer.headers), provider, answer.status);
+  return failureError(decodeError(status, body, answer.headers), from.provider, answer.status);
 }
 
 /** An answer that is not what was asked for. */
@@ -142,7 +140,10 @@ async function* once(events: readonly StreamEvent[]): AsyncGenerator<readonly St
 export async function receive(exchange: Routed, deployment: Deployment, got: Got<Prepared>): Promise<Answer> {
   const { answer, prepared, clock, watch, sentAt } = got;
   const provider = deployment.provider.name;
-  if (answer.status >= 300) throw await readFailure(answer, prepared.codec.decodeError, provider);
+  if (answer.status >= 300) {
+    const from = { provider, maxBytes: exchange.runtime.maxErrorBytes };
+    throw await readFailure(answer, prepared.codec.decodeError, from);
+  }
   const source: Source =
     prepared.plan === 'canonical'
       ? { quirks: deployment.provider.quirks, request: exchange.decoded() }
@@ -167,6 +168,7 @@ export async function receive(exchange: Routed, deployment: Deployment, got: Got
       provider,
       deployment: deployment.id,
       progress,
+      maxEventBytes: exchange.runtime.maxEventBytes,
     });
   }
   const bytes = await answer.bytes(exchange.runtime.maxAnswerBytes);

@@ -23,6 +23,8 @@ export interface ConfiguredProvider {
   readonly headers: Readonly<Record<string, string>>;
   readonly region: string | undefined;
   readonly allowPrivateNetwork: boolean;
+  /** Open connections to it at once; absent: the adapter's own number. */
+  readonly maxConnections?: number;
   /** Vendor-specific facts for authorisers (AWS keys, cloud project, API version). */
   readonly settings: Readonly<Record<string, string>>;
   /** The operator's credential is in `settings` and an authorizer makes headers of it; clients' own are not used then. */
@@ -131,6 +133,10 @@ export interface Runtime {
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
   readonly maxAnswerBytes: number;
+  /** Largest event of a stream. */
+  readonly maxEventBytes: number;
+  /** How much of an upstream's refusal is read (F4). */
+  readonly maxErrorBytes: number;
   /** A streamed answer is cut off here. */
   readonly maxStreamBytes: number;
   /** Further attempts as a share of requests. Percent. */

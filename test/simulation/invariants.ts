@@ -120,7 +120,8 @@ export class Invariants implements Watcher {
       this.note(`request ${seen.mark}: held twice without need`);
     if (seen.settles > 0) this.note(`request ${seen.mark}: held after it was settled`);
     seen.hold = record;
-    if (record.keyId !== undefined) seen.window = this.#windowOf(record.keyId);
+    // A dearer fallback raises a hold, perhaps after the clock has jumped; it stays the hold of its first window.
+    if (record.keyId !== undefined) seen.window ??= this.#windowOf(record.keyId);
     this.#holds.push(this.#world.timeline.now);
   }
 

@@ -301,12 +301,12 @@ export const upstream = z
     max_stream_mb: count('Longest streamed answer; one without end is cut off here. Megabytes.', {
       max: 65_536,
     }).default(512),
-    max_event_mb: count('Largest event of a stream. Megabytes.', { max: 1024 }).default(8),
+    max_event_mb: count('Largest event of a stream. Megabytes.', { max: 1024 }).default(16),
     max_error_body_kb: count('How much of an error body is read. Kilobytes.', { max: 16_384 }).default(64),
     max_header_bytes: count('Largest header block of an answer. Bytes.', {
       min: 1024,
       max: 1_048_576,
-    }).default(32_768),
+    }).default(65_536),
     max_retry_percent: percent(
       'Further attempts at deployments that fail, as a share of requests in ten seconds; at least three. A failover to one that works is free.',
     ).default(20),

@@ -34,7 +34,8 @@ export interface FundPorts {
 
 /**
  * Sees to it that the budgets can pay for a call that was not foreseen when the hold was made: at a dearer deployment, or
- * `besides` one that is billed too. Returns why they cannot: `budget_exceeded` or `price_unknown`; then nothing changed.
+ * `besides` one that is billed too. Returns why they cannot: `budget_exceeded` or
+ * `price_unknown`, or `ledger_unavailable` where that cannot be written down.
  */
 export async function fund(
   ports: FundPorts,
@@ -59,6 +60,12 @@ export async function fund(
     return new SluiceError('budget_exceeded', 'The budget cannot pay for this fallback.');
   }
   exchange.hold = { ...hold, amountNano };
-  await ports.journal(exchange, amountNano);
-  return undefined;
+  try {
+    await ports.journal(exchange, amountNano);
+    return undefined;
+  } catch (error) {
+    // A call that is not kept is not made. One that runs beside it is not given up for that.
+    if (error instanceof SluiceError) return error;
+    throw error;
+  }
 }

@@ -253,6 +253,7 @@ describe('a seed that once broke', () => {
   it.each([
     [4344, 'a connection that broke after `message_stop` brought an error event behind it'],
     [3284, 'an answer given up at the bound on drains was taken for one that was read to its end'],
+    [13094, 'a hedge that the ledger could not keep left the first call running unpaid'],
     [9160, 'a hold raised after a clock jump was counted in the window after it'],
   ])('holds: %i (%s)', async (seed) => {
     expect((await runSeed(seed)).violations).toEqual([]);

@@ -271,6 +271,7 @@ export function prepare(exchange: Routed, deployment: Deployment, credential: st
       body,
       timeouts: timeoutsFor(exchange, deployment),
       allowPrivateNetwork: provider.allowPrivateNetwork,
+      maxConnections: provider.maxConnections,
       maxStreamBytes: exchange.runtime.maxStreamBytes,
     },
   };

@@ -8,6 +8,8 @@ import type { ModelRoute } from './runtime.ts';
 /** Scores prompts for the routes of this process. */
 export interface PromptScorer {
   readonly version: string;
+  /** Version of what scores a route's prompts, where it has a model of its own. */
+  versionOf?(routeKey: string): string;
   /** `routeKey`: as in `Situation`; a route with labels of its own has a model of its own. */
   score(facts: PromptFacts, routeKey: string): PromptScore;
   /** Chance that a cheap model's answer to a prompt is wrong; absent where nothing learned judges answers. */

@@ -1,4 +1,4 @@
-import { AnswerCache } from '../core/cache/answer-cache.ts';
+import { AnswerCache, type KeptFacts } from '../core/cache/answer-cache.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { ChatResponse, StreamEvent } from '../core/model/index.ts';
 import { createCollector } from '../core/translation/collect.ts';
@@ -73,6 +73,11 @@ export class SharedAnswers {
     this.#metrics = ports.metrics;
     this.#metrics.gauge('sluice_cache_bytes', () => [{ labels: {}, value: this.#cache.bytes }]);
     this.#metrics.gauge('sluice_cache_entries', () => [{ labels: {}, value: this.#cache.size }]);
+  }
+
+  /** The finished answers, for the control plane. */
+  get cache(): AnswerCache {
+    return this.#cache;
   }
 
   /** The answer of another request, if there is or will be one; else this request goes its own way. */
@@ -224,8 +229,25 @@ export class SharedAnswers {
     if (bytes > policy.maxEntryBytes) return;
     const now = this.#clock.monotonic();
     const ttlMs = ownTtlMs(exchange) ?? policy.ttlMs;
-    this.#cache.put(keys.answer, response, { now, ttlMs, bytes, maxBytes: policy.maxBytes });
+    this.#cache.put(keys.answer, response, {
+      now,
+      ttlMs,
+      bytes,
+      maxBytes: policy.maxBytes,
+      facts: factsOf(exchange),
+    });
   }
+}
+
+/** Whose answer it is. Runs only where an answer is kept. */
+function factsOf({ grant, principal }: Answered): KeptFacts {
+  const { key } = principal;
+  return {
+    model: grant.route.name,
+    organizationId: key?.organizationId,
+    teamId: key?.teamId,
+    keyId: key?.id,
+  };
 }
 
 /** A stream as it went by, for the cache. Stops remembering what would be too large. */

@@ -7,12 +7,17 @@ import type { SecretBox } from '../../ports/secret-box.ts';
 import { type ClientFacts, type Exchange, extend, type Principal } from '../exchange.ts';
 import type { Runtime } from '../runtime.ts';
 
+/** JWTs begin with `{"` in base64url (RFC 7519). */
+const TOKEN_PREFIX = 'eyJ';
+
 export interface AuthenticatePorts {
   readonly keys: () => PolicySnapshot;
   readonly secrets: SecretBox;
   readonly clock: Clock;
   /** Called with every key that is none of ours. Throws `rate_limited` for an address that sent too many. */
   readonly wrongKey?: (address: string) => void;
+  /** Tokens of configured issuers; a token was prepared before. Throws why one is refused. */
+  readonly tokens?: { find(token: string): KeyEntry | undefined };
 }
 
 /** The key behind a presented secret. Throws `invalid_key`, `key_expired` or `key_blocked`. */
@@ -55,6 +60,15 @@ function checkOperation({ policy }: Principal, operation: string): void {
   throw new SluiceError('forbidden', `This key may not use the operation \`${operation}\`.`);
 }
 
+function admitToken(
+  { key, scopes, policy, place, suspended: reason }: KeyEntry,
+  client: ClientFacts,
+): Principal {
+  if (reason !== undefined) throw suspended(reason);
+  checkAddress(policy, client);
+  return { key, scopes, policy, place, ownCredential: undefined };
+}
+
 /** Tells {@link AuthenticatePorts.wrongKey} of guesses. Right keys never come here and cost nothing more. */
 function refused(ports: AuthenticatePorts, client: ClientFacts, error: unknown): unknown {
   if (error instanceof SluiceError && error.code === 'invalid_key') ports.wrongKey?.(client.address);
@@ -83,6 +97,10 @@ function identify(ports: AuthenticatePorts, client: ClientFacts, runtime: Runtim
     const { key, scopes, policy, place } = findKey(ports, credential);
     checkAddress(policy, client);
     return { key, scopes, policy, place, ownCredential: undefined };
+  }
+  if (credential?.startsWith(TOKEN_PREFIX) === true) {
+    const entry = ports.tokens?.find(credential);
+    if (entry !== undefined) return admitToken(entry, client);
   }
   const snapshot = ports.keys();
   const open = (runtime.accessMode ?? (snapshot.size === 0 ? 'open' : 'keys')) === 'open';

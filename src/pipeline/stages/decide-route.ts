@@ -172,7 +172,9 @@ function route(
   });
   const decision = decide(plan, situation);
   refuse(decision);
-  const promptModel = situation.score === undefined ? undefined : routing.scorer?.version;
+  const { scorer } = routing;
+  const promptModel =
+    situation.score === undefined ? undefined : (scorer?.versionOf?.(situation.routeKey) ?? scorer?.version);
   facts.routing = {
     plan,
     situation,

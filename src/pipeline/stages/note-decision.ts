@@ -5,6 +5,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { chargeExchange } from '../charge.ts';
 import type { Ender, Ending } from '../compose.ts';
 import type { Exchange, Grant } from '../exchange.ts';
+import { type RouteObserver, tappedOf } from '../route-observer.ts';
 import type { RoutingNote } from '../routing.ts';
 
 type Noted = Exchange & { grant?: Grant };
@@ -51,7 +52,10 @@ function actualOf(
 }
 
 /** Completes the receipt of a routed exchange with what became of it, and remembers where its session is. */
-export function createNoteDecision(ports: { readonly clock: Clock }): Ender<Exchange> {
+export function createNoteDecision(ports: {
+  readonly clock: Clock;
+  readonly observer?: RouteObserver | undefined;
+}): Ender<Exchange> {
   return (exchange: Noted, ending) => {
     const note = exchange.facts.routing;
     if (note === undefined) return;
@@ -65,5 +69,6 @@ export function createNoteDecision(ports: { readonly clock: Clock }): Ender<Exch
     const receipt = receiptOf(note.plan, note, note.promptModel);
     const actual = actualOf(exchange, note, { model, ending, ms: now - exchange.startedMono });
     exchange.facts.receipt = JSON.stringify({ ...receipt, actual });
+    ports.observer?.ended({ exchange, ending, model, tapped: tappedOf(exchange) });
   };
 }

@@ -166,14 +166,15 @@ export function decide(plan: RouterPlan, situation: Situation): Decision {
   const wish = bench.eligible.length === 0 ? undefined : weigh(bench);
   if (wish === undefined) return undecided(bench, plan.mode);
   const mode = wish.mode ?? plan.mode;
-  const wanted = follows(plan, situation, mode);
+  const heldOut = isHeldOut(bench, wish, mode);
+  const wanted = follows(plan, situation, mode) && !heldOut;
   // What may not be served is not served in any mode.
   const standing = findModel(bench, situation.baseline);
   const out = bench.judged.find(({ candidate }) => candidate.model === situation.baseline)?.out?.kind;
   const barred = out === 'policy' || out === 'demand';
   const followed = wanted || barred;
   const { candidate } = wish.judged;
-  bench.steps.push({ step: 'mode', says: modeSays(mode, { wanted, barred }) });
+  bench.steps.push({ step: 'mode', says: heldOut ? HELD_OUT : modeSays(mode, { wanted, barred }) });
   const cascade = cascadeFrom(bench, wish, followed);
   const served = followed ? candidate.model : situation.baseline;
   return {
@@ -195,7 +196,18 @@ export function decide(plan: RouterPlan, situation: Situation): Decision {
     needsInfo: situation.score?.needsInfo,
     maxLoss: bench.maxLoss,
     refusal: undefined,
+    ...(wish.proposed === undefined ? {} : { proposed: wish.proposed }),
+    ...(heldOut ? { heldOut } : {}),
   };
+}
+
+const HELD_OUT = 'not followed: this session is held out, to measure what the others save';
+
+/** The sessions at the far end of the draw: canary takes from the other one. */
+function isHeldOut({ plan, situation }: Bench, wish: Wish, mode: Mode): boolean {
+  const { of, holdoutPercent = 0 } = plan.thresholds;
+  if (wish.reason !== 'prompt' || mode === 'observe' || of?.(situation.routeKey) === undefined) return false;
+  return situation.draw * 100 >= 100 - holdoutPercent;
 }
 
 function modeSays(mode: Mode, { wanted, barred }: { wanted: boolean; barred: boolean }): string {

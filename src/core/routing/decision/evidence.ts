@@ -25,6 +25,8 @@ export interface Wish {
   readonly arm?: { readonly experiment: string; readonly model: string };
   /** May end a warm session's stay. */
   readonly interrupt?: boolean;
+  /** A weaker model that the promise held back. */
+  readonly proposed?: string;
 }
 
 /** A decision in the making. */
@@ -186,6 +188,32 @@ function isCold(bench: Bench, score: PromptScore): boolean {
 
 /** The prompt model’s chances under what risk control allows; while there is no evidence, the prompt’s tier. */
 export function byPrompt(bench: Bench): Wish | undefined {
+  const wish = proposalOf(bench);
+  return wish === undefined ? undefined : keepPromise(bench, wish);
+}
+
+/** Whether a candidate is cheaper, and so taken for weaker, than the baseline. */
+function isWeaker(bench: Bench, { candidate }: Judged): boolean {
+  const { plan, situation } = bench;
+  const places = plan.candidates.map(({ model }) => model);
+  return places.indexOf(candidate.model) < places.indexOf(situation.baseline);
+}
+
+/** Where a promise is kept, a weaker model answers only what is proven to lose little enough. */
+function keepPromise(bench: Bench, wish: Wish): Wish {
+  const { plan, situation, steps } = bench;
+  const proof = plan.thresholds.of?.(situation.routeKey);
+  if (proof === undefined || situation.score === undefined || !isWeaker(bench, wish.judged)) return wish;
+  const standing = findModel(bench, situation.baseline);
+  if (situation.score.score < proof.below || standing === undefined) {
+    steps.push({ step: 'promise', says: `${proof.says}: kept` });
+    return wish;
+  }
+  steps.push({ step: 'promise', says: `${proof.says}: stays with ${situation.baseline}` });
+  return { ...wish, judged: standing, proposed: wish.judged.candidate.model };
+}
+
+function proposalOf(bench: Bench): Wish | undefined {
   const { plan, situation, objective, maxLoss, steps } = bench;
   const { score, routeKey } = situation;
   if (score === undefined) return undefined;

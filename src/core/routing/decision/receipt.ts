@@ -44,6 +44,10 @@ export interface Receipt {
   readonly needs_info: string | null;
   readonly rule: { readonly index: number; readonly name: string | null } | null;
   readonly arm: Decision['arm'] | null;
+  /** The weaker model that the promise held back. */
+  readonly proposed?: string;
+  /** Served the baseline to measure by. */
+  readonly held_out?: true;
   readonly cascade: readonly string[] | null;
   readonly steps: Decision['steps'];
   readonly candidates: readonly {
@@ -123,6 +127,8 @@ export function receiptOf(
     rule:
       decision.rule === undefined ? null : { index: decision.rule.index, name: decision.rule.name ?? null },
     arm: decision.arm ?? null,
+    ...(decision.proposed === undefined ? {} : { proposed: decision.proposed }),
+    ...(decision.heldOut === undefined ? {} : { held_out: decision.heldOut }),
     cascade: decision.cascade ?? null,
     steps: decision.steps,
     candidates: decision.judged.map(({ candidate, out, pOk, costNano }) => ({

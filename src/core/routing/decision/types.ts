@@ -80,6 +80,19 @@ export interface Thresholds {
   readonly version: string;
   /** Expected loss of quality, 0..1, by objective. */
   readonly maxLoss: Readonly<Record<Objective, number>>;
+  /** What is proven for a route; absent, or `undefined`: no promise is kept here and the evidence alone decides. */
+  readonly of?: (routeKey: string) => Proof | undefined;
+  /** Sessions that always get the baseline, so that savings and losses can be measured. Percent. */
+  readonly holdoutPercent?: number;
+}
+
+/** How far a route may go to weaker models than its baseline. */
+export interface Proof {
+  readonly version: string;
+  /** Prompts scored below this may; −∞ when none may. */
+  readonly below: number;
+  /** For the receipt: what it stands on. */
+  readonly says: string;
 }
 
 /** Mean outcomes of a route, learned from its labels. */
@@ -231,6 +244,7 @@ export type StepName =
   | 'route_prior'
   | 'prompt_model'
   | 'threshold'
+  | 'promise'
   | 'cascade'
   | 'mode';
 
@@ -286,4 +300,8 @@ export interface Decision {
   readonly needsInfo: NeedsInfoReason | undefined;
   readonly maxLoss: number;
   readonly refusal: Refusal | undefined;
+  /** The weaker model that the evidence pointed to and the promise held back. */
+  readonly proposed?: string;
+  /** The session is one of those that always get the baseline, to measure by. */
+  readonly heldOut?: true;
 }

@@ -106,7 +106,11 @@ const MIN_SAMPLES = 30;
  * Samples that are missing if the rest looks like these: wealth grows by about (ε − mean)² / (2 × variance) per sample at
  * the best stake.
  */
-function samplesMissing(losses: readonly number[], epsilon: number, delta: number): number | undefined {
+export function samplesMissing(
+  losses: readonly number[],
+  epsilon: number,
+  delta: number,
+): number | undefined {
   const count = losses.length;
   if (count < MIN_SAMPLES) {
     const alone = Math.ceil(-Math.log(delta) / Math.log1p(0.9 * epsilon));

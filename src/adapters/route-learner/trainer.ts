@@ -1,0 +1,87 @@
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../../ports/clock.ts';
+import type { RouteTrainer } from '../../ports/route-trainer.ts';
+import type { TrainerCall, TrainerReply } from './protocol.ts';
+import { learnerEntry } from './worker-entry.ts';
+
+/** The thread ends when nothing was asked for so long: learning is rare. Milliseconds. */
+const IDLE_MS = 30_000;
+
+interface Waiting {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A thread that starts with the first question and ends when there are none. */
+class ThreadTrainer implements RouteTrainer {
+  readonly #priorPath: string | undefined;
+  readonly #clock: Clock;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #next = 1;
+  #cancelIdle: (() => void) | undefined;
+
+  constructor(clock: Clock, priorPath: string | undefined) {
+    this.#clock = clock;
+    this.#priorPath = priorPath;
+  }
+
+  test: RouteTrainer['test'] = (wish) => this.#ask('test', wish);
+  train: RouteTrainer['train'] = (wish) => this.#ask('train', wish);
+
+  async close(): Promise<void> {
+    this.#cancelIdle?.();
+    const worker = this.#worker;
+    this.#fail(new Error('The trainer is closed.'));
+    await worker?.terminate();
+  }
+
+  #ask<T>(kind: TrainerCall['kind'], wish: TrainerCall['wish']): Promise<T> {
+    const worker = this.#start();
+    this.#cancelIdle?.();
+    const id = this.#next++;
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      worker.postMessage({ id, kind, wish } satisfies TrainerCall);
+    });
+  }
+
+  #start(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = new Worker(learnerEntry(), { workerData: { priorPath: this.#priorPath } });
+    // It must not keep the process alive.
+    worker.unref();
+    worker.on('message', (reply: TrainerReply) => this.#answer(reply));
+    worker.on('error', (error: Error) => this.#fail(error));
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#fail(new Error('The trainer ended.'));
+    });
+    this.#worker = worker;
+    return worker;
+  }
+
+  #answer({ id, value, error }: TrainerReply): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error === undefined) waiting?.resolve(value as never);
+    else waiting?.reject(new Error(error));
+    if (this.#waiting.size > 0) return;
+    this.#cancelIdle = this.#clock.after(IDLE_MS, () => {
+      const worker = this.#worker;
+      this.#worker = undefined;
+      void worker?.terminate();
+    });
+  }
+
+  #fail(error: Error): void {
+    this.#worker = undefined;
+    const lost = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of lost) reject(error);
+  }
+}
+
+/** Opens the trainer; `priorPath` is the file of shipped weights. */
+export function openTrainer(clock: Clock, priorPath: string | undefined): RouteTrainer {
+  return new ThreadTrainer(clock, priorPath);
+}

@@ -1,0 +1,167 @@
+import { openTrainer } from '../../adapters/route-learner/trainer.ts';
+import type { AuditLog } from '../../control/audit.ts';
+import { LABEL_WEIGHTS, PASSED_WEIGHT, type RouteLabel } from '../../core/routing/promise/label.ts';
+import { Rephrasings } from '../../core/routing/promise/rephrase.ts';
+import type { Exchange, Routed } from '../../pipeline/exchange.ts';
+import type { MakeInnerCall } from '../../pipeline/inner-call.ts';
+import { readPrompt } from '../../pipeline/prompt-view.ts';
+import type { RoutedEnd, RouteObserver } from '../../pipeline/route-observer.ts';
+import type { RoutingNote } from '../../pipeline/routing.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log-sink.ts';
+import type { Random } from '../../ports/random.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Config } from '../config/index.ts';
+import type { LiveRuntime } from '../live-runtime.ts';
+import { shippedFile } from '../paths.ts';
+import { RouteLearner } from './route-learner.ts';
+import { labelOf, weakerOf } from './shadow-facts.ts';
+import { ShadowRunner } from './shadow-runner.ts';
+
+export interface RouteLearningPorts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly audit: AuditLog;
+  readonly live: LiveRuntime;
+}
+
+const HOUR_MS = 3_600_000;
+/** Labels outlive the log: they are small, hold no content, and a promise stands on them. */
+const KEEP_MS = 180 * 86_400_000;
+
+type Chat = Routed & { readonly body: Parameters<typeof readPrompt>[0] };
+
+/** Watches routed exchanges, gathers their labels, and learns. */
+export class RouteLearning implements RouteObserver {
+  readonly learner: RouteLearner;
+  shadows: ShadowRunner | undefined;
+  readonly #ports: RouteLearningPorts;
+  readonly #rephrasings = new Rephrasings();
+  #cancelPrune: () => void;
+
+  constructor(ports: RouteLearningPorts) {
+    this.#ports = ports;
+    const { store, live } = ports;
+    this.learner = new RouteLearner({
+      ...ports,
+      labels: store.labels,
+      state: live.routing,
+      router: (name) => live.config.routers[name],
+      trainer: openTrainer(
+        ports.clock,
+        shippedFile('./router-prior.bin', '../core/routing/model/router-prior.bin'),
+      ),
+    });
+    live.routing.learned = (name) => this.learner.learned(name);
+    live.routing.routeModels = this.learner.models;
+    this.#cancelPrune = ports.clock.after(HOUR_MS, () => this.#prune());
+  }
+
+  /** Reads what is stored; afterwards copies may be made with `call`. */
+  async open(call: MakeInnerCall): Promise<void> {
+    const { store, live } = this.#ports;
+    await this.learner.load();
+    // What was compiled before knows nothing of what was learned.
+    await live.refreshPrices();
+    this.shadows = new ShadowRunner({
+      ...this.#ports,
+      labels: store.labels,
+      call,
+      router: (name) => live.config.routers[name],
+      keepPrompts: () => contentKept(live.config),
+      take: (label, prompt) => this.learner.take(label, prompt),
+    });
+  }
+
+  wantsAnswer(exchange: Routed): boolean {
+    const note = exchange.facts.routing;
+    if (note === undefined || this.shadows === undefined) return false;
+    return this.shadows.draws(exchange, (exchange as Chat).body, note) !== undefined;
+  }
+
+  ended(end: RoutedEnd): void {
+    const note = end.exchange.facts.routing;
+    if (note === undefined || note.situation.reached === 'implicit') return;
+    try {
+      this.#ended(end, note);
+    } catch (error) {
+      // What is learned must never cost an answer.
+      this.#ports.log.warn('routers.label_lost', { error: String(error) });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#cancelPrune();
+    await this.shadows?.close();
+    await this.learner.close();
+  }
+
+  #ended({ exchange, ending, model, tapped }: RoutedEnd, note: RoutingNote): void {
+    this.learner.decided(note.plan.name, note.situation.routeKey, weakerOf(note) !== undefined);
+    if (ending.kind !== 'answered' || model === undefined) return;
+    const { principal } = exchange;
+    const { body } = exchange as unknown as Chat;
+    this.#cascade(exchange, note);
+    this.#repetition(exchange, note, model);
+    if (tapped === undefined || principal === undefined || body === undefined) return;
+    const propensity = this.shadows?.draws(exchange, body, note);
+    if (propensity === undefined || model !== note.decision.served) return;
+    this.shadows?.enqueue({
+      exchange: Object.assign(exchange, { principal, body }),
+      note,
+      strong: model,
+      tapped,
+      propensity,
+    });
+  }
+
+  /** What a cascade found: answers that did not do, and one that passed unlooked-at by anybody else. */
+  #cascade(exchange: Exchange, note: RoutingNote): void {
+    if (note.decision.cascade === undefined || note.final === undefined) return;
+    const failed = note.calls.filter(({ cause }) => cause !== 'error');
+    const source = failed.some(({ cause }) => cause === 'invalid_output' || cause === 'tool_failure')
+      ? ('failure' as const)
+      : ('cascade' as const);
+    const outcomes = Object.fromEntries(failed.map(({ model }) => [model, 0]));
+    const id = this.#ports.random.id('lbl_');
+    if (failed.length > 0) {
+      this.learner.take(labelOf(exchange, note, { id, source, outcomes }));
+    } else if (note.final === note.decision.served) {
+      const label = labelOf(exchange, note, { id, source, outcomes: { [note.final]: 1 } });
+      this.learner.take({ ...label, weight: PASSED_WEIGHT });
+    }
+  }
+
+  /** The same asked again soon by the same person: a weak sign that the answer before did not do. */
+  #repetition(exchange: Exchange, note: RoutingNote, model: string): void {
+    const person = exchange.client.session ?? exchange.client.user;
+    const { body } = exchange as unknown as Chat;
+    if (person === undefined || body === undefined || note.situation.toolLoop) return;
+    const asked = { exchangeId: exchange.id, model, at: exchange.startedAt };
+    const whose = `${note.situation.routeKey}\n${person}`;
+    const before = this.#rephrasings.note(whose, readPrompt(body).text, asked);
+    if (before === undefined) return;
+    const id = this.#ports.random.id('lbl_');
+    const label: RouteLabel = {
+      ...labelOf(exchange, note, { id, source: 'retry', outcomes: { [before.model]: 0 } }),
+      exchangeId: before.exchangeId,
+      weight: LABEL_WEIGHTS.retry,
+    };
+    this.learner.take(label);
+  }
+
+  #prune(): void {
+    const { clock, store, log } = this.#ports;
+    this.#cancelPrune = clock.after(HOUR_MS, () => this.#prune());
+    store.labels.prune(clock.now() - KEEP_MS).catch((error: unknown) => {
+      log.warn('routers.prune_failed', { error: String(error) });
+    });
+  }
+}
+
+/** Whether prompts may be stored at all. */
+function contentKept(config: Config): boolean {
+  return config.log.content === 'full';
+}

@@ -1,22 +1,46 @@
 import { SluiceError } from '../core/errors/error.ts';
 import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
+import type { AuditRecord, HeadKeeper } from '../ports/audit-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
-import type { AuditRecord, Store } from '../ports/store.ts';
-import { type Caller, type Handlers, toTime } from './caller.ts';
-import { teamsWith } from './rights.ts';
+import type { Store } from '../ports/store.ts';
+import { type Head, HeadBook, type KeptHeads, settingKeeper } from './audit-head.ts';
+import { type Caller, operator } from './caller.ts';
 
 /** Entries read at a time while the chain is recomputed. */
 const VERIFY_BATCH = 500;
+/** Another process may append at the same time; each try reads the head anew. */
+const MAX_TRIES = 64;
 
 /** What is to be written down. */
 export interface AuditEntry {
   readonly action: string;
   readonly target: string;
   /** Whose it is: only this organization and the admin key read the entry. */
-  readonly organization?: string;
+  readonly organization?: string | undefined;
   /** Facts, without secrets. */
   readonly details: unknown;
+}
+
+export type AuditProblem = 'altered' | 'missing' | 'cut_off' | 'head_forged' | 'head_missing';
+
+/** What recomputing the chain found. */
+export interface Verdict {
+  readonly valid: boolean;
+  /** Entries that are in order. */
+  readonly entries: number;
+  readonly firstBad: number | undefined;
+  readonly problem: AuditProblem | undefined;
+  /** The newest entry that is in order. */
+  readonly head: Head | undefined;
+}
+
+export interface AuditPorts {
+  readonly store: Store;
+  readonly secrets: SecretBox;
+  readonly clock: Clock;
+  /** Where the head is kept besides the database. */
+  readonly heads?: readonly HeadKeeper[];
 }
 
 /** Writes the audit log's chain: each entry holds a keyed hash over itself and its predecessor. */
@@ -24,34 +48,66 @@ export class AuditLog {
   readonly #store: Store;
   readonly #secrets: SecretBox;
   readonly #clock: Clock;
+  readonly #heads: HeadBook;
+  readonly #listeners = new Set<() => void>();
   /** Entries are chained one after the other. */
   #last: Promise<AuditRecord | undefined> | undefined;
 
-  constructor(ports: { readonly store: Store; readonly secrets: SecretBox; readonly clock: Clock }) {
+  constructor(ports: AuditPorts) {
     this.#store = ports.store;
     this.#secrets = ports.secrets;
     this.#clock = ports.clock;
+    const keepers = [settingKeeper(ports.store.settings, ports.clock), ...(ports.heads ?? [])];
+    this.#heads = new HeadBook(keepers, ports.secrets);
   }
 
-  /** Throws when the entry cannot be stored: the write it speaks of must then not happen. */
-  async append(caller: Caller, entry: AuditEntry): Promise<void> {
+  /** Throws `ledger_unavailable` when the entry cannot be stored: the write it speaks of must then not happen. */
+  async append(caller: Pick<Caller, 'actor' | 'address'>, entry: AuditEntry): Promise<void> {
     const before = this.#last ?? this.#store.audit.head();
     const next = before
       .catch(() => this.#store.audit.head())
-      .then(async (head) => {
-        const record = this.#chain(head, caller, entry);
-        await this.#store.audit.append(record);
-        return record;
+      .then((head) => this.#write(head, caller, entry))
+      .catch((cause: unknown) => {
+        throw unwritten(cause);
       });
     this.#last = next;
     // A failed append must not poison the chain: the next one asks the store for the head again.
     next.catch(() => {
       if (this.#last === next) this.#last = undefined;
     });
-    await next;
+    await this.#heads.keep(await next);
+    for (const listener of this.#listeners) listener();
   }
 
-  #chain(head: AuditRecord | undefined, caller: Caller, entry: AuditEntry): AuditRecord {
+  /** Calls back after every entry this process wrote; the returned function stops it. */
+  onAppend(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #write(
+    known: AuditRecord | undefined,
+    caller: Pick<Caller, 'actor' | 'address'>,
+    entry: AuditEntry,
+  ): Promise<AuditRecord> {
+    let head = known;
+    for (let left = MAX_TRIES; ; left -= 1) {
+      const record = this.#chain(head, caller, entry);
+      try {
+        await this.#store.audit.append(record);
+        return record;
+      } catch (error) {
+        if (!(error instanceof SluiceError) || error.code !== 'conflict' || left === 1) throw error;
+        head = await this.#store.audit.head();
+      }
+    }
+  }
+
+  #chain(
+    head: AuditRecord | undefined,
+    caller: Pick<Caller, 'actor' | 'address'>,
+    entry: AuditEntry,
+  ): AuditRecord {
     const open = {
       sequence: (head?.sequence ?? 0) + 1,
       at: this.#clock.now(),
@@ -75,57 +131,84 @@ export class AuditLog {
     return this.#secrets.sign(JSON.stringify(fields), 'audit');
   }
 
-  /** Recomputes the chain from its first entry. */
-  async verify(): Promise<{ valid: boolean; entries: number; firstBad: number | undefined }> {
-    let previous = '';
-    let expected = 1;
+  /**
+   * Keeps the head of a log that has none yet: one from before heads were kept, or one whose heads somebody removed, which
+   * nobody can tell apart, so that it is written down.
+   */
+  async open(): Promise<void> {
+    const head = await this.#store.audit.head();
+    const kept = await this.#heads.read();
+    if (head === undefined || kept.heads.length > 0 || kept.forged) return;
+    const details = { entries: head.sequence };
+    await this.append(operator('system', ''), { action: 'audit.head_missing', target: '', details });
+  }
+
+  /** The newest entry as it stands in the store. */
+  async head(): Promise<Head | undefined> {
+    const head = await this.#store.audit.head();
+    return head && { sequence: head.sequence, hash: head.hash };
+  }
+
+  /**
+   * Recomputes the chain from its first entry, and compares its end with the heads kept elsewhere.
+   * @param outside a head that somebody wrote down outside the gateway
+   */
+  async verify(outside?: Head): Promise<Verdict> {
+    // Read before the chain: entries that are written meanwhile come after these heads.
+    const kept = await this.#heads.read();
+    const wanted = [...kept.heads, ...(outside === undefined ? [] : [outside])];
+    const at = new Map<number, string>();
+    let previous: Head | undefined;
     for (;;) {
-      const batch = await this.#store.audit.after(expected - 1, VERIFY_BATCH);
+      const batch = await this.#store.audit.after(
+        previous?.sequence ?? Number.MIN_SAFE_INTEGER,
+        VERIFY_BATCH,
+      );
       for (const record of batch) {
-        const good =
-          record.sequence === expected &&
-          record.previousHash === previous &&
-          record.hash === this.hashOf(record);
-        if (!good) return { valid: false, entries: expected - 1, firstBad: expected };
-        previous = record.hash;
-        expected++;
+        const problem = this.#fault(record, previous);
+        if (problem !== undefined) return bad(problem, previous);
+        previous = { sequence: record.sequence, hash: record.hash };
+        if (wanted.some(({ sequence }) => sequence === record.sequence)) at.set(record.sequence, record.hash);
       }
-      if (batch.length < VERIFY_BATCH) return { valid: true, entries: expected - 1, firstBad: undefined };
+      if (batch.length < VERIFY_BATCH) return judge({ kept, wanted, at, last: previous });
     }
   }
-}
 
-/** The organization whose entries a caller reads; `undefined` for all. Throws `forbidden` for who sees only some teams. */
-function organizationToRead(caller: Caller): string | undefined {
-  if (teamsWith(caller, 'audit:read') !== 'all') {
-    throw new SluiceError('forbidden', 'The audit log is read by those who audit the whole organization.');
+  #fault(record: AuditRecord, previous: Head | undefined): AuditProblem | undefined {
+    if (record.sequence !== (previous?.sequence ?? 0) + 1) return 'missing';
+    const good = record.previousHash === (previous?.hash ?? '') && record.hash === this.hashOf(record);
+    return good ? undefined : 'altered';
   }
-  return caller.tenant === 'every' ? undefined : caller.tenant.organizationId;
 }
 
-/** Reading the audit log. */
-export function createAuditHandlers(ports: {
-  readonly store: Store;
-  readonly audit: AuditLog;
-}): Pick<Handlers, 'listAudit' | 'verifyAudit'> {
-  return {
-    async listAudit(input, caller) {
-      const page = await ports.store.audit.list(input, organizationToRead(caller));
-      const data = page.data.map((record) => ({
-        sequence: record.sequence,
-        at: toTime(record.at),
-        actor: record.actor,
-        action: record.action,
-        target: record.target,
-        details: JSON.parse(record.details) as unknown,
-        hash: record.hash,
-      }));
-      return { data, next_cursor: page.nextCursor ?? null };
-    },
-    async verifyAudit(_input, caller) {
-      organizationToRead(caller);
-      const { valid, entries, firstBad } = await ports.audit.verify();
-      return { valid, entries, first_bad_sequence: firstBad ?? null };
-    },
-  };
+function bad(problem: AuditProblem, last: Head | undefined): Verdict {
+  const entries = last?.sequence ?? 0;
+  return { valid: false, entries, firstBad: entries + 1, problem, head: last };
+}
+
+/** The chain itself is whole; is it all of it? */
+function judge(found: {
+  readonly kept: KeptHeads;
+  readonly wanted: readonly Head[];
+  readonly at: ReadonlyMap<number, string>;
+  readonly last: Head | undefined;
+}): Verdict {
+  const { kept, wanted, at, last } = found;
+  const entries = last?.sequence ?? 0;
+  if (kept.forged) return bad('head_forged', last);
+  if (wanted.some(({ sequence }) => sequence > entries)) return bad('cut_off', last);
+  const other = wanted.find(({ sequence, hash }) => at.get(sequence) !== hash);
+  if (other !== undefined) return { ...bad('altered', last), firstBad: other.sequence };
+  if (entries > 0 && kept.heads.length === 0) return bad('head_missing', last);
+  return { valid: true, entries, firstBad: undefined, problem: undefined, head: last };
+}
+
+/** Whatever the store failed with: the call is refused as long as it cannot be written down. */
+function unwritten(cause: unknown): SluiceError {
+  if (cause instanceof SluiceError && cause.status === 503) return cause;
+  return new SluiceError(
+    'ledger_unavailable',
+    'The audit log cannot be written now, so nothing was changed; try again in a moment.',
+    { cause, retryAfterS: 5 },
+  );
 }

@@ -33,8 +33,16 @@ export type Handler<Name extends EndpointName> = (
   caller: Caller,
 ) => Promise<OutputOf<Name>>;
 
-/** One handler per endpoint; a missing one does not compile. `watchExchanges` is served by the event bus instead. */
-export type Handlers = { readonly [Name in Exclude<EndpointName, 'watchExchanges'>]: Handler<Name> };
+/** Endpoints that open a session: the http layer carries them out, because they also set its cookie. */
+export type SessionOpener = 'signInLocal' | 'signInSecondFactor' | 'acceptInvitation';
+
+/** Endpoints whose answers are streams: one is served by the event bus, the other row by row. */
+type Streamed = 'watchExchanges' | 'exportAudit';
+
+/** One handler per endpoint; a missing one does not compile. */
+export type Handlers = {
+  readonly [Name in Exclude<EndpointName, Streamed | SessionOpener>]: Handler<Name>;
+};
 
 /** Everything the admin key may do. */
 export const ALL_PERMISSIONS: ReadonlySet<Permission> = new Set<Permission>(PERMISSIONS);

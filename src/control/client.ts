@@ -1,15 +1,19 @@
 import { CONTRACT, type EndpointName, type InputOf, type OutputOf } from './contract.ts';
+import type { Endpoint } from './endpoint.ts';
 
 /** An answer of the admin API that is an error: `{ error: { code, message } }`. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   readonly code: string;
+  /** The field of the input that is at fault, as a path: `budget.limit_usd`; absent when it is none. */
+  readonly param: string | undefined;
 
-  constructor(status: number, code: string, message: string) {
-    super(message);
+  constructor(status: number, code: string, said: { readonly message: string; readonly param?: string }) {
+    super(said.message);
     this.status = status;
     this.code = code;
+    this.param = said.param;
   }
 }
 
@@ -27,6 +31,8 @@ export interface ControlClient {
   call<Name extends EndpointName>(name: Name, input: InputOf<Name>): Promise<OutputOf<Name>>;
   /** The URL of an endpoint with its input in path and query, for EventSource and links. */
   url(name: EndpointName, input: Readonly<Record<string, unknown>>): string;
+  /** Rows of a `lines` endpoint, until the last. Throws as `call` does. */
+  lines<Name extends EndpointName>(name: Name, input: InputOf<Name>): AsyncIterable<OutputOf<Name>>;
   /** Rows of a `stream` endpoint as they come. Ends when `signal` aborts. */
   watch<Name extends EndpointName>(name: Name, signal: AbortSignal): AsyncIterable<OutputOf<Name>>;
 }
@@ -54,19 +60,25 @@ function withQuery(path: string, rest: Readonly<Record<string, unknown>>): strin
 }
 
 async function toError(answer: Response): Promise<ApiError> {
-  const body = (await answer.json().catch(() => ({}))) as { error?: { code?: string; message?: string } };
+  const body = (await answer.json().catch(() => ({}))) as {
+    error?: { code?: string; message?: string; details?: { param?: string } };
+  };
   const message = body.error?.message ?? `The gateway answered with HTTP ${answer.status}.`;
-  return new ApiError(answer.status, body.error?.code ?? 'unknown', message);
+  const param = body.error?.details?.param;
+  return new ApiError(answer.status, body.error?.code ?? 'unknown', {
+    message,
+    ...(typeof param === 'string' ? { param } : {}),
+  });
 }
 
-/** Lines of an event stream's `data:` fields. */
-async function* eventData(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+/** Lines of a text; the last one, which no line break ends, is left out. */
+async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) if (line.startsWith('data: ')) yield line.slice(6);
+    yield* lines;
   }
 }
 
@@ -85,7 +97,8 @@ export function createControlClient(address: ClientAddress): ControlClient {
       ...(inQuery ? {} : { body: JSON.stringify(rest) }),
     });
     if (!answer.ok) throw await toError(answer);
-    return (await answer.json()) as OutputOf<Name>;
+    const text = (CONTRACT[name] as Endpoint).answer === 'csv';
+    return (text ? await answer.text() : await answer.json()) as OutputOf<Name>;
   }
 
   return {
@@ -94,10 +107,19 @@ export function createControlClient(address: ClientAddress): ControlClient {
       const { path, rest } = splitInput(name, input);
       return address.baseUrl + withQuery(path, rest);
     },
+    async *lines(name, input) {
+      const { path, rest } = splitInput(name, input);
+      const answer = await fetch(address.baseUrl + withQuery(path, rest), { headers });
+      if (!answer.ok || answer.body === null) throw await toError(answer);
+      for await (const line of linesOf(answer.body)) yield JSON.parse(line);
+    },
     async *watch(name, signal) {
       const answer = await fetch(address.baseUrl + CONTRACT[name].path, { headers, signal });
       if (!answer.ok || answer.body === null) throw await toError(answer);
-      for await (const data of eventData(answer.body)) yield JSON.parse(data);
+      // An event stream's `data:` fields.
+      for await (const line of linesOf(answer.body)) {
+        if (line.startsWith('data: ')) yield JSON.parse(line.slice(6));
+      }
     },
   };
 }

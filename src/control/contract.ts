@@ -1,12 +1,19 @@
 import { z } from 'zod';
 import { approvalContract } from './contracts/approvals.ts';
+import { auditContract } from './contracts/audit.ts';
 import { budgetContract } from './contracts/budgets.ts';
+import { cacheContract } from './contracts/cache.ts';
+import { configContract } from './contracts/config.ts';
+import { credentialContract } from './contracts/credentials.ts';
+import { learningContract } from './contracts/learning.ts';
 import { limitContract } from './contracts/limits.ts';
+import { meContract } from './contracts/me.ts';
 import { placeContract } from './contracts/places.ts';
+import { reportContract } from './contracts/reports.ts';
 import { routerContract } from './contracts/routers.ts';
+import { signInContract } from './contracts/sign-in.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import {
-  auditRow,
   exchangeDetail,
   exchangeFilter,
   exchangeRow,
@@ -83,11 +90,19 @@ export const CONTRACT = {
     output: z.strictObject({ url: z.string(), expires_at: time }),
     audit: 'sign_in_link.create',
   }),
+  ...meContract,
+  ...signInContract,
   ...placeContract,
   ...routerContract,
+  ...learningContract,
   ...budgetContract,
   ...limitContract,
   ...approvalContract,
+  ...auditContract,
+  ...credentialContract,
+  ...reportContract,
+  ...configContract,
+  ...cacheContract,
   createKey: endpoint({
     method: 'POST',
     path: '/api/keys',
@@ -224,21 +239,27 @@ export const CONTRACT = {
   listModels: endpoint({
     method: 'GET',
     path: '/api/models',
-    summary: 'Every model name this gateway answers to, with limits and prices',
+    summary: 'Every model name this gateway answers to, with limits and prices; all at once without `limit`',
     permission: 'models:read',
-    input: nothing,
-    output: z.strictObject({ data: z.array(modelView), next_cursor: z.null() }),
+    input: pageQuery.partial({ limit: true }).extend({ limit: pageQuery.shape.limit.unwrap().optional() }),
+    output: pageOf(modelView),
   }),
   listPrices: endpoint({
     method: 'GET',
     path: '/api/prices',
     summary: 'Price overrides set by the operator',
     permission: 'models:read',
-    input: nothing,
-    output: z.strictObject({
-      data: z.array(priceInput.extend({ model: z.string(), updated_at: time })),
-      next_cursor: z.null(),
-    }),
+    input: pageQuery,
+    output: pageOf(priceInput.extend({ model: z.string(), updated_at: time })),
+  }),
+  deletePrice: endpoint({
+    method: 'DELETE',
+    path: '/api/prices/overrides/:model',
+    summary: 'Take a price override away: configuration and catalog hold again',
+    permission: 'prices:write',
+    input: z.strictObject({ model: z.string().min(1).max(300) }),
+    output: done,
+    audit: 'prices.delete',
   }),
   setPrice: endpoint({
     method: 'PUT',
@@ -273,26 +294,6 @@ export const CONTRACT = {
           remedy: z.string(),
         }),
       ),
-    }),
-  }),
-  listAudit: endpoint({
-    method: 'GET',
-    path: '/api/audit',
-    summary: 'Who changed what, newest first',
-    permission: 'audit:read',
-    input: pageQuery,
-    output: pageOf(auditRow),
-  }),
-  verifyAudit: endpoint({
-    method: 'GET',
-    path: '/api/audit/verify',
-    summary: 'Recompute the audit log’s hash chain',
-    permission: 'audit:read',
-    input: nothing,
-    output: z.strictObject({
-      valid: z.boolean(),
-      entries: z.number(),
-      first_bad_sequence: z.number().nullable(),
     }),
   }),
 } as const satisfies Record<string, Endpoint>;

@@ -22,8 +22,11 @@ export interface Endpoint<Input extends z.ZodObject = z.ZodObject, Output extend
   readonly output: Output;
   /** Name of the audit entry a success writes; reads have none. */
   readonly audit?: string;
-  /** `stream`: server-sent events whose data has the shape of `output`. Default `json`. */
-  readonly answer?: 'json' | 'stream';
+  /**
+   * `stream`: server-sent events whose data has the shape of `output`; `lines`: JSON lines of it; `csv`: the output is the
+   * text of a table. Default `json`.
+   */
+  readonly answer?: 'json' | 'stream' | 'lines' | 'csv';
 }
 
 /** Types an endpoint; a missing permission does not compile. */

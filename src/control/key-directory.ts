@@ -66,6 +66,11 @@ export class KeyDirectory {
     return this.#entries.get(id)?.key;
   }
 
+  /** What follows for a key that is kept nowhere, from places as they are now. */
+  entryOf(key: VirtualKey): KeyEntry {
+    return this.#compiler.compile(key);
+  }
+
   /** Every key that is not revoked. */
   *keys(): Generator<VirtualKey> {
     for (const { key } of this.#entries.values()) yield key;

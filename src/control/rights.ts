@@ -121,6 +121,12 @@ export class Rights {
       }));
   }
 
+  /** Names the roles a user holds; another text when they change. */
+  rolesOf(userId: string): string {
+    const held = [...this.#places.membershipsOf(userId)].map(({ teamId = '', role }) => `${teamId}:${role}`);
+    return held.sort().join(' ');
+  }
+
   /** What a membership gives. A role of another organization gives nothing. */
   permissionsOf({
     organizationId,

@@ -10,6 +10,10 @@ import type { Rights } from './rights.ts';
 /** A sign-in link works once and for this long. */
 const LINK_MS = 10 * 60_000;
 const MAX_LINKS = 100;
+/** An id that was renewed works on for this long: a page sends several requests at once. */
+const RENEWED_MS = 15_000;
+/** Closed sessions remembered, so that a touch under way does not bring one back. */
+const MAX_CLOSED = 10_000;
 
 export interface SessionPorts {
   readonly store: Store;
@@ -24,6 +28,8 @@ export interface SessionPorts {
     userId: string,
     from: { readonly address: string; readonly sessionId: string },
   ) => Caller | undefined;
+  /** Names the roles a user holds; another text when they change. */
+  readonly rolesOf?: (userId: string) => string;
   readonly idleMs: number;
   readonly maxAgeMs: number;
 }
@@ -38,6 +44,15 @@ interface StoredSession {
   readonly openedAt: number;
   /** Absent: the session of the admin key. */
   readonly userId?: string | undefined;
+  /** What the user held when the session got its id. */
+  readonly held?: string | undefined;
+}
+
+/** Who a session speaks for. */
+export interface FoundSession {
+  readonly caller: Caller;
+  /** His roles are others than when the session got its id: it needs a new one. */
+  readonly outdated: boolean;
 }
 
 /** What a sign-in link leads to. */
@@ -57,6 +72,7 @@ export class Sessions {
   readonly #ports: SessionPorts;
   /** Hash of the link's token → when it ends. Links do not outlive the process. */
   readonly #links = new Map<string, Link>();
+  readonly #closed = new Set<string>();
 
   constructor(ports: SessionPorts) {
     this.#ports = ports;
@@ -99,34 +115,83 @@ export class Sessions {
 
   /** A session for a user who has proved who he is; without one it has the rights of the admin key. */
   async openFor(userId: string | undefined): Promise<OpenedSession> {
-    const { secrets, clock, store, maxAgeMs } = this.#ports;
+    const { clock, maxAgeMs } = this.#ports;
     const now = clock.now();
-    const session = this.#token();
-    await store.settings.put({
-      name: `session/${secrets.hashKey(session)}`,
-      value: JSON.stringify({ openedAt: now, userId } satisfies StoredSession),
-      updatedAt: now,
-      expiresAt: now + maxAgeMs,
-    });
-    return { token: session, expiresAt: now + maxAgeMs };
+    const held = this.#held(userId);
+    return this.#keep({ openedAt: now, userId, held }, now + maxAgeMs);
+  }
+
+  #held(userId: string | undefined): string | undefined {
+    return userId === undefined ? undefined : this.#ports.rolesOf?.(userId);
+  }
+
+  async #keep(stored: StoredSession, expiresAt: number): Promise<OpenedSession> {
+    const { secrets, clock, store } = this.#ports;
+    const token = this.#token();
+    const name = `session/${secrets.hashKey(token)}`;
+    await store.settings.put({ name, value: JSON.stringify(stored), updatedAt: clock.now(), expiresAt });
+    return { token, expiresAt };
+  }
+
+  /** A new id for a session whose user holds other roles now; it ends when the old one would have. */
+  async renew(token: string): Promise<OpenedSession | undefined> {
+    const { secrets, clock, store } = this.#ports;
+    const name = `session/${secrets.hashKey(token)}`;
+    const found = await store.settings.get(name);
+    if (found === undefined) return undefined;
+    const stored = JSON.parse(found.value) as StoredSession;
+    const now = clock.now();
+    const renewed = { ...stored, held: this.#held(stored.userId) };
+    const expiresAt = found.expiresAt ?? now;
+    const opened = await this.#keep(renewed, expiresAt);
+    const until = Math.min(expiresAt, now + RENEWED_MS);
+    await store.settings.put({ ...found, value: JSON.stringify(renewed), expiresAt: until });
+    return opened;
+  }
+
+  /** Ends a user's sessions, but for one of them. */
+  async closeAllOf(userId: string, exceptId?: string): Promise<void> {
+    for (const { name, value } of await this.#ports.store.settings.list('session/')) {
+      const id = name.slice('session/'.length);
+      if (id !== exceptId && (JSON.parse(value) as StoredSession).userId === userId) await this.close(id);
+    }
+  }
+
+  /** Ends the session a browser brings to a sign-in: what somebody may have planted there dies. */
+  async closeToken(token: string): Promise<void> {
+    await this.close(this.#ports.secrets.hashKey(token));
   }
 
   /** Who a session cookie speaks for; `undefined` when it is unknown, idle for too long or too old. */
   async find(token: string, address: string): Promise<Caller | undefined> {
+    return (await this.look(token, address))?.caller;
+  }
+
+  /** As `find`, and whether the session needs a new id. */
+  async look(token: string, address: string): Promise<FoundSession | undefined> {
     const { secrets, clock, store, idleMs } = this.#ports;
     const id = secrets.hashKey(token);
     const found = await store.settings.get(`session/${id}`);
     const now = clock.now();
     if (found === undefined || (found.expiresAt ?? 0) <= now || now - found.updatedAt > idleMs)
       return undefined;
+    if (this.#closed.has(id)) return undefined;
     // Touched at most once a minute: a page that polls must not write on every call.
-    if (now - found.updatedAt > 60_000) await store.settings.put({ ...found, updatedAt: now });
-    const { userId } = JSON.parse(found.value) as StoredSession;
-    if (userId !== undefined) return this.#ports.userCaller(userId, { address, sessionId: id });
-    return operator(`session:${id.slice(0, 8)}`, address, id);
+    if (now - found.updatedAt > 60_000) {
+      await store.settings.put({ ...found, updatedAt: now });
+      if (this.#closed.has(id)) await store.settings.delete(found.name);
+    }
+    const { userId, held } = JSON.parse(found.value) as StoredSession;
+    if (userId === undefined) {
+      return { caller: operator(`session:${id.slice(0, 8)}`, address, id), outdated: false };
+    }
+    const caller = this.#ports.userCaller(userId, { address, sessionId: id });
+    return caller === undefined ? undefined : { caller, outdated: held !== this.#held(userId) };
   }
 
   async close(sessionId: string): Promise<void> {
+    if (this.#closed.size >= MAX_CLOSED) this.#closed.delete(this.#closed.values().next().value ?? '');
+    this.#closed.add(sessionId);
     await this.#ports.store.settings.delete(`session/${sessionId}`);
   }
 }

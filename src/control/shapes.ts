@@ -244,17 +244,20 @@ export const usageQuery = z.strictObject({
   organization_id: z.string().max(100).optional(),
   from: time.optional().meta({ description: 'Default: 30 days ago' }),
   to: time.optional().meta({ description: 'Default: now' }),
-  group_by: z
-    .string()
-    .max(200)
-    .optional()
-    .meta({ description: 'Comma-separated: model, provider, key, user, tag:NAME' }),
+  group_by: z.string().max(200).optional().meta({
+    description:
+      'Comma-separated: model, provider, key, user, team, project, organization, and one of session and tag:NAME',
+  }),
   interval: z.enum(['hour', 'day']).optional(),
 });
 
 export const usageAnswer = z.strictObject({
   from: time,
   to: time,
+  truncated: z.boolean().meta({ description: 'There is more than the 10,000 rows shown' }),
+  names: z
+    .record(z.string(), z.record(z.string(), z.string()))
+    .meta({ description: 'What keys, teams, projects and organizations are called, by dimension and id' }),
   data: z.array(
     z.strictObject({
       start: time.nullable(),
@@ -262,6 +265,9 @@ export const usageAnswer = z.strictObject({
       requests: z.number(),
       errors: z.number(),
       cost_usd: usd,
+      unpriced_requests: z
+        .number()
+        .meta({ description: 'Requests that cost something nobody knows; cost_usd is without them' }),
       input_tokens: z.number(),
       cache_read_tokens: z.number(),
       cache_write_tokens: z.number(),

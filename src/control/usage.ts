@@ -2,24 +2,71 @@ import { nanoToUsd } from '../core/cost/money.ts';
 import { badRequest } from '../core/errors/error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
-import type { SpendDimension, Store } from '../ports/store.ts';
+import type { SpendDimension, SpendRow, Store } from '../ports/store.ts';
 import { type Handlers, toTime } from './caller.ts';
 import { caughtUp } from './caught-up.ts';
+import type { OutputOf } from './contract.ts';
 import { extentOf } from './rights.ts';
+import { namesIn } from './spend-names.ts';
 
 const DEFAULT_SPAN_MS = 30 * 86_400_000;
-const DIMENSIONS: ReadonlySet<string> = new Set(['model', 'provider', 'key', 'user']);
+const MAX_ROWS = 10_000;
+/** Four names and a tag tell nearly every exchange from every other. */
+const MAX_DIMENSIONS = 4;
+const DIMENSIONS: ReadonlySet<string> = new Set([
+  'model',
+  'provider',
+  'key',
+  'user',
+  'team',
+  'project',
+  'organization',
+  'session',
+]);
 
-function dimensions(text: string | undefined): SpendDimension[] {
+/** What `group_by` names, each once. Throws `bad_request` for anything else. */
+export function dimensionsIn(text: string | undefined): SpendDimension[] {
   if (text === undefined || text === '') return [];
-  return text.split(',').map((entry) => {
+  const named = text.split(',').map((entry) => {
     const name = entry.trim();
     if (DIMENSIONS.has(name) || /^tag:.{1,100}$/.test(name)) return name as SpendDimension;
     throw badRequest(
       'group_by',
-      '`group_by` takes model, provider, key, user and tag:NAME, separated by commas.',
+      '`group_by` takes model, provider, key, user, team, project, organization, session and tag:NAME, separated by commas.',
     );
   });
+  const dimensions = [...new Set(named)];
+  if (dimensions.length > MAX_DIMENSIONS) {
+    throw badRequest('group_by', `\`group_by\` takes at most ${MAX_DIMENSIONS} names.`);
+  }
+  return dimensions;
+}
+
+/** The time asked about, by default the last 30 days. Throws `bad_request` when it ends before it begins. */
+export function spanOf(
+  input: { readonly from?: string | undefined; readonly to?: string | undefined },
+  clock: Clock,
+): { readonly from: number; readonly to: number } {
+  const to = input.to === undefined ? clock.now() : Date.parse(input.to);
+  const from = input.from === undefined ? to - DEFAULT_SPAN_MS : Date.parse(input.from);
+  if (from >= to) throw badRequest('from', '`from` must lie before `to`.');
+  return { from, to };
+}
+
+function rowOf(row: SpendRow): OutputOf<'getUsage'>['data'][number] {
+  return {
+    start: row.start === undefined ? null : toTime(row.start),
+    group: { ...row.group },
+    requests: row.requests,
+    errors: row.errors,
+    cost_usd: nanoToUsd(row.costNano),
+    unpriced_requests: row.unpriced,
+    input_tokens: row.inputTokens,
+    cache_read_tokens: row.cacheReadTokens,
+    cache_write_tokens: row.cacheWriteTokens,
+    output_tokens: row.outputTokens,
+    average_latency_ms: row.requests === 0 ? 0 : Math.round(row.latencyMs / row.requests),
+  };
 }
 
 /** Spend and tokens, from rollups. */
@@ -30,32 +77,20 @@ export function createUsageHandlers(ports: {
 }): Pick<Handlers, 'getUsage'> {
   return {
     async getUsage(input, caller) {
+      const groupBy = dimensionsIn(input.group_by);
+      const { from, to } = spanOf(input, ports.clock);
+      const extent = extentOf(caller, 'usage:read', input.organization_id);
       await caughtUp(ports);
-      const to = input.to === undefined ? ports.clock.now() : Date.parse(input.to);
-      const from = input.from === undefined ? to - DEFAULT_SPAN_MS : Date.parse(input.from);
-      if (from >= to) throw badRequest('from', '`from` must lie before `to`.');
-      const rows = await ports.store.usage.spend({
-        from,
-        to,
-        groupBy: dimensions(input.group_by),
-        extent: extentOf(caller, 'usage:read', input.organization_id),
-        interval: input.interval,
-      });
+      // One more than is shown tells whether there are more.
+      const query = { from, to, groupBy, extent, interval: input.interval, limit: MAX_ROWS + 1 };
+      const found = await ports.store.usage.spend(query);
+      const rows = found.slice(0, MAX_ROWS);
       return {
         from: toTime(from),
         to: toTime(to),
-        data: rows.map((row) => ({
-          start: row.start === undefined ? null : toTime(row.start),
-          group: { ...row.group },
-          requests: row.requests,
-          errors: row.errors,
-          cost_usd: nanoToUsd(row.costNano),
-          input_tokens: row.inputTokens,
-          cache_read_tokens: row.cacheReadTokens,
-          cache_write_tokens: row.cacheWriteTokens,
-          output_tokens: row.outputTokens,
-          average_latency_ms: row.requests === 0 ? 0 : Math.round(row.latencyMs / row.requests),
-        })),
+        truncated: found.length > MAX_ROWS,
+        names: await namesIn(rows, ports.store, caller),
+        data: rows.map(rowOf),
       };
     },
   };

@@ -2,7 +2,10 @@ import type { ExchangeRecord } from '../core/cost/exchange.ts';
 import type { Price } from '../core/cost/price.ts';
 import type { RateRule } from '../core/policy/rate-rule.ts';
 import type { VirtualKey } from '../core/policy/virtual-key.ts';
+import type { AuditStore } from './audit-store.ts';
 import type { ApprovalStore, BudgetStore, RuleStore } from './budget-store.ts';
+import type { CredentialStore, KeyringStore } from './credential-store.ts';
+import type { LabelStore } from './label-store.ts';
 import type { Extent, PlaceStore } from './place-store.ts';
 
 /**
@@ -24,6 +27,10 @@ export interface Store {
   readonly budgets: BudgetStore;
   readonly rateRules: RuleStore<RateRule>;
   readonly approvals: ApprovalStore;
+  readonly credentials: CredentialStore;
+  readonly keyring: KeyringStore;
+  /** What routers learn from. */
+  readonly labels: LabelStore;
   /** Finishes what was asked and lets go of the database. Idempotent. */
   close(): Promise<void>;
 }
@@ -110,15 +117,24 @@ export interface ExchangeStore {
   prune(limits: { readonly before?: number; readonly maxBytes?: number }): Promise<number>;
 }
 
-/** What spend can be grouped by; `tag:NAME` at most once in a query. */
-export type SpendDimension = 'model' | 'provider' | 'key' | 'user' | `tag:${string}`;
+/** What spend can be grouped by; one of `tag:NAME` and `session` at most once in a query. */
+export type SpendDimension =
+  | 'model'
+  | 'provider'
+  | 'key'
+  | 'user'
+  | 'team'
+  | 'project'
+  | 'organization'
+  | 'session'
+  | `tag:${string}`;
 
 /** A question about spend over `[from, to)`; both are widened to whole UTC hours. */
 export interface SpendQuery {
   readonly from: number;
   readonly to: number;
   readonly groupBy: readonly SpendDimension[];
-  /** What the reader may see, by where keys belong now; everything when absent. */
+  /** What the reader may see, by where keys belonged then; everything when absent. */
   readonly extent?: Extent | undefined;
   /** Absent: one row per group over the whole time. */
   readonly interval?: 'hour' | 'day' | undefined;
@@ -126,6 +142,8 @@ export interface SpendQuery {
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
   readonly user?: string | undefined;
+  /** The most rows, 10,000 when absent. */
+  readonly limit?: number | undefined;
 }
 
 /** Sums over exchanges. Exact up to 2^53, the nearest double above (nine million dollars). */
@@ -141,6 +159,8 @@ export interface SpendTotals {
   readonly outputTokens: number;
   /** Sum over exchanges, milliseconds. */
   readonly latencyMs: number;
+  /** Those that cost something nobody knows, for want of a price; `costNano` is without them. */
+  readonly unpriced: number;
 }
 
 /** One row of an answer about spend. */
@@ -162,7 +182,7 @@ export interface SpendScope {
 
 /** Sums, read from hourly rollups and never from the raw log, so they outlive its retention. */
 export interface UsageStore {
-  /** At most 10,000 rows, ordered by start and then by cost, highest first. Throws `bad_request` on two tags. */
+  /** At most `limit` rows, ordered by start and then by cost, highest first. Throws `bad_request` on two tags. */
   spend(query: SpendQuery): Promise<readonly SpendRow[]>;
   /** Sums since the UTC hour `since` lies in. */
   total(scope: SpendScope, since: number): Promise<SpendTotals>;
@@ -206,36 +226,4 @@ export interface SettingStore {
   list(prefix: string): Promise<readonly Setting[]>;
   /** Deletes what expired at or before `now`; resolves to how many. */
   deleteExpired(now: number): Promise<number>;
-}
-
-/**
- * One entry of the audit log's chain. The caller computes `hash` (a MAC over the entry and `previousHash`), so that
- * somebody with the database alone cannot rewrite it.
- */
-export interface AuditRecord {
-  /** 1, 2, 3, … without gaps. */
-  readonly sequence: number;
-  readonly at: number;
-  /** Who: a user, key or `system`. */
-  readonly actor: string;
-  /** What, for example `keys.create`. */
-  readonly action: string;
-  /** To what: an id or name. */
-  readonly target: string;
-  /** JSON text of the facts; nothing secret. */
-  readonly details: string;
-  /** Empty for the first entry. */
-  readonly previousHash: string;
-  readonly hash: string;
-}
-
-/** The audit log: append-only, chained by hash. */
-export interface AuditStore {
-  /** Throws `conflict` unless the record follows the head (sequence and previous hash). */
-  append(record: AuditRecord): Promise<void>;
-  head(): Promise<AuditRecord | undefined>;
-  /** Newest first; with an organization only what was done in it. */
-  list(page: PageRequest, organizationId?: string): Promise<Page<AuditRecord>>;
-  /** Oldest first, after `sequence`; for verifying the chain. At most `limit`. */
-  after(sequence: number, limit: number): Promise<readonly AuditRecord[]>;
 }

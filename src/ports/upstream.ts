@@ -11,6 +11,8 @@ export interface UpstreamRequest {
   readonly timeouts: UpstreamTimeouts;
   /** Loopback and private addresses are refused unless the operator allowed them for this provider. */
   readonly allowPrivateNetwork: boolean;
+  /** Connections to this origin at once; further requests wait for one, no longer than for an answer. Absent: the adapter's. */
+  readonly maxConnections?: number | undefined;
   /** Longest streamed answer, after decompression. Bytes; absent: no limit. */
   readonly maxStreamBytes?: number;
 }

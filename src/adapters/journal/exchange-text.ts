@@ -25,6 +25,8 @@ export type ExchangeHead = readonly [
   audioOutput: number,
   latencyMs: number,
   tags: Readonly<Record<string, string>> | null,
+  /** Absent where there is none, and in older texts, which have it in the rest. */
+  session?: string | null,
 ];
 
 /** Who asked whom: the same for many exchanges, so that ingest parses it once for all of them. */
@@ -57,6 +59,7 @@ type Rest = readonly [
   /** Attempts one behind the other, six values each; behind them their kinds, a letter each, where any has one. */
   attempts: readonly (string | number | null)[],
   dropped: readonly string[] | null,
+  /** In older texts; now in the head. */
   session: string | null,
   metadata: string | null,
   receipt: string | null,
@@ -115,7 +118,7 @@ export function decodeExchange(id: string, text: string): ExchangeRecord {
     dropped: rest[15] ?? [],
     tags: head[14] ?? {},
     user: user ?? undefined,
-    session: rest[16] ?? undefined,
+    session: head[15] ?? rest[16] ?? undefined,
     metadata: rest[17] ?? undefined,
     receipt: rest[18] ?? undefined,
     ...(charges === undefined || charges === null ? {} : { charges }),
@@ -203,7 +206,7 @@ export function decodeHold(id: string, text: string): HoldRecord {
 
 // JSON writes `undefined` in an array as null, so absent values are passed as they are.
 function encodeHead(record: ExchangeRecord): string {
-  const { usage } = record;
+  const { usage, session } = record;
   return JSON.stringify([
     record.startedAt,
     record.status,
@@ -220,6 +223,7 @@ function encodeHead(record: ExchangeRecord): string {
     usage.audioOutput,
     record.latencyMs,
     orNull(record.tags),
+    ...(session === undefined ? NO_VALUES : [session]),
   ]);
 }
 
@@ -249,7 +253,7 @@ function encodeRest(record: ExchangeRecord): string {
     cost === undefined ? null : costParts(cost),
     attemptValues(record.attempts),
     record.dropped.length === 0 ? null : record.dropped,
-    record.session,
+    null,
     record.metadata,
     record.receipt,
     ...rulingValues(record),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createSecretBox, openSecretBox } from './secret-box.ts';
+import { createSecretBox as boxOf, keysOfMaster, openSecretBox } from './secret-box.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -12,6 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
+const createSecretBox = (secret: Uint8Array) => boxOf(keysOfMaster(secret));
 const internal = expect.objectContaining({ code: 'internal' });
 const conflict = expect.objectContaining({ code: 'conflict' });
 const master = new Uint8Array(32).fill(7);

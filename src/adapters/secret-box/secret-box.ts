@@ -1,17 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { join } from 'node:path';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { SecretBox } from '../../ports/secret-box.ts';
+import { openMasterKeys } from './master-keys.ts';
 
 /** A secret box that can also sign, for example the audit chain. */
 export interface SigningSecretBox extends SecretBox {
@@ -32,30 +22,41 @@ const MAX_FAST_BYTES = 1024;
 /** Hashes of keys kept, about a megabyte; a flood of guesses only empties them. */
 const MAX_REMEMBERED = 4096;
 
-/**
- * Opens the secret box of a data directory, with the master key in `master.key` (made with mode 600 when absent).
- * Losing that file makes every sealed value unreadable and every virtual key unknown.
- * @throws SluiceError `conflict` when others can read the file, or it holds no key
- */
-export function openSecretBox(directory: string): SigningSecretBox {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return createSecretBox(masterKey(join(directory, 'master.key')));
+/** What a secret box works with, 32 bytes each. */
+export interface BoxKeys {
+  /** What virtual keys are hashed with. */
+  readonly pepper: Uint8Array;
+  readonly sealing: Uint8Array;
+  /** From which the key of each purpose is derived that signs. */
+  readonly signing: Uint8Array;
 }
 
-/** The secret box over a master key of 32 bytes. Every purpose has its own key, derived with HKDF-SHA256 (RFC 5869). */
-export function createSecretBox(master: Uint8Array): SigningSecretBox {
-  const derive = (purpose: string) =>
-    Buffer.from(hkdfSync('sha256', master, '', `sluice/${purpose}/v1`, KEY_BYTES));
-  const sealing = derive('seal');
-  const hashKey = remembered(keyedHash(derive('virtual-key')));
-  const signing = new Map<string, Buffer>();
+/** The secret box over the master key of a data directory alone, without the keyring that a gateway keeps. */
+export function openSecretBox(directory: string): SigningSecretBox {
+  return createSecretBox(keysOfMaster(openMasterKeys(directory).current().bytes));
+}
+
+function derive(secret: Uint8Array, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', `sluice/${purpose}/v1`, KEY_BYTES));
+}
+
+/** Every purpose has its own key, derived with HKDF-SHA256 (RFC 5869). */
+export function keysOfMaster(master: Uint8Array): BoxKeys {
+  return { pepper: derive(master, 'virtual-key'), sealing: derive(master, 'seal'), signing: master };
+}
+
+/** The secret box over these keys. */
+export function createSecretBox({ pepper, sealing, signing }: BoxKeys): SigningSecretBox {
+  const hashKey = remembered(keyedHash(Buffer.from(pepper)));
+  const sealer = Buffer.from(sealing);
+  const signers = new Map<string, Buffer>();
   return {
     hashKey,
-    seal: (plain, place) => seal(sealing, plain, place),
-    open: (sealed, place) => open(sealing, sealed, place),
+    seal: (plain, place) => seal(sealer, plain, place),
+    open: (sealed, place) => open(sealer, sealed, place),
     sign(text, purpose) {
-      const key = signing.get(purpose) ?? derive(`sign/${purpose}`);
-      signing.set(purpose, key);
+      const key = signers.get(purpose) ?? derive(signing, `sign/${purpose}`);
+      signers.set(purpose, key);
       return createHmac('sha256', key).update(text).digest('base64url');
     },
   };
@@ -127,43 +128,5 @@ function open(key: Buffer, sealed: string, place: string): string {
       'A stored secret cannot be opened: it was altered, or master.key is another one. Enter the secret again.',
       { cause: error },
     );
-  }
-}
-
-/** Reads the master key, or makes it: 32 random bytes in base64url. */
-function masterKey(path: string): Buffer {
-  const made = makeMasterKey(path);
-  if (made !== undefined) {
-    return made;
-  }
-  if ((statSync(path).mode & 0o077) !== 0) {
-    throw new SluiceError('conflict', 'master.key can be read by others. Run: chmod 600 master.key');
-  }
-  const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64url');
-  if (key.length !== KEY_BYTES) {
-    throw new SluiceError('conflict', 'master.key holds no key of 32 bytes. Restore it from a backup.');
-  }
-  return key;
-}
-
-function makeMasterKey(path: string): Buffer | undefined {
-  let file: number;
-  try {
-    file = openSync(path, 'wx', 0o600);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      return undefined;
-    }
-    throw error;
-  }
-  try {
-    const key = randomBytes(KEY_BYTES);
-    writeSync(file, `${key.toString('base64url')}\n`);
-    // Losing this file in a crash would lose every secret sealed with it.
-    fsyncSync(file);
-    chmodSync(path, 0o600);
-    return key;
-  } finally {
-    closeSync(file);
   }
 }

@@ -54,7 +54,7 @@ export class ExchangeWriter {
         bytes += text.length + ROW_OVERHEAD_BYTES;
         sums.add(head, text, place);
         this.#spend.add(text, head[5]);
-        for (const facet of ownFacets(head)) {
+        for (const facet of ownFacets(head, text)) {
           this.#postings.add(facet, [place]);
         }
       }

@@ -3,6 +3,7 @@ import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
 import type { ExchangeFilter, Page, PageRequest } from '../../ports/store.ts';
 import { decodeHead, decodeWho, type PlaceValues, whoText } from '../journal/exchange-text.ts';
 import { ROW_OVERHEAD_BYTES } from './exchange-writer.ts';
+import { HourFinder, type Part } from './hour-finder.ts';
 import { limitOf, pageOf, placeOf } from './paging.ts';
 import { firstPlace, PER_MS } from './places.ts';
 import { facetOf, PostingReader } from './postings.ts';
@@ -74,10 +75,12 @@ class LogReader {
   readonly #postings: PostingReader;
   readonly #row: StatementSync;
   readonly #rows: StatementSync;
+  readonly #hours: HourFinder;
   readonly #legacyThrough: number;
 
   constructor(raw: DatabaseSync) {
     this.#postings = new PostingReader(raw);
+    this.#hours = new HourFinder(raw);
     const legacy = raw.prepare('SELECT legacy_through FROM log_tenancy').get();
     this.#legacyThrough = Number(legacy?.['legacy_through'] ?? -1);
     this.#row = raw.prepare('SELECT seq, id, record AS text FROM exchanges WHERE seq = CAST(? AS INTEGER)');
@@ -106,30 +109,36 @@ class LogReader {
   }
 
   /** Rows the filter may let through, highest first. */
-  #candidates(filter: ExchangeFilter, from: number, below: number): Iterable<Row> {
-    const facets = wantedFacets(filter);
+  *#candidates(filter: ExchangeFilter, from: number, below: number): Generator<Row> {
+    for (const part of this.#hours.parts(filter, from, below)) {
+      yield* this.#inPart(filter, part);
+    }
+  }
+
+  #inPart(filter: ExchangeFilter, part: Part): Iterable<Row> {
+    const { from, below } = part;
     const { tenant, within } = filter.extent ?? { tenant: 'every' };
+    const having = (...more: readonly string[]) =>
+      this.#having(wantedFacets(filter, more, part.placed), from, below);
     if (within !== undefined) {
       const owners = within.ownerId === undefined ? [] : [facetOf.owner(within.ownerId)];
-      const seen = [...within.teamIds.map(facetOf.team), ...owners];
-      return merged(seen.map((facet) => this.#having([...facets, facet], from, below)));
+      return merged([...within.teamIds.map(facetOf.team), ...owners].map((facet) => having(facet)));
     }
-    if (tenant === 'every') return this.#between(facets, from, below);
-    const organization = facetOf.organization(tenant.organizationId);
-    const owned = this.#having([...facets, organization], from, below);
-    if (tenant.organizationId !== DEFAULT_ORGANIZATION_ID) return owned;
-    return this.#withLegacy(facets, from, below);
+    if (tenant === 'every') return this.#between(filter, part);
+    if (tenant.organizationId === DEFAULT_ORGANIZATION_ID) return this.#withLegacy(filter, part);
+    return having(facetOf.organization(tenant.organizationId));
   }
 
   /** What the default organization has: what says so, and behind it what was logged before there were others. */
-  *#withLegacy(facets: readonly string[], from: number, below: number): Generator<Row> {
+  *#withLegacy(filter: ExchangeFilter, part: Part): Generator<Row> {
     const border = this.#legacyThrough + 1;
-    const owned = [...facets, facetOf.organization(DEFAULT_ORGANIZATION_ID)];
-    yield* this.#having(owned, Math.max(from, border), below);
-    yield* this.#between(facets, from, Math.min(below, border));
+    const owned = wantedFacets(filter, [facetOf.organization(DEFAULT_ORGANIZATION_ID)], part.placed);
+    yield* this.#having(owned, Math.max(part.from, border), part.below);
+    yield* this.#between(filter, { ...part, below: Math.min(part.below, border) });
   }
 
-  #between(facets: readonly string[], from: number, below: number): Iterable<Row> {
+  #between(filter: ExchangeFilter, { from, below, placed }: Part): Iterable<Row> {
+    const facets = wantedFacets(filter, [], placed);
     if (facets.length > 0) return this.#having(facets, from, below);
     return this.#rows.iterate(from, below) as unknown as Iterable<Row>;
   }
@@ -146,26 +155,25 @@ class LogReader {
   }
 }
 
-/** What the postings can answer of a filter; most rows have a status below 300, so that is not among it. */
-function wantedFacets({
-  keyId,
-  model,
-  provider,
-  status,
-  clientRequestId,
-  tag,
-  teamId,
-}: ExchangeFilter): string[] {
-  const facets: string[] = [];
-  if (teamId !== undefined) facets.push(facetOf.team(teamId));
-  if (clientRequestId !== undefined) facets.push(facetOf.request(cut(clientRequestId)));
-  if (keyId !== undefined) facets.push(facetOf.key(keyId));
-  if (model !== undefined) facets.push(facetOf.model(cut(model)));
-  if (provider !== undefined) facets.push(facetOf.provider(provider));
-  if (status !== undefined && status >= 300) facets.push(facetOf.status(status));
-  if (tag?.value !== undefined) facets.push(facetOf.tag(cut(tag.name), cut(tag.value)));
-  else if (tag !== undefined) facets.push(facetOf.tagName(cut(tag.name)));
-  return facets;
+/**
+ * What the postings can answer of a filter and of whose rows it is about. Most rows have the status 200, so that is not
+ * among it; another status is found together with each of the rest, where the rows are `placed`.
+ */
+function wantedFacets(filter: ExchangeFilter, more: readonly string[], placed: boolean): string[] {
+  const { keyId, model, provider, status, clientRequestId, tag, teamId } = filter;
+  const who = [...more];
+  if (teamId !== undefined) who.push(facetOf.team(teamId));
+  if (keyId !== undefined) who.push(facetOf.key(keyId));
+  if (model !== undefined) who.push(facetOf.model(cut(model)));
+  if (provider !== undefined) who.push(facetOf.provider(provider));
+  const rest: string[] = [];
+  if (clientRequestId !== undefined) rest.push(facetOf.request(cut(clientRequestId)));
+  if (tag?.value !== undefined) rest.push(facetOf.tag(cut(tag.name), cut(tag.value)));
+  else if (tag !== undefined) rest.push(facetOf.tagName(cut(tag.name)));
+  // Only failures were listed by status before.
+  if (status === undefined || status === 200 || (!placed && status < 300)) return [...rest, ...who];
+  if (!placed || who.length === 0) return [...rest, ...who, facetOf.status(status)];
+  return [...rest, ...who.map((facet) => facetOf.statusAnd(status, facet))];
 }
 
 function passes(text: string, filter: ExchangeFilter): boolean {

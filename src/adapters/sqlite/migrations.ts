@@ -3,6 +3,10 @@ import type { Migration } from 'kysely/migration';
 import { identity } from './migrations/0002-identity.ts';
 import { budgets } from './migrations/0003-budgets.ts';
 import { approvals } from './migrations/0004-approvals.ts';
+import { audit } from './migrations/0005-audit.ts';
+import { credentials } from './migrations/0006-credentials.ts';
+import { analytics } from './migrations/0007-analytics.ts';
+import { routeLabels } from './migrations/0008-route-labels.ts';
 
 /**
  * Forward only, each in its own transaction. A migration that has been released is never edited: write the next one.
@@ -13,6 +17,10 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002_identity': { up: identity },
   '0003_budgets': { up: budgets },
   '0004_approvals': { up: approvals },
+  '0005_audit': { up: audit },
+  '0006_credentials': { up: credentials },
+  '0007_analytics': { up: analytics },
+  '0008_route_labels': { up: routeLabels },
 };
 
 const FIRST = [

@@ -17,6 +17,8 @@ export const facetOf = {
   request: (id: string) => `r:${id}`,
   tag: (name: string, value: string) => `t:${name}\t${value}`,
   tagName: (name: string) => `n:${name}`,
+  /** A status together with another facet: no list of all that a key did is walked for what failed. */
+  statusAnd: (status: number, facet: string) => `x:${status} ${facet}`,
 };
 
 /** Gathers the places of a batch by facet and writes them together. */

@@ -1,4 +1,13 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import {
+  BY_DAY,
+  CubeWriter,
+  makeDayCubes,
+  makeHourCubes,
+  NAME_COLUMNS,
+  SESSION_TAG,
+  SUM_COLUMNS,
+} from './rollup-cubes.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -9,10 +18,19 @@ const REMEMBERED_HOURS = 4;
  * Limits of the rollups, per UTC hour, because users, tags and (through wildcard models) model names are the client's
  * to invent. What comes beyond is summed under `OVERFLOW`: money stays exact in all sums but those by that name.
  */
-export const ROLLUP_LIMITS = { users: 2000, tagNames: 64, tagValues: 2000, rows: 20_000 } as const;
+export const ROLLUP_LIMITS = {
+  users: 2000,
+  tagNames: 64,
+  tagValues: 2000,
+  sessions: 5000,
+  rows: 20_000,
+} as const;
 
 /** Stands for the users, tag values, tags and models over the limit. */
 export const OVERFLOW = '(other)';
+
+/** Stands for every model that nobody serves: names of the client's invention. */
+export const UNKNOWN_MODEL = '(unknown model)';
 
 /** What a sum is of. `tag` and `value` are empty in rows that count every exchange once. */
 export interface RollupKey {
@@ -23,47 +41,85 @@ export interface RollupKey {
   readonly model: string;
   readonly provider: string;
   readonly user: string;
+  readonly organization: string;
+  readonly team: string;
+  readonly project: string;
 }
 
-/** requests, errors, cost, input, cache read, cache write, output, latency */
-export type Sums = [number, number, number, number, number, number, number, number];
+/** requests, errors, cost, input, cache read, cache write, output, latency, unpriced */
+export type Sums = [number, number, number, number, number, number, number, number, number];
+
+interface Merged {
+  readonly row: RollupKey;
+  readonly sums: number[];
+}
 
 interface Hour {
   readonly rows: Set<string>;
   readonly users: Set<string>;
   readonly tagNames: Set<string>;
   readonly tagValues: Set<string>;
+  readonly sessions: Set<string>;
 }
 
 /** Adds sums to the hourly rows and keeps their number within the limits. */
 export class RollupWriter {
   readonly #hourly: StatementSync;
   readonly #daily: StatementSync;
-  readonly #daysThrough: StatementSync;
+  readonly #cubes: CubeWriter;
+  readonly #through: StatementSync;
   readonly #ofHour: StatementSync;
   readonly #hours = new Map<number, Hour>();
 
   constructor(raw: DatabaseSync) {
     this.#hourly = raw.prepare(upsertInto('rollups'));
     this.#daily = raw.prepare(upsertInto('rollup_days'));
-    this.#daysThrough = raw.prepare('SELECT days_through FROM ingest_state');
+    this.#cubes = new CubeWriter(raw);
+    this.#through = raw.prepare('SELECT days_through AS days, hours_through AS hours FROM ingest_state');
     this.#ofHour = raw.prepare(
-      `SELECT tag_name AS tag, key_id AS key, model, provider, user_name AS user, tag_value AS value
+      `SELECT tag_name AS tag, key_id AS key, model, provider, user_name AS user, tag_value AS value,
+         organization_id AS organization, team_id AS team, project_id AS project
        FROM rollups WHERE hour = ?`,
     );
   }
 
   /** Within the caller's transaction. */
   add(all: Iterable<{ readonly rollup: RollupKey; readonly sums: Sums }>): void {
-    const daysThrough = Number(this.#daysThrough.get()?.['days_through'] ?? 0);
-    for (const { rollup, sums } of all) {
-      const { tag, hour, key, model, provider, user, value } = this.#within(rollup);
-      this.#hourly.run(tag, hour, key, model, provider, user, value, ...sums);
-      if (hour < daysThrough) {
-        // Late: the day is summed up already.
-        this.#daily.run(tag, hour - (hour % DAY_MS), key, model, provider, user, value, ...sums);
+    const through = this.#through.get();
+    const [days, hours] = [Number(through?.['days'] ?? 0), Number(through?.['hours'] ?? 0)];
+    for (const { row, sums } of this.#merged(all)) {
+      const { tag, hour, key, model, provider, user, value, organization, team, project } = row;
+      const names = [value, key, model, provider, user, organization, team, project];
+      this.#hourly.run(hour, tag, ...names, ...sums);
+      // Late: the hour, and perhaps the day, is summed up already.
+      if (hour < hours) {
+        this.#cubes.add({ hour, tag, span: 0 }, names, sums);
+      }
+      if (hour < days) {
+        const day = hour - (hour % DAY_MS);
+        this.#daily.run(day, tag, ...names, ...sums);
+        this.#cubes.add({ hour: day, tag, span: BY_DAY }, names, sums);
       }
     }
+  }
+
+  /** Each row once: sums come by ten seconds, which when little happens are as many as the exchanges. */
+  #merged(all: Iterable<{ readonly rollup: RollupKey; readonly sums: Sums }>): Iterable<Merged> {
+    const rows = new Map<number, Map<string, Merged>>();
+    for (const { rollup, sums } of all) {
+      const [row, name] = this.#within(rollup);
+      const ofHour = rows.get(row.hour) ?? new Map<string, Merged>();
+      rows.set(row.hour, ofHour);
+      const merged = ofHour.get(name);
+      if (merged === undefined) {
+        ofHour.set(name, { row, sums: [...sums] });
+      } else {
+        for (const [index, sum] of sums.entries()) {
+          merged.sums[index] = (merged.sums[index] ?? 0) + sum;
+        }
+      }
+    }
+    return [...rows.values()].flatMap((ofHour) => [...ofHour.values()]);
   }
 
   /** Forgets what it believes to be in the table: the transaction failed. */
@@ -71,41 +127,55 @@ export class RollupWriter {
     this.#hours.clear();
   }
 
-  #within(wanted: RollupKey): RollupKey {
+  #within(wanted: RollupKey): readonly [RollupKey, string] {
     const hour = this.#hour(wanted.hour);
     const user = admit(hour.users, wanted.user, ROLLUP_LIMITS.users);
-    const tag = admit(hour.tagNames, wanted.tag, ROLLUP_LIMITS.tagNames);
+    const session = wanted.tag === SESSION_TAG;
+    const tag = session ? wanted.tag : admit(hour.tagNames, wanted.tag, ROLLUP_LIMITS.tagNames);
     const pair = `${wanted.tag}\t${wanted.value}`;
-    const folded =
-      tag !== wanted.tag || (tag !== '' && admit(hour.tagValues, pair, ROLLUP_LIMITS.tagValues) !== pair);
+    const [values, most] =
+      tag === SESSION_TAG
+        ? [hour.sessions, ROLLUP_LIMITS.sessions]
+        : [hour.tagValues, ROLLUP_LIMITS.tagValues];
+    const folded = tag !== wanted.tag || (tag !== '' && admit(values, pair, most) !== pair);
     const value = folded ? OVERFLOW : wanted.value;
     for (const found of [
       { ...wanted, user, tag, value },
       // Too many combinations although each name is within its limit.
       { ...wanted, user: user && OVERFLOW, tag, value: value && OVERFLOW },
     ]) {
-      if (admit(hour.rows, nameOf(found), ROLLUP_LIMITS.rows) !== OVERFLOW) {
-        return found;
+      const name = nameOf(found);
+      if (admit(hour.rows, name, ROLLUP_LIMITS.rows) !== OVERFLOW) {
+        return [found, name];
       }
     }
-    return {
+    const rest = {
       ...wanted,
       user: user && OVERFLOW,
-      tag: tag && OVERFLOW,
+      tag: session ? tag : tag && OVERFLOW,
       value: value && OVERFLOW,
       model: OVERFLOW,
     };
+    return [rest, nameOf(rest)];
   }
 
   #hour(start: number): Hour {
     let hour = this.#hours.get(start);
     if (hour === undefined) {
-      hour = { rows: new Set(), users: new Set(), tagNames: new Set(), tagValues: new Set() };
+      hour = {
+        rows: new Set(),
+        users: new Set(),
+        tagNames: new Set(),
+        tagValues: new Set(),
+        sessions: new Set(),
+      };
       for (const row of this.#ofHour.all(start) as unknown as RollupKey[]) {
         hour.rows.add(nameOf(row));
         hour.users.add(row.user);
-        hour.tagNames.add(row.tag);
-        hour.tagValues.add(`${row.tag}\t${row.value}`);
+        if (row.tag !== SESSION_TAG) {
+          hour.tagNames.add(row.tag);
+        }
+        (row.tag === SESSION_TAG ? hour.sessions : hour.tagValues).add(`${row.tag}\t${row.value}`);
       }
       const [oldest] = this.#hours.keys();
       if (this.#hours.size >= REMEMBERED_HOURS && oldest !== undefined) {
@@ -117,22 +187,47 @@ export class RollupWriter {
   }
 }
 
-const KEYS = 'tag_name, key_id, model, provider, user_name, tag_value';
-const SUM_COLUMNS = [
-  'requests',
-  'errors',
-  'cost_nano',
-  'input_tokens',
-  'cache_read_tokens',
-  'cache_write_tokens',
-  'output_tokens',
-  'latency_ms',
-];
-
 function upsertInto(table: 'rollups' | 'rollup_days'): string {
-  return `INSERT INTO ${table} (tag_name, hour, key_id, model, provider, user_name, tag_value, ${SUM_COLUMNS.join()})
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  const columns = ['hour', 'tag_name', ...NAME_COLUMNS, ...SUM_COLUMNS];
+  return `INSERT INTO ${table} (${columns.join()}) VALUES (${columns.map(() => '?').join()})
     ON CONFLICT DO UPDATE SET ${SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join()}`;
+}
+
+/**
+ * Makes the cubes of the oldest hour that ended before `before` (ms) and has none, in a transaction of its own.
+ * @returns false when there was none
+ */
+export function sumUpHour(raw: DatabaseSync, before: number): boolean {
+  const hour = oldestFrom(raw, 'hours_through');
+  if (hour === undefined || hour + HOUR_MS > before) {
+    return false;
+  }
+  inTransaction(raw, () => {
+    makeHourCubes(raw, hour);
+    raw.prepare('UPDATE ingest_state SET hours_through = ?').run(hour + HOUR_MS);
+  });
+  return true;
+}
+
+function oldestFrom(raw: DatabaseSync, border: 'hours_through' | 'days_through'): number | undefined {
+  const found = raw
+    .prepare(`SELECT min(hour) AS oldest FROM rollups WHERE hour >= (SELECT ${border} FROM ingest_state)`)
+    .get();
+  const oldest = found?.['oldest'];
+  return typeof oldest === 'number' ? oldest : undefined;
+}
+
+function inTransaction(raw: DatabaseSync, work: () => void): void {
+  raw.exec('BEGIN IMMEDIATE');
+  try {
+    work();
+    raw.exec('COMMIT');
+  } catch (error) {
+    if (raw.isTransaction) {
+      raw.exec('ROLLBACK');
+    }
+    throw error;
+  }
 }
 
 /**
@@ -141,11 +236,8 @@ function upsertInto(table: 'rollups' | 'rollup_days'): string {
  * @returns false when there was none
  */
 export function sumUpDay(raw: DatabaseSync, before: number): boolean {
-  const state = raw
-    .prepare(`SELECT min(hour) AS oldest FROM rollups WHERE hour >= (SELECT days_through FROM ingest_state)`)
-    .get();
-  const oldest = state?.['oldest'];
-  if (typeof oldest !== 'number') {
+  const oldest = oldestFrom(raw, 'days_through');
+  if (oldest === undefined) {
     return false;
   }
   const day = oldest - (oldest % DAY_MS);
@@ -153,23 +245,19 @@ export function sumUpDay(raw: DatabaseSync, before: number): boolean {
   if (end > before) {
     return false;
   }
-  raw.exec('BEGIN IMMEDIATE');
-  try {
+  while (sumUpHour(raw, end));
+  inTransaction(raw, () => {
+    const names = ['tag_name', ...NAME_COLUMNS].join();
     const sums = SUM_COLUMNS.map((name) => `sum(${name})`).join();
     raw
       .prepare(
-        `INSERT INTO rollup_days (hour, ${KEYS}, ${SUM_COLUMNS.join()})
-         SELECT CAST(? AS INTEGER), ${KEYS}, ${sums} FROM rollups WHERE hour >= ? AND hour < ? GROUP BY ${KEYS}`,
+        `INSERT INTO rollup_days (hour, ${names}, ${SUM_COLUMNS.join()})
+         SELECT CAST(? AS INTEGER), ${names}, ${sums} FROM rollups WHERE hour >= ? AND hour < ? GROUP BY ${names}`,
       )
       .run(day, day, end);
+    makeDayCubes(raw, day, end);
     raw.prepare('UPDATE ingest_state SET days_through = ?').run(end);
-    raw.exec('COMMIT');
-  } catch (error) {
-    if (raw.isTransaction) {
-      raw.exec('ROLLBACK');
-    }
-    throw error;
-  }
+  });
   return true;
 }
 
@@ -191,5 +279,6 @@ function admit(known: Set<string>, name: string, limit: number): string {
 }
 
 function nameOf(row: Omit<RollupKey, 'hour'>): string {
-  return JSON.stringify([row.tag, row.key, row.model, row.provider, row.user, row.value]);
+  const { tag, key, model, provider, user, value, organization, team, project } = row;
+  return JSON.stringify([tag, key, model, provider, user, value, organization, team, project]);
 }

@@ -6,6 +6,8 @@ export interface Schema {
   rollups: RollupTable;
   /** The same sums by UTC day (its start in `hour`), for days that are over. */
   rollup_days: RollupTable;
+  /** The same by fewer names, for hours and days that are over (`rollup-cubes.ts`). */
+  rollup_cubes: RollupTable & { cube: number };
   price_overrides: PriceOverrideTable;
   settings: SettingTable;
   audit: AuditTable;
@@ -69,6 +71,9 @@ export interface RollupTable {
   provider: string;
   user_name: string;
   tag_value: string;
+  organization_id: string;
+  team_id: string;
+  project_id: string;
   requests: number;
   errors: number;
   cost_nano: number;
@@ -77,6 +82,8 @@ export interface RollupTable {
   cache_write_tokens: number;
   output_tokens: number;
   latency_ms: number;
+  /** Exchanges that cost something nobody knows. */
+  unpriced: number;
 }
 
 /** `price` is JSON text. */
@@ -113,6 +120,10 @@ export interface IngestStateTable {
   raw_bytes: number;
   /** Days before this (ms) are summed up in `rollup_days`. */
   days_through: number;
+  /** Hours before this (ms) are in `rollup_cubes`. */
+  hours_through: number;
+  /** From this hour on rollups say where a key belonged then, before it where it belonged at the migration. */
+  placed_from: number;
 }
 
 /** `details` is JSON text. */

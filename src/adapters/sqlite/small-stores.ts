@@ -1,15 +1,6 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
-import { SluiceError } from '../../core/errors/error.ts';
-import type {
-  AuditRecord,
-  AuditStore,
-  PriceOverride,
-  PriceOverrideStore,
-  Setting,
-  SettingStore,
-} from '../../ports/store.ts';
-import { limitOf, pageOf, placeOf } from './paging.ts';
-import type { AuditTable, PriceOverrideTable, Schema, SettingTable } from './schema.ts';
+import type { PriceOverride, PriceOverrideStore, Setting, SettingStore } from '../../ports/store.ts';
+import type { PriceOverrideTable, Schema, SettingTable } from './schema.ts';
 
 const MAX_SETTINGS = 10_000;
 
@@ -73,58 +64,6 @@ export function createSettingStore(typed: Kysely<Schema>): SettingStore {
   };
 }
 
-/** The audit chain in the database. */
-export function createAuditStore(typed: Kysely<Schema>): AuditStore {
-  const head = async () => {
-    const newest = typed.selectFrom('audit').selectAll().orderBy('sequence', 'desc').limit(1);
-    const row = await newest.executeTakeFirst();
-    return row && auditOf(row);
-  };
-  return {
-    head,
-    async append(record) {
-      const last = await head();
-      const follows = record.sequence === (last?.sequence ?? 0) + 1;
-      if (!follows || record.previousHash !== (last?.hash ?? '')) {
-        throw new SluiceError('conflict', 'The audit log has moved on; read its head and try again.');
-      }
-      const { previousHash, ...rest } = record;
-      await typed
-        .insertInto('audit')
-        .values({ ...rest, previous_hash: previousHash })
-        .execute();
-    },
-    async list(page, organizationId) {
-      const limit = limitOf(page);
-      const place = placeOf(page);
-      const rows = await typed
-        .selectFrom('audit')
-        .selectAll()
-        .$if(organizationId !== undefined, (rest) =>
-          rest.where(sql<boolean>`organization_id = ${organizationId}`),
-        )
-        .where('sequence', '<', place?.at ?? Number.MAX_SAFE_INTEGER)
-        .orderBy('sequence', 'desc')
-        .limit(limit + 1)
-        .execute();
-      const shape = { place: (row: Audit) => ({ at: row.sequence, id: 'a' }), item: auditOf };
-      return pageOf(rows, limit, shape);
-    },
-    async after(sequence, limit) {
-      const rows = await typed
-        .selectFrom('audit')
-        .selectAll()
-        .where('sequence', '>', sequence)
-        .orderBy('sequence')
-        .limit(limitOf({ limit }))
-        .execute();
-      return rows.map(auditOf);
-    },
-  };
-}
-
-type Audit = Selectable<AuditTable>;
-
 function priceOf(row: Selectable<PriceOverrideTable>): PriceOverride {
   return { model: row.model, price: JSON.parse(row.price), updatedAt: row.updated_at };
 }
@@ -136,9 +75,4 @@ function settingOf(row: Selectable<SettingTable>): Setting {
     updatedAt: row.updated_at,
     expiresAt: row.expires_at ?? undefined,
   };
-}
-
-function auditOf(row: Audit): AuditRecord {
-  const { sequence, at, actor, action, target, details, hash } = row;
-  return { sequence, at, actor, action, target, details, hash, previousHash: row.previous_hash };
 }

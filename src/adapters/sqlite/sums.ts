@@ -1,8 +1,9 @@
 import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
-import { decodeWho, type ExchangeHead, whoText } from '../journal/exchange-text.ts';
+import { decodeWho, type ExchangeHead, type ExchangeWho, whoText } from '../journal/exchange-text.ts';
 import { PER_BUCKET } from './places.ts';
 import { facetOf } from './postings.ts';
-import { hourOf, type RollupKey, type Sums } from './rollups.ts';
+import { SESSION_TAG } from './rollup-cubes.ts';
+import { hourOf, type RollupKey, type Sums, UNKNOWN_MODEL } from './rollups.ts';
 
 /** Names come from clients; a longer one is cut where it is indexed (the record keeps all of it). */
 const MAX_NAME_LENGTH = 256;
@@ -33,19 +34,15 @@ export class BatchSums {
   add(head: ExchangeHead, text: string, place: number): void {
     const shared = this.#shared(head, whoText(text), place);
     count(shared, head, place);
+    if (head[15] !== undefined && head[15] !== null) {
+      const session = cut(head[15]);
+      count(tagged(shared, SESSION_TAG, session), head, place);
+    }
     if (head[14] === null) {
       return;
     }
     for (const [tag, value] of indexedTags(head[14])) {
-      // The length keeps apart what clients write.
-      const name = `${tag.length} ${tag}${value}`;
-      let sum = shared.tagged.get(name);
-      if (sum === undefined) {
-        const facets = [facetOf.tag(tag, value), facetOf.tagName(tag)];
-        sum = { rollup: { ...shared.rollup, tag, value }, facets, sums: noSums(), places: [] };
-        shared.tagged.set(name, sum);
-      }
-      count(sum, head, place);
+      count(tagged(shared, tag, value), head, place);
     }
   }
 
@@ -77,18 +74,33 @@ export class BatchSums {
   }
 }
 
+function tagged(shared: Shared, tag: string, value: string): Sum {
+  // The length keeps apart what clients write.
+  const name = `${tag.length} ${tag}${value}`;
+  let sum = shared.tagged.get(name);
+  if (sum === undefined) {
+    const facets = tag === SESSION_TAG ? [] : [facetOf.tag(tag, value), facetOf.tagName(tag)];
+    sum = { rollup: { ...shared.rollup, tag, value }, facets, sums: noSums(), places: [] };
+    shared.tagged.set(name, sum);
+  }
+  return sum;
+}
+
 /** Every facet an exchange is found by. */
 export function facetsOf(head: ExchangeHead, text: string): string[] {
   const sums = new BatchSums();
   sums.add(head, text, 0);
-  return [...[...sums].flatMap(({ facets }) => facets), ...ownFacets(head)];
+  return [...[...sums].flatMap(({ facets }) => facets), ...ownFacets(head, text)];
 }
 
 /** Those that few exchanges have, or share. */
-export function ownFacets(head: ExchangeHead): string[] {
+export function ownFacets(head: ExchangeHead, text: string): string[] {
   const facets: string[] = [];
-  if (head[1] >= 300) {
+  if (head[1] !== 200) {
     facets.push(facetOf.status(head[1]));
+    for (const facet of whoFacets(decodeWho(whoText(text)))) {
+      facets.push(facetOf.statusAnd(head[1], facet));
+    }
   }
   if (head[4] !== null) {
     facets.push(facetOf.request(cut(head[4])));
@@ -101,11 +113,9 @@ export function cut(name: string): string {
   return name.length > MAX_NAME_LENGTH ? name.slice(0, MAX_NAME_LENGTH) : name;
 }
 
-function sharedBy(who: string, hour: number, served: boolean): Shared {
-  const [key, name, provider, user, , place] = decodeWho(who);
-  const model = cut(name);
+function whoFacets([key, name, provider, , , place]: ExchangeWho): string[] {
   const [organization = DEFAULT_ORGANIZATION_ID, team, , owner] = place ?? [];
-  const facets = [facetOf.model(model), facetOf.organization(organization)];
+  const facets = [facetOf.model(cut(name)), facetOf.organization(organization)];
   if (team !== null && team !== undefined) {
     facets.push(facetOf.team(team));
   }
@@ -118,20 +128,30 @@ function sharedBy(who: string, hour: number, served: boolean): Shared {
   if (provider !== null) {
     facets.push(facetOf.provider(provider));
   }
+  return facets;
+}
+
+function sharedBy(text: string, hour: number, served: boolean): Shared {
+  const who = decodeWho(text);
+  const [key, name, provider, user, , place] = who;
+  const [organization = DEFAULT_ORGANIZATION_ID, team, project] = place ?? [];
   const rollup = {
     hour,
     tag: '',
     value: '',
     key: key ?? '',
-    model: served ? model : '',
+    model: served ? cut(name) : UNKNOWN_MODEL,
     provider: provider ?? '',
     user: cut(user ?? ''),
+    organization,
+    team: team ?? '',
+    project: project ?? '',
   };
-  return { rollup, facets, sums: noSums(), places: [], tagged: new Map() };
+  return { rollup, facets: whoFacets(who), sums: noSums(), places: [], tagged: new Map() };
 }
 
 function noSums(): Sums {
-  return [0, 0, 0, 0, 0, 0, 0, 0];
+  return [0, 0, 0, 0, 0, 0, 0, 0, 0];
 }
 
 function count({ sums, places }: Sum, head: ExchangeHead, place: number): void {
@@ -145,11 +165,13 @@ function count({ sums, places }: Sum, head: ExchangeHead, place: number): void {
   // As `completionTokens`.
   sums[6] += whole(head[10] + head[12]);
   sums[7] += whole(head[13]);
+  // What was refused costs nothing; anything else without a cost costs something unknown.
+  sums[8] += head[5] === null && head[2] !== 'refused' ? 1 : 0;
 }
 
 function indexedTags(tags: Readonly<Record<string, string>>): [string, string][] {
   return Object.entries(tags)
-    .filter(([name]) => name !== '')
+    .filter(([name]) => name !== '' && name !== SESSION_TAG)
     .slice(0, MAX_TAGS)
     .map(([name, value]) => [cut(name), cut(value)]);
 }

@@ -1,6 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import { badRequest } from '../../core/errors/error.ts';
-import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
 import type { Extent } from '../../ports/place-store.ts';
 import type {
   SpendDimension,
@@ -10,122 +9,153 @@ import type {
   SpendTotals,
   UsageStore,
 } from '../../ports/store.ts';
-import { ofTeamsOrOwner } from './keys.ts';
-import type { RollupTable, Schema } from './schema.ts';
+import { type NameColumn, SESSION_TAG } from './rollup-cubes.ts';
+import type { Schema } from './schema.ts';
+import { bordersOf, sourceOf } from './usage-source.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const MAX_ROWS = 10_000;
+/** Hours or days of the first query: rows come in the order of time, so what is beyond the limit need not be read. */
+const FIRST_STEPS = 6;
 
 /** Sums from the rollups. */
 export function createUsageStore(typed: Kysely<Schema>): UsageStore {
+  const totals = async (scope: SpendScope, since: number, by: readonly NameColumn[]) => {
+    const conditions = scopeConditions(scope);
+    if (scope.tag !== undefined) {
+      conditions.push({ names: ['tag_value'], holds: sql`tag_value = ${scope.tag.value}` });
+    }
+    const names = new Set<NameColumn>([...by, ...conditions.flatMap((condition) => condition.names)]);
+    const borders = await bordersOf(typed);
+    const span = { from: hourOf(since), to: borders.to };
+    const source = sourceOf(borders, { ...span, names, tag: scope.tag?.name ?? '', hours: false });
+    const columns = by.map((name) => sql`${sql.ref(name)}`);
+    const grouping = by.length === 0 ? sql`` : sql`GROUP BY ${sql.join(columns)}`;
+    return await sql<Found>`
+      SELECT ${sql.join([...columns, SUMS])} FROM ${source} ${where(conditions)} ${grouping}`.execute(typed);
+  };
   return {
-    async spend(query) {
-      const tag = tagOf(query.groupBy);
-      const found = await grouped(typed, query, tag);
-      if (tag === undefined || found.length === MAX_ROWS) {
-        return found;
-      }
-      // What carries the tag is known; what does not is the rest of all.
-      const without = query.groupBy.filter((dimension) => !dimension.startsWith('tag:'));
-      const all = await grouped(typed, { ...query, groupBy: without }, undefined);
-      return [...found, ...untagged(all, found, query.groupBy)].sort(inOrder).slice(0, MAX_ROWS);
-    },
+    spend: (query) => spend(typed, query),
     async total(scope, since) {
-      const source = await sourceOf(
-        typed,
-        { from: hourOf(since), to: Number.MAX_SAFE_INTEGER },
-        scope.tag?.name,
-      );
-      const conditions = scopeConditions(scope);
-      if (scope.tag !== undefined) {
-        conditions.push(sql<boolean>`tag_value = ${scope.tag.value}`);
-      }
-      const found = await sql<Found>`SELECT ${SUMS} FROM ${source} ${where(conditions)}`.execute(typed);
-      return totalsOf(found.rows[0] ?? {});
+      return totalsOf((await totals(scope, since, [])).rows[0] ?? {});
     },
     async totalsByKey(since) {
-      const source = await sourceOf(typed, { from: hourOf(since), to: Number.MAX_SAFE_INTEGER }, undefined);
-      const found = await sql<{ key_id: string; cost: number }>`
-        SELECT key_id, sum(cost_nano) AS cost FROM ${source} WHERE key_id != '' GROUP BY key_id`.execute(
-        typed,
-      );
-      return new Map(found.rows.map((row) => [row.key_id, row.cost]));
+      const { rows } = await totals({}, since, ['key_id']);
+      const known = rows.filter((row) => row['key_id'] !== '');
+      return new Map(known.map((row) => [String(row['key_id']), Number(row['costNano'])]));
     },
   };
 }
 
-interface Span {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Sums of a time, by day where days are summed up and by hour where not; `hours`: by hour throughout. */
-async function sourceOf(typed: Kysely<Schema>, { from, to }: Span, tag: string | undefined, hours = false) {
-  const state = await typed.selectFrom('ingest_state').select('days_through').executeTakeFirst();
-  const firstDay = Math.ceil(from / DAY_MS) * DAY_MS;
-  const endOfDays = Math.min(Math.floor(to / DAY_MS) * DAY_MS, state?.days_through ?? 0);
-  const name = tag ?? '';
-  if (hours || firstDay >= endOfDays) {
-    return sql`(SELECT * FROM rollups WHERE tag_name = ${name} AND hour >= ${from} AND hour < ${to})`;
+async function spend(typed: Kysely<Schema>, query: SpendQuery): Promise<SpendRow[]> {
+  const limit = query.limit ?? MAX_ROWS;
+  const tag = tagOf(query.groupBy);
+  const borders = await bordersOf(typed);
+  const from = Math.max(hourOf(query.from), borders.from);
+  const to = Math.min(hourOf(query.to + HOUR_MS - 1), borders.to);
+  let step = query.interval === undefined ? to - from : stepOf(query.interval) * FIRST_STEPS;
+  const rows: SpendRow[] = [];
+  for (let start = from; start < to && rows.length < limit; ) {
+    // Whole days, also when the span begins within one.
+    const end = Math.min(to, (query.interval === 'day' ? start - (start % DAY_MS) : start) + step);
+    const part = { ...query, from: start, to: end, limit: limit - rows.length };
+    const found = await spendBetween(typed, part, { tag, borders });
+    rows.push(...found);
+    start = end;
+    // As far as the rest of the limit will do, when it goes on like this.
+    step *= Math.max(1, Math.min(8, Math.floor((limit - rows.length) / (found.length + 1))));
   }
-  return sql`(
-    SELECT * FROM rollups WHERE tag_name = ${name} AND hour >= ${from} AND hour < ${firstDay}
-    UNION ALL
-    SELECT * FROM rollup_days WHERE tag_name = ${name} AND hour >= ${firstDay} AND hour < ${endOfDays}
-    UNION ALL
-    SELECT * FROM rollups WHERE tag_name = ${name} AND hour >= ${endOfDays} AND hour < ${to})`;
+  return rows;
 }
 
-function where(conditions: readonly RawBuilder<boolean>[]) {
-  return conditions.length === 0 ? sql`` : sql`WHERE ${sql.join(conditions, sql` AND `)}`;
+interface Planned {
+  readonly tag: string | undefined;
+  readonly borders: Awaited<ReturnType<typeof bordersOf>>;
 }
 
-const COLUMNS: Readonly<Record<string, keyof RollupTable>> = {
+async function spendBetween(typed: Kysely<Schema>, query: SpendQuery, planned: Planned): Promise<SpendRow[]> {
+  const found = await grouped(typed, query, planned);
+  if (planned.tag === undefined || found.length === query.limit) {
+    return found;
+  }
+  // What carries the tag is known; what does not is the rest of all.
+  const without = query.groupBy.filter((dimension) => !isTagLike(dimension));
+  const everything = { ...query, groupBy: without, limit: Number.MAX_SAFE_INTEGER };
+  const all = await grouped(typed, everything, { ...planned, tag: undefined });
+  return [...found, ...untagged(all, found, query.groupBy)].sort(inOrder).slice(0, query.limit);
+}
+
+interface Condition {
+  readonly names: readonly NameColumn[];
+  readonly holds: RawBuilder<unknown>;
+}
+
+function where(conditions: readonly Condition[]) {
+  return conditions.length === 0
+    ? sql``
+    : sql`WHERE ${sql.join(
+        conditions.map(({ holds }) => holds),
+        sql` AND `,
+      )}`;
+}
+
+const COLUMNS: Readonly<Record<string, NameColumn>> = {
   model: 'model',
   provider: 'provider',
   key: 'key_id',
   user: 'user_name',
+  team: 'team_id',
+  project: 'project_id',
+  organization: 'organization_id',
+  session: 'tag_value',
 };
 
 const SUMS = sql<SpendTotals>`
   sum(requests) AS requests, sum(errors) AS errors, sum(cost_nano) AS "costNano",
   sum(input_tokens) AS "inputTokens", sum(cache_read_tokens) AS "cacheReadTokens",
   sum(cache_write_tokens) AS "cacheWriteTokens", sum(output_tokens) AS "outputTokens",
-  sum(latency_ms) AS "latencyMs"`;
+  sum(latency_ms) AS "latencyMs", sum(unpriced) AS unpriced`;
 
 type Found = Record<string, string | number | null>;
 
+function isTagLike(dimension: SpendDimension): boolean {
+  return dimension === 'session' || dimension.startsWith('tag:');
+}
+
 /** The name of the one tag grouped by, or undefined. */
 function tagOf(groupBy: readonly SpendDimension[]): string | undefined {
-  const names = groupBy.filter((dimension) => dimension.startsWith('tag:'));
+  const names = groupBy.filter(isTagLike);
   if (names.length > 1) {
-    throw badRequest('group_by', 'group_by can name one tag at a time.');
+    throw badRequest('group_by', 'group_by can name one tag, or the session, at a time.');
   }
-  return names[0]?.slice('tag:'.length);
+  return names[0] === 'session' ? SESSION_TAG : names[0]?.slice('tag:'.length);
 }
 
 async function grouped(
   typed: Kysely<Schema>,
   query: SpendQuery,
-  tag: string | undefined,
+  { tag, borders }: Planned,
 ): Promise<SpendRow[]> {
-  const step = query.interval === 'day' ? DAY_MS : HOUR_MS;
-  const start = sql<number>`hour - hour % ${sql.lit(step)}`;
+  const start = sql<number>`hour - hour % ${sql.lit(stepOf(query.interval))}`;
   const columns = query.groupBy.map((dimension) => [dimension, columnOf(dimension)] as const);
-  let groupings = columns.map(([, column]) => sql`${sql.ref(column)}`);
-  let fields = columns.map(([dimension, column]) => sql`${sql.ref(column)} AS ${sql.id(dimension)}`);
+  let groupings: RawBuilder<unknown>[] = columns.map(([, column]) => sql`${sql.ref(column)}`);
+  let fields: RawBuilder<unknown>[] = columns.map(
+    ([dimension, column]) => sql`${sql.ref(column)} AS ${sql.id(dimension)}`,
+  );
   if (query.interval !== undefined) {
     groupings = [start, ...groupings];
     fields = [sql`${start} AS start`, ...fields];
   }
-  const span = { from: hourOf(query.from), to: query.to };
-  const source = await sourceOf(typed, span, tag, query.interval === 'hour');
+  const conditions = [...scopeConditions(query), ...extentConditions(query.extent)];
+  const names = new Set([...columns.map(([, column]) => column), ...conditions.flatMap((one) => one.names)]);
+  const span = { from: query.from, to: query.to, hours: query.interval === 'hour' };
+  const source = sourceOf(borders, { ...span, names, tag: tag ?? '' });
   const found = await sql<Found>`
-    SELECT ${sql.join([...fields, SUMS])} FROM ${source} ${where([...scopeConditions(query), ...extentConditions(query.extent)])}
+    SELECT ${sql.join([...fields, SUMS])} FROM ${source} ${where(conditions)}
     ${groupings.length === 0 ? sql`HAVING count(*) > 0` : sql`GROUP BY ${sql.join(groupings)}`}
     ORDER BY ${query.interval === undefined ? sql`1 = 1` : start}, sum(cost_nano) DESC, sum(requests) DESC
-    LIMIT ${sql.lit(MAX_ROWS)}`.execute(typed);
+    LIMIT ${sql.lit(query.limit ?? MAX_ROWS)}`.execute(typed);
   return found.rows.map((row) => ({
     ...(query.interval === undefined ? {} : { start: Number(row['start']) }),
     group: Object.fromEntries(query.groupBy.map((dimension) => [dimension, groupValue(row[dimension])])),
@@ -133,38 +163,46 @@ async function grouped(
   }));
 }
 
-function columnOf(dimension: SpendDimension): keyof RollupTable {
-  if (dimension.startsWith('tag:')) {
-    return 'tag_value';
-  }
-  const column = COLUMNS[dimension];
+function columnOf(dimension: SpendDimension): NameColumn {
+  const column = dimension.startsWith('tag:') ? 'tag_value' : COLUMNS[dimension];
   if (column === undefined) {
-    throw badRequest('group_by', 'group_by takes model, provider, key, user and tag:NAME.');
+    throw badRequest(
+      'group_by',
+      'group_by takes model, provider, key, user, team, project, organization, session and tag:NAME.',
+    );
   }
   return column;
 }
 
-function scopeConditions(scope: Omit<SpendScope, 'tag'>) {
+function scopeConditions(scope: Omit<SpendScope, 'tag'>): Condition[] {
   const wanted = { key_id: scope.keyId, model: scope.model, provider: scope.provider, user_name: scope.user };
   return Object.entries(wanted)
     .filter(([, value]) => value !== undefined)
-    .map(([column, value]) => sql<boolean>`${sql.ref(column)} = ${value}`);
+    .map(([column, value]) => ({
+      names: [column as NameColumn],
+      holds: sql`${sql.ref(column)} = ${value}`,
+    }));
 }
 
-/** Rows of keys that belong to what the reader may see. What came without a key is the default organization's. */
-function extentConditions(extent: Extent | undefined): RawBuilder<boolean>[] {
+/** What the reader may see, by where the key belonged when it was used; his own keys are his wherever they were. */
+function extentConditions(extent: Extent | undefined): Condition[] {
   if (extent === undefined || extent.tenant === 'every') {
     return [];
   }
-  const { within } = extent;
-  const { organizationId } = extent.tenant;
-  const keyless = within === undefined && organizationId === DEFAULT_ORGANIZATION_ID;
-  const conditions = [
-    sql<boolean>`organization_id = ${organizationId}`,
-    ...(within === undefined ? [] : [ofTeamsOrOwner(within)]),
+  const { within, tenant } = extent;
+  const conditions: Condition[] = [
+    { names: ['organization_id'], holds: sql`organization_id = ${tenant.organizationId}` },
   ];
-  const keys = sql<boolean>`key_id IN (SELECT id FROM virtual_keys WHERE ${sql.join(conditions, sql` AND `)})`;
-  return [keyless ? sql<boolean>`(key_id = '' OR ${keys})` : keys];
+  if (within === undefined) {
+    return conditions;
+  }
+  const teams = sql`team_id IN (SELECT value FROM json_each(${JSON.stringify(within.teamIds)}))`;
+  if (within.ownerId === undefined) {
+    return [...conditions, { names: ['team_id'], holds: teams }];
+  }
+  const own = sql`key_id IN (
+    SELECT id FROM virtual_keys WHERE user_id = ${within.ownerId} OR service_account_id = ${within.ownerId})`;
+  return [...conditions, { names: ['team_id', 'key_id'], holds: sql`(${teams} OR ${own})` }];
 }
 
 function totalsOf(row: Found): SpendTotals {
@@ -177,6 +215,7 @@ function totalsOf(row: Found): SpendTotals {
     cacheWriteTokens: Number(row['cacheWriteTokens'] ?? 0),
     outputTokens: Number(row['outputTokens'] ?? 0),
     latencyMs: Number(row['latencyMs'] ?? 0),
+    unpriced: Number(row['unpriced'] ?? 0),
   };
 }
 
@@ -185,9 +224,7 @@ const TOTALS = Object.keys(totalsOf({})) as (keyof SpendTotals)[];
 /** Per group the sum of all minus the sum of what carries the tag; groups in which everything does are left out. */
 function untagged(all: readonly SpendRow[], tagged: readonly SpendRow[], groupBy: readonly SpendDimension[]) {
   const groupOf = (row: SpendRow) =>
-    Object.fromEntries(
-      groupBy.map((name) => [name, name.startsWith('tag:') ? null : (row.group[name] ?? null)]),
-    );
+    Object.fromEntries(groupBy.map((name) => [name, isTagLike(name) ? null : (row.group[name] ?? null)]));
   const nameOf = (row: SpendRow) => JSON.stringify([row.start, groupOf(row)]);
   const rest = new Map<string, SpendRow>();
   for (const row of all) {
@@ -216,4 +253,8 @@ function groupValue(value: string | number | null | undefined): string | null {
 
 function hourOf(at: number): number {
   return Math.floor(at / HOUR_MS) * HOUR_MS;
+}
+
+function stepOf(interval: SpendQuery['interval']): number {
+  return interval === 'day' ? DAY_MS : HOUR_MS;
 }

@@ -3,16 +3,19 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { JournalPosition } from '../journal/segment.ts';
 import { createApprovalStore } from './approval-store.ts';
+import { createAuditStore } from './audit-store.ts';
 import { createBudgetStore, createRateRuleStore } from './budget-store.ts';
+import { createCredentialStore, createKeyringStore } from './credential-store.ts';
 import { type Database, openDatabase } from './database.ts';
 import { createExchangeTexts } from './exchanges.ts';
 import { toPlain } from './failure.ts';
 import { Ingestor, type IngestReport } from './ingest.ts';
 import { createKeyStore } from './keys.ts';
+import { createLabelStore } from './label-store.ts';
 import { createPlaceStore } from './place-store.ts';
 import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
-import { sumUpDay } from './rollups.ts';
-import { createAuditStore, createPriceOverrideStore, createSettingStore } from './small-stores.ts';
+import { sumUpDay, sumUpHour } from './rollups.ts';
+import { createPriceOverrideStore, createSettingStore } from './small-stores.ts';
 import { createUsageStore } from './usage.ts';
 
 // The thread that owns the database. An operation awaits nothing but the database, which answers within the same turn,
@@ -20,6 +23,7 @@ import { createUsageStore } from './usage.ts';
 
 /** Summed up per call. */
 const MAX_DAYS = 100;
+const MAX_HOURS = 24;
 
 type Method = (...args: never[]) => Promise<unknown>;
 type Nouns = Readonly<Record<string, Readonly<Record<string, Method>>>>;
@@ -74,6 +78,9 @@ function nounsOf({ raw, typed }: Database, ingestor: Ingestor): Nouns {
     budgets: methods(createBudgetStore(raw)),
     rateRules: methods(createRateRuleStore(raw)),
     approvals: methods(createApprovalStore(raw, typed)),
+    credentials: methods(createCredentialStore(raw)),
+    keyring: methods(createKeyringStore(raw)),
+    labels: methods(createLabelStore(raw)),
     ledger: {
       ingest: (target: JournalPosition) => ingest(ingestor, target),
       sumUpDays: (before: number) => sumUpDays(raw, before),
@@ -102,6 +109,9 @@ async function sumUpDays(raw: DatabaseSync, before: number): Promise<number> {
   let days = 0;
   while (days < MAX_DAYS && sumUpDay(raw, before)) {
     days += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (let hours = 0; hours < MAX_HOURS && sumUpHour(raw, before); hours += 1) {
     await new Promise((resolve) => setImmediate(resolve));
   }
   return days;

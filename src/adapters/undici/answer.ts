@@ -5,6 +5,7 @@ import { SluiceError } from '../../core/errors/error.ts';
 import type { UpstreamAnswer, UpstreamRequest } from '../../ports/upstream.ts';
 import { decompressed, streamTooLarge } from './coding.ts';
 import { timeoutSentence, toSluiceError } from './errors.ts';
+import type { Line } from './line.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -45,6 +46,7 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   #taken = 0;
   readonly #maxStreamBytes: number;
   #wake: (() => void) | undefined;
+  #line: Line | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
 
   /** `timeouts.totalMs` bounds the whole exchange with the upstream; 0: no bound. */
@@ -58,6 +60,19 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
     this.#failed = failed;
     this.#maxStreamBytes = limits.maxStreamBytes ?? Number.POSITIVE_INFINITY;
     if (totalMs > 0) this.#timer = setTimeout(() => this.#timeOut(), totalMs);
+  }
+
+  /** From now on a place in `line` is taken, until the exchange with the upstream is over. */
+  holding(line: Line): this {
+    this.#line = line;
+    return this;
+  }
+
+  /** Gives the place in the line back. Idempotent. */
+  release(): void {
+    const line = this.#line;
+    this.#line = undefined;
+    line?.give();
   }
 
   #timeOut(): void {
@@ -101,12 +116,14 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   onResponseEnd(): void {
     clearTimeout(this.#timer);
     this.#ended = true;
+    this.release();
     this.#notify();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     clearTimeout(this.#timer);
     this.#ended = true;
+    this.release();
     this.#error ??= toSluiceError(error, this.status !== 0);
     if (this.status === 0) this.#failed(this.#error);
     this.#notify();

@@ -38,6 +38,10 @@ export const PERMISSIONS = [
   'prices:write',
   'config:read',
   'config:write',
+  'cache:read',
+  'cache:write',
+  'credentials:read',
+  'credentials:write',
   'organizations:create',
 ] as const;
 
@@ -52,5 +56,9 @@ export const GATEWAY_PERMISSIONS: ReadonlySet<Permission> = new Set<Permission>(
   'prices:write',
   'config:read',
   'config:write',
+  'cache:read',
+  'cache:write',
+  'credentials:read',
+  'credentials:write',
   'organizations:create',
 ]);

@@ -1,0 +1,127 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
+import type { ExchangeFilter } from '../../ports/store.ts';
+import { firstPlace } from './places.ts';
+import { cubeWith, knows, NAME_COLUMNS, type NameColumn } from './rollup-cubes.ts';
+import { OVERFLOW, UNKNOWN_MODEL } from './rollups.ts';
+import { cut } from './sums.ts';
+
+const HOUR_MS = 3_600_000;
+/** Looked into at a time. */
+const HOURS = 512;
+
+/** A stretch of the log, `below` exclusive. `placed`: all of it was written with everything there is to find it by. */
+export interface Part {
+  readonly from: number;
+  readonly below: number;
+  readonly placed: boolean;
+}
+
+interface Search {
+  readonly cube: number;
+  readonly tagged: boolean;
+  readonly names: readonly NameColumn[];
+}
+
+type Wanted = readonly (readonly [column: NameColumn, values: readonly string[]])[];
+
+/**
+ * Tells in which hours a search can find anything: two filters may each let many exchanges through and no exchange
+ * both, and to see that in the log is to walk through all of it. The sums of an hour know which combinations it had.
+ */
+export class HourFinder {
+  readonly #raw: DatabaseSync;
+  readonly #state: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(raw: DatabaseSync) {
+    this.#raw = raw;
+    this.#state = raw.prepare('SELECT hours_through AS through, placed_from AS placed FROM ingest_state');
+    this.#oldest = raw.prepare('SELECT min(seq) AS seq FROM exchanges');
+  }
+
+  /** The stretches of `[from, below)` worth looking into, the newest first. */
+  *parts(filter: ExchangeFilter, from: number, below: number): Generator<Part> {
+    const state = this.#state.get();
+    const placed = firstPlace(Number(state?.['placed'] ?? 0));
+    const through = firstPlace(Number(state?.['through'] ?? 0));
+    const wanted = wantedNames(filter);
+    const tag = filter.tag?.name === undefined ? '' : cut(filter.tag.name);
+    const oldest = Number(this.#oldest.get()?.['seq'] ?? Number.MAX_SAFE_INTEGER);
+    const lowest = Math.max(from, placed, oldest);
+    // What is summed up already, and about two names or more; else the log is as good.
+    const names = wanted.length + (filter.tag !== undefined && filter.tag.value === undefined ? 1 : 0);
+    const known = names < 2 ? lowest : Math.max(lowest, Math.min(below, through));
+    yield* part(known, below, true);
+    if (known > lowest) {
+      for (const hour of this.#hoursWith(tag, wanted, { from: lowest, below: known })) {
+        const begin = firstPlace(hour);
+        yield* part(Math.max(begin, lowest), Math.min(firstPlace(hour + HOUR_MS), known), true);
+      }
+    }
+    yield* part(Math.max(from, oldest), Math.min(below, placed), false);
+  }
+
+  *#hoursWith(tag: string, wanted: Wanted, { from, below }: Omit<Part, 'placed'>): Generator<number> {
+    const cube = cubeWith(new Set(wanted.map(([column]) => column)), tag);
+    if (cube === undefined) throw new Error('No cube has all the names the log is searched by.');
+    const statement = this.#statement({ cube, tagged: tag !== '', names: wanted.map(([column]) => column) });
+    const values = wanted.map(([, names]) => JSON.stringify(names));
+    // A tag may have been one too many in its hour.
+    const tags = JSON.stringify(tag === '' ? [tag] : [tag, OVERFLOW]);
+    const lowest = hourAt(from);
+    for (let end = hourAt(below - 1) + HOUR_MS; end > lowest; end -= HOURS * HOUR_MS) {
+      const length = Math.min(HOURS, (end - lowest) / HOUR_MS);
+      const hours = Array.from({ length }, (_, index) => end - (index + 1) * HOUR_MS);
+      for (const row of statement.all(JSON.stringify(hours), cube, tags, ...values)) {
+        yield Number(row['hour']);
+      }
+    }
+  }
+
+  #statement({ cube, tagged, names }: Search): StatementSync {
+    const key = `${cube} ${tagged} ${names.join()}`;
+    let statement = this.#statements.get(key);
+    if (statement === undefined) {
+      // Names the cube has not are said too: so the index leads straight to the rows.
+      const empty = NAME_COLUMNS.filter((name) => !(name === 'tag_value' ? tagged : knows(cube, name)));
+      const conditions = [
+        ...names.map((column) => `AND ${column} IN (SELECT value FROM json_each(?))`),
+        ...empty.map((column) => `AND ${column} = ''`),
+      ].join(' ');
+      statement = this.#raw.prepare(
+        `SELECT h.value AS hour FROM json_each(?) h WHERE EXISTS (
+           SELECT 1 FROM rollup_cubes WHERE cube = ? AND tag_name IN (SELECT value FROM json_each(?))
+             AND hour = h.value ${conditions})
+         ORDER BY hour DESC`,
+      );
+      this.#statements.set(key, statement);
+    }
+    return statement;
+  }
+}
+
+function* part(from: number, below: number, placed: boolean): Generator<Part> {
+  if (from < below) yield { from, below, placed };
+}
+
+function hourAt(place: number): number {
+  const at = Math.floor(place / firstPlace(1));
+  return at - (at % HOUR_MS);
+}
+
+/** What the rollups know of a filter, with the names under which they sum up what was too much. */
+function wantedNames({ keyId, model, provider, tag, teamId, extent }: ExchangeFilter): Wanted {
+  const wanted: [NameColumn, readonly string[]][] = [];
+  if (keyId !== undefined) wanted.push(['key_id', [keyId]]);
+  if (model !== undefined) wanted.push(['model', [cut(model), OVERFLOW, UNKNOWN_MODEL]]);
+  if (provider !== undefined) wanted.push(['provider', [provider]]);
+  if (teamId !== undefined) wanted.push(['team_id', [teamId]]);
+  const { tenant, within } = extent ?? { tenant: 'every' };
+  if (tenant !== 'every' && tenant.organizationId !== DEFAULT_ORGANIZATION_ID) {
+    wanted.push(['organization_id', [tenant.organizationId]]);
+  }
+  if (within !== undefined && within.ownerId === undefined) wanted.push(['team_id', within.teamIds]);
+  return tag?.value === undefined ? wanted : [...wanted, ['tag_value', [cut(tag.value), OVERFLOW]]];
+}

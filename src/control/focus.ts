@@ -1,0 +1,107 @@
+import { nanoToUsd } from '../core/cost/money.ts';
+import type { SpendDimension, SpendRow } from '../ports/store.ts';
+import type { CsvCell } from './csv.ts';
+import type { SpendNames } from './spend-names.ts';
+
+// Columns of the FinOps Open Cost and Usage Specification 1.0 (focus.finops.org), plus our own, which it wants to begin with
+// `x_`. A key is the resource, a model of a provider the SKU, a team the sub account and an organization the billing account.
+
+/** What a charge is told apart by. */
+export const FOCUS_DIMENSIONS: readonly SpendDimension[] = [
+  'organization',
+  'team',
+  'project',
+  'key',
+  'provider',
+  'model',
+];
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** How the specification writes times: RFC 3339, UTC, whole seconds. */
+const at = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+type Columns = Readonly<Record<string, CsvCell>>;
+
+function columnsOf(row: SpendRow, names: SpendNames, step: 'hour' | 'day'): Columns {
+  const of = (dimension: string) => row.group[dimension] ?? null;
+  const nameOf = (dimension: string) => names[dimension]?.[of(dimension) ?? ''] ?? of(dimension);
+  const start = row.start ?? 0;
+  const day = new Date(start);
+  const month = (offset: number) => at(Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + offset));
+  const cost = { decimal: nanoToUsd(row.costNano) };
+  const tokens = row.inputTokens + row.cacheReadTokens + row.cacheWriteTokens + row.outputTokens;
+  const sku = of('provider') === null ? of('model') : `${of('provider')}/${of('model') ?? ''}`;
+  return {
+    BilledCost: cost,
+    BillingAccountId: of('organization'),
+    BillingAccountName: nameOf('organization'),
+    BillingCurrency: 'USD',
+    BillingPeriodEnd: month(1),
+    BillingPeriodStart: month(0),
+    ChargeCategory: 'Usage',
+    ChargeClass: null,
+    ChargeDescription: `${of('model') ?? 'no model'} by ${of('provider') ?? 'no provider'}`,
+    ChargeFrequency: 'Usage-Based',
+    ChargePeriodEnd: at(start + (step === 'day' ? DAY_MS : HOUR_MS)),
+    ChargePeriodStart: at(start),
+    CommitmentDiscountCategory: null,
+    CommitmentDiscountId: null,
+    CommitmentDiscountName: null,
+    CommitmentDiscountStatus: null,
+    CommitmentDiscountType: null,
+    ConsumedQuantity: tokens,
+    ConsumedUnit: 'Tokens',
+    ContractedCost: cost,
+    ContractedUnitPrice: null,
+    EffectiveCost: cost,
+    InvoiceIssuerName: of('provider'),
+    ListCost: cost,
+    ListUnitPrice: null,
+    PricingCategory: 'Standard',
+    PricingQuantity: tokens,
+    PricingUnit: 'Tokens',
+    ProviderName: of('provider'),
+    PublisherName: of('provider'),
+    RegionId: null,
+    RegionName: null,
+    ResourceId: of('key'),
+    ResourceName: nameOf('key'),
+    ResourceType: of('key') === null ? null : 'Virtual key',
+    ServiceCategory: 'AI and Machine Learning',
+    ServiceName: of('model'),
+    SkuId: sku,
+    SkuPriceId: null,
+    SubAccountId: of('team'),
+    SubAccountName: nameOf('team'),
+    Tags: JSON.stringify(of('project') === null ? {} : { project: nameOf('project') }),
+    x_ProjectId: of('project'),
+    x_Requests: row.requests,
+    x_UnpricedRequests: row.unpriced,
+    x_InputTokens: row.inputTokens,
+    x_CacheReadTokens: row.cacheReadTokens,
+    x_CacheWriteTokens: row.cacheWriteTokens,
+    x_OutputTokens: row.outputTokens,
+  };
+}
+
+const NOTHING: SpendRow = {
+  group: {},
+  requests: 0,
+  errors: 0,
+  costNano: 0,
+  inputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  outputTokens: 0,
+  latencyMs: 0,
+  unpriced: 0,
+};
+
+/** The header of the table. */
+export const FOCUS_COLUMNS: readonly string[] = Object.keys(columnsOf(NOTHING, {}, 'day'));
+
+/** A charge, in the order of `FOCUS_COLUMNS`. */
+export function focusRow(row: SpendRow, names: SpendNames, step: 'hour' | 'day'): CsvCell[] {
+  return Object.values(columnsOf(row, names, step));
+}

@@ -15,6 +15,7 @@ await build({
   input: {
     sluice: join(root, 'src/main.ts'),
     'sqlite-worker': join(root, 'src/adapters/sqlite/worker.ts'),
+    'route-learner': join(root, 'src/adapters/route-learner/worker.ts'),
   },
   platform: 'node',
   transform: { define: { __SLUICE_VERSION__: JSON.stringify(version) } },

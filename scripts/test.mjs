@@ -4,7 +4,10 @@ import { existsSync } from 'node:fs';
 import { become, ensureBuilt, ensureInstalled, nodeBinary, root, step } from './bootstrap.mjs';
 
 /** Debian packages the tests drive, and the file that shows each is there. */
-const PACKAGES = [['chromium', '/usr/bin/chromium']];
+const PACKAGES = [
+  ['chromium', '/usr/bin/chromium'],
+  ['openssl', '/usr/bin/openssl'],
+];
 
 async function ensurePackages() {
   const missing = PACKAGES.filter(([, file]) => !existsSync(file)).map(([name]) => name);

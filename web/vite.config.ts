@@ -3,12 +3,13 @@ import react from '@vitejs/plugin-react';
 import presetMantine from 'postcss-preset-mantine';
 import { defineConfig, type Plugin } from 'vite';
 import { CONTRACT } from '../src/control/contract.ts';
+import type { Endpoint } from '../src/control/endpoint.ts';
 
 const CONTRACT_FILE = fileURLToPath(new URL('../src/control/contract.ts', import.meta.url));
 
 /**
- * The browser needs of the contract only which method and path an endpoint has; the schemas, and zod with them, serve
- * types. The table is derived from the contract while building, so the two cannot drift apart.
+ * The browser needs of the contract only which method, path and permission an endpoint has; the schemas, and zod with
+ * them, serve types. The table is derived from the contract while building, so the two cannot drift apart.
  */
 function contractRoutes(): Plugin {
   return {
@@ -16,7 +17,10 @@ function contractRoutes(): Plugin {
     enforce: 'pre',
     load(id) {
       if (id.split('?', 1)[0] !== CONTRACT_FILE) return undefined;
-      const routes = Object.entries(CONTRACT).map(([name, { method, path }]) => [name, { method, path }]);
+      const routes = Object.entries<Endpoint>(CONTRACT).map(([name, { method, path, permission, own }]) => [
+        name,
+        { method, path, permission, own },
+      ]);
       return `export const CONTRACT = ${JSON.stringify(Object.fromEntries(routes))};`;
     },
   };

@@ -9,16 +9,11 @@ import type {
   ModelRoute,
   Runtime,
 } from '../pipeline/runtime.ts';
-import { PROVIDERS } from '../providers/index.ts';
 import type { Provider } from '../providers/provider.ts';
-import type { Config, DeploymentConfig, ModelConfig, PriceConfig } from './config/index.ts';
-import {
-  configHash,
-  deploymentSettings,
-  isLoopbackHost,
-} from './config/index.ts';
-import { nearest } from './config/suggest.ts';
 import { compileProvider } from './compile-provider.ts';
+import type { Config, DeploymentConfig, ModelConfig, PriceConfig } from './config/index.ts';
+import { configHash, deploymentSettings, isLoopbackHost } from './config/index.ts';
+import { nearest } from './config/suggest.ts';
 import { compileCache, compileFailover } from './failover-policy.ts';
 import { compileRouting } from './routers.ts';
 import type { RoutingState } from './routing-state.ts';

@@ -33,8 +33,16 @@ export function knownNames(catalog: Catalog): KnownNames {
   };
 }
 
-/** Loads every layer and checks the result. */
-export function loadConfiguration(source: ConfigurationSource, catalog: Catalog, now: number): LoadResult {
+/**
+ * Loads every layer and checks the result.
+ * @param at `now` in milliseconds since 1970, and the admin overrides as text
+ */
+export function loadConfiguration(
+  source: ConfigurationSource,
+  catalog: Catalog,
+  at: number | { readonly now: number; readonly overridesText: string | undefined },
+): LoadResult {
+  const { now, overridesText } = typeof at === 'number' ? { now: at, overridesText: undefined } : at;
   return loadConfig({
     path: source.path,
     environment: source.environment,
@@ -42,6 +50,7 @@ export function loadConfiguration(source: ConfigurationSource, catalog: Catalog,
     discovered: environmentConfig(source.environment, PROVIDERS, source.reachable).config,
     known: knownNames(catalog),
     now,
+    overridesText,
   });
 }
 

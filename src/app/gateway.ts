@@ -1,44 +1,32 @@
-import { chmodSync, readFileSync } from 'node:fs';
-import { openJournal } from '../adapters/journal/journal.ts';
-import { createMemoryEventBus } from '../adapters/memory/event-bus.ts';
-import { createMemoryMetrics } from '../adapters/memory/metrics.ts';
-import { openSecretBox } from '../adapters/secret-box/secret-box.ts';
-import { openSqlite } from '../adapters/sqlite/open.ts';
-import { systemClock } from '../adapters/system/clock.ts';
-import { createSystemRandom } from '../adapters/system/random.ts';
-import { openUndiciUpstream } from '../adapters/undici/upstream.ts';
-import { AuditLog, createAuditHandlers } from '../control/audit.ts';
-import { type Handlers, operator } from '../control/caller.ts';
-import type { OutputOf } from '../control/contract.ts';
+import { readFileSync } from 'node:fs';
+import { auditLines, createAuditHandlers } from '../control/audit-reading.ts';
+import { createCacheHandlers } from '../control/cache.ts';
+import { type Caller, type Handlers, operator } from '../control/caller.ts';
+import { createChargebackHandlers } from '../control/chargeback.ts';
+import type { OutputOf, ParsedInputOf } from '../control/contract.ts';
+import { createCredentialHandlers } from '../control/credentials.ts';
 import { createExchangeHandlers } from '../control/exchanges.ts';
-import type { KeyDirectory } from '../control/key-directory.ts';
+import { createMeHandlers } from '../control/me.ts';
 import type { Rights } from '../control/rights.ts';
 import { createRouterHandlers } from '../control/routers.ts';
 import { createSessionHandlers, Sessions } from '../control/sessions.ts';
 import { createUsageHandlers } from '../control/usage.ts';
+import { createUsageExportHandlers } from '../control/usage-export.ts';
 import { type Catalog, createCatalog, parseCatalog } from '../core/catalog/index.ts';
 import { SluiceError } from '../core/errors/error.ts';
-import { BudgetBook } from '../core/policy/budget.ts';
-import { RateLimiter } from '../core/policy/rate.ts';
 import type { DataPlanePorts } from '../http/call.ts';
 import { Idempotency } from '../http/idempotency.ts';
 import { listen, type RunningServer } from '../http/server.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
+import { SharedAnswers } from '../pipeline/shared-answers.ts';
 import { admit } from '../pipeline/stages/authenticate.ts';
-import type { Authorizers } from '../ports/authorizer.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { EventBus } from '../ports/event-bus.ts';
-import type { Ledger } from '../ports/ledger.ts';
 import type { Log } from '../ports/log-sink.ts';
-import type { Metrics } from '../ports/metrics.ts';
-import type { Random } from '../ports/random.ts';
-import type { SecretBox } from '../ports/secret-box.ts';
-import type { Store } from '../ports/store.ts';
-import type { Upstream } from '../ports/upstream.ts';
+import { type Adapters, closeAdapters, openAdapters } from './adapters.ts';
 import { ensureAdminKey } from './admin-key.ts';
-import { createAuthorizers } from './authorization.ts';
-import type { Config } from './config/index.ts';
-import type { ConfigurationSource } from './configuration.ts';
+import type { Config, Problem } from './config/index.ts';
+import { createConfigHandlers } from './config-handlers.ts';
+import { ConfigOverrides } from './config-overrides.ts';
+import { type ConfigurationSource, loadConfiguration } from './configuration.ts';
 import { createGuessCounter, keyPorts } from './guesses.ts';
 import {
   createIdentityHandlers,
@@ -47,12 +35,15 @@ import {
   organizationOf,
   startRotator,
 } from './identity.ts';
+import { createRouteLearningHandlers } from './learning/handlers.ts';
+import { createOwnFeedback } from './learning/own-feedback.ts';
+import { RouteLearning } from './learning/route-learning.ts';
 import { LiveRuntime } from './live-runtime.ts';
 import { createOperatorHandlers } from './operator-handlers.ts';
-import { expandPath, makeFolders, shippedFile } from './paths.ts';
-import { createChat, createOperations } from './pipelines.ts';
-import { createResilience, type Resilience } from './resilience.ts';
+import { expandPath, shippedFile } from './paths.ts';
+import { createChat, createInnerCalls, createOperations } from './pipelines.ts';
 import { createRouterDesk } from './router-desk.ts';
+import { openSignIn, openTokens } from './sign-in.ts';
 import { createSpendingHandlers, openSpending, type Spending } from './spending.ts';
 import { memoryShare, Traffic } from './traffic.ts';
 
@@ -93,86 +84,26 @@ export function loadCatalog(): Catalog {
   return createCatalog(parseCatalog(readFileSync(path, 'utf8')));
 }
 
-/** Everything that holds a resource. */
-interface Adapters extends Resilience {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly secrets: SecretBox;
-  readonly store: Store;
-  readonly ledger: Ledger;
-  readonly upstream: Upstream;
-  readonly authorizers: Authorizers;
-  readonly metrics: Metrics;
-  readonly events: EventBus;
-  readonly book: BudgetBook;
-  readonly limiter: RateLimiter;
-  readonly log: Log;
-  readonly audit: AuditLog;
-}
-
-function makeDataDirectory(dataDir: string): void {
-  try {
-    makeFolders(dataDir);
-    chmodSync(dataDir, 0o700);
-  } catch (cause) {
-    throw new SluiceError(
-      'ledger_unavailable',
-      'The data directory cannot be used: it is no folder, or this user may not write there. Choose another with --data-dir or SLUICE_DATA_DIR.',
-      { cause },
-    );
-  }
-}
-
-async function openAdapters(config: Config, dataDir: string, log: Log): Promise<Adapters> {
-  makeDataDirectory(dataDir);
-  const clock = systemClock;
-  const metrics = createMemoryMetrics();
-  const secrets = openSecretBox(dataDir);
-  const journal = openJournal({
-    directory: `${dataDir}/journal`,
-    clock,
-    durability: config.storage.sync === 'full' ? 'disk' : 'kernel',
-  });
-  const { store, ledger } = await openSqlite({
-    directory: dataDir,
-    journal,
-    clock,
-    log,
-    retention: { maxAgeMs: config.log.retention_days * 86_400_000, maxBytes: config.log.max_mb * 1_048_576 },
-  });
-  return {
-    clock,
-    audit: new AuditLog({ store, secrets, clock }),
-    random: createSystemRandom(() => clock.now()),
-    secrets,
-    store,
-    ledger,
-    upstream: openUndiciUpstream({ maxConnections: 512 }),
-    authorizers: createAuthorizers({ clock }),
-    metrics,
-    ...createResilience({ clock, metrics }),
-    events: createMemoryEventBus(),
-    book: new BudgetBook(),
-    limiter: new RateLimiter(),
-    log,
-  };
-}
-
 function dataPlanePorts(parts: {
   readonly adapters: Adapters;
-  readonly directory: KeyDirectory;
+  readonly identity: Identity;
   readonly runtime: () => Runtime;
   readonly traffic: Traffic;
   readonly config: () => Config;
   readonly spending: Spending;
+  readonly answers: SharedAnswers;
+  readonly learning: RouteLearning;
 }): DataPlanePorts {
-  const { adapters, directory, runtime, traffic, config, spending } = parts;
-  const ports = { ...adapters, ...spending.sources };
-  const keys = keyPorts(adapters, directory, config);
+  const { adapters, identity, runtime, traffic, config, spending, learning } = parts;
+  const ports = { ...adapters, ...spending.sources, answers: parts.answers };
+  const tokens = openTokens(identity, adapters, config);
+  const keys = keyPorts(adapters, { ...identity, tokens }, config);
   return {
     runtime,
-    chat: createChat(ports, keys),
+    chat: createChat(ports, keys, learning),
+    feedback: createOwnFeedback({ ...adapters, take: (label) => learning.learner.take(label) }),
     ...createOperations(ports, keys),
+    tokens,
     admit: (client, current) => admit(keys, client, current),
     sign: (text) => adapters.secrets.sign(text, 'object-owner'),
     bodyLimits: () => {
@@ -207,6 +138,7 @@ function openSessions(
     adminKey: address.adminKey,
     baseUrl: address.url,
     userCaller: (userId, from) => address.rights.callerOf(userId, from),
+    rolesOf: (userId) => address.rights.rolesOf(userId),
     idleMs: config.access.session_idle_timeout_s * 1000,
     maxAgeMs: config.access.session_max_age_s * 1000,
   });
@@ -234,13 +166,6 @@ function serverConfig(config: Config) {
   };
 }
 
-async function closeAdapters(adapters: Adapters): Promise<void> {
-  await adapters.upstream.close();
-  // The ledger first: it flushes into the store.
-  await adapters.ledger.close();
-  await adapters.store.close();
-}
-
 interface Opened {
   readonly options: GatewayOptions;
   readonly dataDir: string;
@@ -248,61 +173,98 @@ interface Opened {
   readonly identity: Identity;
   readonly spending: Spending;
   readonly live: LiveRuntime;
+  readonly overrides: ConfigOverrides;
+  readonly answers: SharedAnswers;
+  readonly learning: RouteLearning;
 }
 
 /** The admin side: sessions, audit and the handler of every endpoint of the contract. */
 function openControl(opened: Opened, address: { url: () => string; ready: () => boolean }) {
-  const { options, dataDir, adapters, identity, spending, live } = opened;
+  const { options, dataDir, adapters, identity, spending, live, overrides, answers, learning } = opened;
   const { directory, rights } = identity;
   const { config, source, version } = options;
   const configured = config.access.admin_key ?? source.environment['SLUICE_ADMIN_KEY'];
   const admin = ensureAdminKey(configured, dataDir, adapters.random);
   const sessions = openSessions(adapters, config, { adminKey: admin.key, url: address.url, rights });
   const { audit } = adapters;
+  const identityHandlers = createIdentityHandlers(identity, adapters);
+  const { deleteUser } = identityHandlers;
+  const around = { identity, sessions, config: () => live.config, url: address.url, deleteUser };
+  const { signIn, scim, handlers: signInHandlers } = openSignIn(around, adapters);
+  const routers = createRouterDesk({ ...adapters, directory, live });
   const handlers: Handlers = {
-    ...createIdentityHandlers(identity, adapters),
+    ...identityHandlers,
+    ...signInHandlers,
     ...createSpendingHandlers(spending, adapters, { identity, url: address.url }),
     ...createExchangeHandlers(adapters),
     ...createUsageHandlers(adapters),
-    ...createRouterHandlers({
-      ...adapters,
-      routers: createRouterDesk({ ...adapters, directory, live }),
-    }),
+    ...createUsageExportHandlers(adapters),
+    ...createChargebackHandlers(adapters),
+    ...createRouterHandlers({ ...adapters, routers }),
+    ...createRouteLearningHandlers({ ...adapters, live, routers }, learning),
     ...createAuditHandlers({ store: adapters.store, audit }),
+    ...createCredentialHandlers({ ...adapters, references: adapters.resolver }),
     ...createSessionHandlers(sessions, rights),
+    ...createMeHandlers(identity.places),
     ...createOperatorHandlers({ ...adapters, directory, live, version, ...address }),
+    ...createConfigHandlers({ overrides, live }),
+    ...createCacheHandlers({ cache: answers.cache, clock: adapters.clock, settings: cacheSettings(live) }),
   };
-  return { sessions, audit, handlers, rotator: startRotator(identity, { ...adapters, audit }) };
+  adapters.resolver.hide(admin.key);
+  return {
+    sessions,
+    audit,
+    handlers,
+    signIn,
+    scim,
+    refusals: adapters.auditing.refusals,
+    ownerOf: (id: string) =>
+      directory.get(id)?.organizationId ??
+      identity.places.organizationOf(id) ??
+      spending.directory.budget(id)?.organizationId,
+    auditLines: (input: ParsedInputOf<'exportAudit'>, caller: Caller) => auditLines(adapters, input, caller),
+    rotator: startRotator(identity, { ...adapters, audit }),
+  };
+}
+
+function cacheSettings(live: LiveRuntime) {
+  return () => {
+    const { enabled, max_mb, ttl_s } = live.config.cache.exact;
+    return { enabled, maxBytes: max_mb * 1_048_576, ttlS: ttl_s };
+  };
 }
 
 async function serve(opened: Opened): Promise<Gateway> {
-  const { adapters, identity, spending, live } = opened;
-  const { directory } = identity;
-  const { config, log } = opened.options;
+  const { adapters, identity, spending, live, overrides, answers, learning } = opened;
+  const { config } = opened.options;
   const traffic = new Traffic({ ...adapters, memory: opened.options.memory ?? memoryShare });
   const ready = () => !traffic.draining;
   let running: RunningServer | undefined;
   const url = () => urlOf(live.config, running?.port ?? config.server.port);
   const control = openControl(opened, { url, ready });
+  const guesses = createGuessCounter(adapters.clock, () => live.config);
   const server = await listen(serverConfig(config), {
     data: dataPlanePorts({
       adapters,
-      directory,
+      identity,
       runtime: () => live.runtime,
       traffic,
       config: () => live.config,
       spending,
+      answers,
+      learning,
     }),
     admin: {
       ...control,
       idempotency: new Idempotency(adapters),
       organizationOf: (input, caller) => organizationOf(identity, input, caller),
       events: adapters.events,
-      log,
-      guesses: createGuessCounter(adapters.clock, () => live.config),
+      log: adapters.log,
+      guesses,
       // Browsers keep a `Secure` cookie only when the page came over TLS.
       secureCookies: config.server.public_url?.startsWith('https://') === true,
     },
+    scim: { ...control.scim, guesses },
     metrics: adapters.metrics,
     ready,
     portalFolder: shippedFile('./portal', '../../dist/portal'),
@@ -328,34 +290,68 @@ async function serve(opened: Opened): Promise<Gateway> {
       clearInterval(expiry);
       control.rotator.close();
       identity.watch.close();
+      overrides.close();
       spending.approvals.close();
       await traffic.idle(adapters.clock, live.config.server.drain_timeout_ms);
       traffic.close();
       await server.close();
+      await learning.close();
       await live.close();
       await closeAdapters(adapters);
     },
   };
 }
 
+/** The configuration with what administrators set over it. Overrides that cannot be used do not stop the start. */
+function withOverrides(
+  given: GatewayOptions,
+  overrides: ConfigOverrides,
+  { clock, log }: Adapters,
+): { readonly options: GatewayOptions; readonly problems: readonly Problem[] } {
+  const overridesText = overrides.text;
+  if (overridesText === undefined) return { options: given, problems: [] };
+  const { config, problems } = loadConfiguration(given.source, given.catalog, {
+    now: clock.now(),
+    overridesText,
+  });
+  if (config !== undefined) return { options: { ...given, config }, problems };
+  log.error('config.overrides_rejected', { problems: problems.length, path: problems[0]?.path });
+  return { options: given, problems };
+}
+
 /** Opens everything in order and listens; closes it again when a later step fails. Throws `SluiceError`. */
-export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, log } = options;
-  const dataDir = expandPath(config.storage.data_dir);
-  const adapters = await openAdapters(config, dataDir, log);
+export async function openGateway(given: GatewayOptions): Promise<Gateway> {
+  const dataDir = expandPath(given.config.storage.data_dir);
+  const adapters = await openAdapters(given, dataDir);
   let identity: Identity | undefined;
   let live: LiveRuntime | undefined;
   try {
+    const overrides = await ConfigOverrides.open(adapters);
+    const { options, problems } = withOverrides(given, overrides, adapters);
+    const { config } = options;
     identity = await openIdentity(config, adapters);
     const spending = await openSpending(config, adapters, identity);
     live = await LiveRuntime.open({
       ...options,
+      problems,
+      overrides: () => overrides.text,
+      log: adapters.log,
       adapters,
       directory: identity.directory,
+      resolver: adapters.resolver,
       onAdopt: (runtime) => adapters.admission.adopt(runtime),
-      onKeys: (newer) => spending.adopt(newer),
+      onKeys: async (newer) => {
+        await spending.adopt(newer);
+        await adapters.auditing.adopt(newer);
+      },
     });
-    return await serve({ options, dataDir, adapters, identity, spending, live });
+    adapters.resolver.onChange(() => live?.recompile());
+    overrides.watch(() => void live?.adoptOverrides());
+    const answers = new SharedAnswers(adapters);
+    const learning = new RouteLearning({ ...adapters, live });
+    await learning.open(createInnerCalls({ ...adapters, ...spending.sources }));
+    const opened = { options, dataDir, adapters, identity, spending, live, overrides, answers, learning };
+    return await serve(opened);
   } catch (error) {
     identity?.watch.close();
     await live?.close();

@@ -1,4 +1,6 @@
 import type { KeyDirectory } from '../control/key-directory.ts';
+import type { RefusalNotes } from '../control/refusal-notes.ts';
+import type { TokenDesk } from '../control/sign-in/token-desk.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { FailureLimiter } from '../core/policy/failures.ts';
 import type { AuthenticatePorts } from '../pipeline/stages/authenticate.ts';
@@ -31,11 +33,22 @@ export function createGuessCounter(clock: Clock, config: () => Config): GuessCou
 
 /** What checking a virtual key takes. */
 export function keyPorts(
-  adapters: { readonly secrets: SecretBox; readonly clock: Clock },
-  directory: KeyDirectory,
+  adapters: {
+    readonly secrets: SecretBox;
+    readonly clock: Clock;
+    readonly auditing: { readonly refusals: RefusalNotes };
+  },
+  from: { readonly directory: KeyDirectory; readonly tokens: TokenDesk },
   config: () => Config,
 ): AuthenticatePorts {
+  const { directory, tokens } = from;
   const { secrets, clock } = adapters;
-  const wrongKey = createGuessCounter(clock, config).note;
-  return { keys: () => directory.snapshot(), secrets, clock, wrongKey };
+  const { note } = createGuessCounter(clock, config);
+  const { refusals } = adapters.auditing;
+  const wrongKey = (address: string): void => {
+    const details = { error: 'invalid_key' };
+    refusals.note({ action: 'access.wrong_key', target: '', caller: { actor: 'nobody', address }, details });
+    note(address);
+  };
+  return { keys: () => directory.snapshot(), secrets, clock, wrongKey, tokens };
 }

@@ -45,12 +45,21 @@ async function startDemo(): Promise<Demo> {
 export interface LiveRuntimeOptions {
   readonly source: ConfigurationSource;
   readonly config: Config;
+  /** Of the admin overrides at the start, when they cannot be used. */
+  readonly problems?: readonly Problem[];
+  /** What administrators set over the file, as text. */
+  readonly overrides?: () => string | undefined;
   readonly catalog: Catalog;
   readonly log: Log;
   readonly directory: KeyDirectory;
   readonly adapters: { readonly store: Store; readonly secrets: SecretBox; readonly clock: Clock };
   /** Told of every newer runtime; requests that wait are let through by its limits. */
   readonly onAdopt?: (runtime: Runtime) => void;
+  /** Secrets that the configuration refers to. */
+  readonly resolver?: {
+    adopt(config: Config): Promise<void>;
+    readonly resolve: (text: string) => string | undefined;
+  };
   /** Told of every newer configuration once its keys and teams are in force. */
   readonly onKeys?: (config: Config) => Promise<void>;
 }
@@ -78,6 +87,7 @@ export class LiveRuntime {
   ) {
     this.#options = options;
     this.#config = options.config;
+    this.#problems = options.problems ?? [];
     this.#overrides = start.overrides;
     this.#demo = start.demo;
     this.#loadedAt = options.adapters.clock.now();
@@ -137,6 +147,11 @@ export class LiveRuntime {
     this.#runtime = this.#compile();
   }
 
+  /** Compiles anew: a secret has another value. */
+  recompile(): void {
+    this.#runtime = this.#compile();
+  }
+
   /** Stops watching and ends the simulator. */
   async close(): Promise<void> {
     clearInterval(this.#hourly);
@@ -145,7 +160,24 @@ export class LiveRuntime {
   }
 
   #load(): LoadResult {
-    return loadConfiguration(this.#options.source, this.#options.catalog, this.#options.adapters.clock.now());
+    return this.try(this.#options.overrides?.());
+  }
+
+  /** Loads every layer with these admin overrides, without using the result. */
+  try(overridesText: string | undefined): LoadResult {
+    const { source, catalog, adapters } = this.#options;
+    return loadConfiguration(source, catalog, { now: adapters.clock.now(), overridesText });
+  }
+
+  /** Takes over what administrators set; resolves when it is in force. */
+  async adoptOverrides(): Promise<void> {
+    const result = this.#load();
+    if (result.config === undefined) return this.#take(result);
+    this.#problems = [];
+    this.#config = result.config;
+    this.#loadedAt = this.#options.adapters.clock.now();
+    await this.#adopt(result.config);
+    this.#options.log.info('config.loaded', { hash: this.#runtime.hash });
   }
 
   #take(result: LoadResult): void {
@@ -173,6 +205,7 @@ export class LiveRuntime {
     if (needsDemo(config) && this.#demo === undefined) {
       this.#demo = await startDemo();
     }
+    await this.#options.resolver?.adopt(config);
     this.#runtime = this.#compile();
     this.#options.onAdopt?.(this.#runtime);
     await syncFileTeams(config, adapters.store, adapters.clock.now());
@@ -192,6 +225,7 @@ export class LiveRuntime {
       demo,
       now: adapters.clock.now(),
       routing: this.routing,
+      ...(this.#options.resolver === undefined ? {} : { secretOf: this.#options.resolver.resolve }),
     });
   }
 }

@@ -3,6 +3,7 @@ import { usdPerMillion } from '../control/exchanges.ts';
 import type { KeyDirectory } from '../control/key-directory.ts';
 import { isOf } from '../control/rights.ts';
 import { completePrice, picoPerToken } from '../core/cost/complete-price.ts';
+import { SluiceError } from '../core/errors/error.ts';
 import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
@@ -38,7 +39,7 @@ function exampleModel(live: LiveRuntime): string {
 
 type OperatorHandlers = Pick<
   Handlers,
-  'getStatus' | 'listModels' | 'listPrices' | 'setPrice' | 'getConfig' | 'validateConfig'
+  'getStatus' | 'listModels' | 'listPrices' | 'setPrice' | 'deletePrice' | 'getConfig' | 'validateConfig'
 >;
 
 function createStatus(ports: OperatorPorts): Handlers['getStatus'] {
@@ -96,24 +97,41 @@ function priceRow(live: LiveRuntime, name: string) {
   };
 }
 
+/** A page of a list in memory, by name; the cursor is the last name shown. */
+function pageByName<Row>(
+  all: readonly Row[],
+  page: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
+  nameOf: (row: Row) => string,
+): { data: Row[]; next_cursor: string | null } {
+  const { limit = all.length, cursor } = page;
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  const sorted = [...all].sort((a, b) => order(nameOf(a), nameOf(b)));
+  const rest = cursor === undefined ? sorted : sorted.filter((row) => nameOf(row) > cursor);
+  const data = rest.slice(0, limit);
+  const last = data.at(-1);
+  return { data, next_cursor: rest.length > data.length && last !== undefined ? nameOf(last) : null };
+}
+
 /** Status, models, prices and configuration: what needs the live runtime. */
 export function createOperatorHandlers(ports: OperatorPorts): OperatorHandlers {
   const { live, store, clock } = ports;
   return {
     getStatus: createStatus(ports),
-    async listModels() {
-      const data = live.runtime.listModels().map((model) => ({
+    async listModels(page) {
+      const all = live.runtime.listModels().map((model) => ({
         id: model.name,
         provider: model.provider,
         context_tokens: model.contextTokens ?? null,
         max_output_tokens: model.maxOutputTokens ?? null,
         price_usd_per_mtok: priceRow(live, model.name),
       }));
-      return { data, next_cursor: null };
+      return page.limit === undefined
+        ? { data: all, next_cursor: null }
+        : pageByName(all, page, ({ id }) => id);
     },
-    async listPrices() {
+    async listPrices(page) {
       const overrides = await store.prices.list();
-      const data = overrides.map(({ model, price, updatedAt }) => ({
+      const all = overrides.map(({ model, price, updatedAt }) => ({
         model,
         updated_at: toTime(updatedAt),
         input_usd_per_mtok: usdPerMillion(price.input),
@@ -121,7 +139,14 @@ export function createOperatorHandlers(ports: OperatorPorts): OperatorHandlers {
         cache_read_usd_per_mtok: usdPerMillion(price.cacheRead),
         cache_write_usd_per_mtok: usdPerMillion(price.cacheWrite5m),
       }));
-      return { data, next_cursor: null };
+      return pageByName(all, page, ({ model }) => model);
+    },
+    async deletePrice({ model }) {
+      if (!(await store.prices.delete(model))) {
+        throw new SluiceError('not_found', 'This model has no price override.', { param: 'model' });
+      }
+      await live.refreshPrices();
+      return { ok: true };
     },
     async setPrice({ model, ...given }) {
       const rate = (usd: number | string | undefined) =>

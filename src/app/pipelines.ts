@@ -3,6 +3,7 @@ import type { RateLimiter } from '../core/policy/rate.ts';
 import { ResponsePins } from '../core/routing/pins.ts';
 import { ReasoningMemory } from '../core/translation/reasoning-memory.ts';
 import type { DataPlanePorts } from '../http/call.ts';
+import { newFacts } from '../http/chat.ts';
 import type { Called, Direct } from '../pipeline/call.ts';
 import { directCarrier } from '../pipeline/carry-direct.ts';
 import { operationCarrier } from '../pipeline/carry-operation.ts';
@@ -10,9 +11,11 @@ import { createChatPipeline } from '../pipeline/chat.ts';
 import type { Stage } from '../pipeline/compose.ts';
 import { cutAtHold } from '../pipeline/cut-at-hold.ts';
 import { holdRecord } from '../pipeline/hold-record.ts';
+import { createInnerCall, type MakeInnerCall } from '../pipeline/inner-call.ts';
 import { createOperationPipeline } from '../pipeline/operation.ts';
 import type { Granted } from '../pipeline/policy-facts.ts';
 import { withPrescriptions } from '../pipeline/prescribe.ts';
+import { observed, type RouteObserver } from '../pipeline/route-observer.ts';
 import { createRouterCallPipeline } from '../pipeline/router-call.ts';
 import { SharedAnswers } from '../pipeline/shared-answers.ts';
 import { createAnswerRouter } from '../pipeline/stages/answer-router.ts';
@@ -64,6 +67,8 @@ export interface PipelineAdapters extends Resilience, SpendingSources {
   readonly book: BudgetBook;
   readonly limiter: RateLimiter;
   readonly log: Log;
+  /** Shared with the control plane; made here when absent. */
+  readonly answers?: SharedAnswers;
 }
 
 /** What calls are made with: besides the adapters, how a hold that grows is kept. */
@@ -81,11 +86,16 @@ function then<In, Out extends Granted>(
 }
 
 /** The pipeline of chats. */
-export function createChat(adapters: PipelineAdapters, keys: AuthenticatePorts): DataPlanePorts['chat'] {
+export function createChat(
+  adapters: PipelineAdapters,
+  keys: AuthenticatePorts,
+  observer?: RouteObserver,
+): DataPlanePorts['chat'] {
   const { clock } = adapters;
-  const answers = new SharedAnswers(adapters);
+  const answers = adapters.answers ?? new SharedAnswers(adapters);
   const calls = attemptPorts(adapters);
   const chooseRoute = stayWithin(createChooseRoute(adapters));
+  const attempt = createEscalate({ ...calls, chooseRoute, attempt: createAttempt(calls) });
   return createChatPipeline({
     authenticate: createAuthenticate(keys),
     authorize: createAuthorize(),
@@ -105,14 +115,35 @@ export function createChat(adapters: PipelineAdapters, keys: AuthenticatePorts):
     ),
     lookupCache: createLookupCache(answers),
     chooseRoute,
-    attempt: createEscalate({ ...calls, chooseRoute, attempt: createAttempt(calls) }),
+    attempt: observer === undefined ? attempt : observed(attempt, observer),
     shareAnswer: createShareAnswer(answers),
     guardOutput: cutAtHold(createGuardOutput()),
     settleCost: createSettleCost(adapters),
     leaveDeployment: createLeaveDeployment(adapters),
     leaveCache: createLeaveCache(answers),
-    noteDecision: createNoteDecision(adapters),
+    noteDecision: createNoteDecision({ ...adapters, observer }),
     writeLog: createWriteLog(adapters),
+  });
+}
+
+/** Calls of the gateway's own: copies for weaker models, and the judge. */
+export function createInnerCalls(adapters: PipelineAdapters): MakeInnerCall {
+  const { clock } = adapters;
+  return createInnerCall({
+    ...adapters,
+    newFacts,
+    enforcePolicy: createEnforcePolicy(adapters),
+    reserveBudget: createReserveBudget(adapters),
+    guardInput: withPrescriptions(
+      createGuardInput({
+        memory: new ReasoningMemory(REASONING_MEMORY),
+        pins: new ResponsePins(),
+        clock,
+      }),
+    ),
+    chooseRoute: stayWithin(createChooseRoute(adapters)),
+    attempt: createAttempt(attemptPorts(adapters)),
+    enders: [createSettleCost(adapters), createLeaveDeployment(adapters), createWriteLog(adapters)],
   });
 }
 

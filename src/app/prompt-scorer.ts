@@ -7,15 +7,21 @@ import { shippedFile } from './paths.ts';
 /** Version of the weights that ship with the program, in receipts. */
 const PRIOR_VERSION = 'prior-1';
 
-const COLD: PromptScorer = { version: COLD_VERSION, score: (facts) => coldScore(facts) };
+const COLD: ShippedScorer = { version: COLD_VERSION, score: (facts) => coldScore(facts) };
 
-function load(): PromptScorer {
+/** The shipped scorer, with the model that routes learn on; absent where rules stand in for it. */
+export interface ShippedScorer extends PromptScorer {
+  readonly model?: PromptModel;
+}
+
+function load(): ShippedScorer {
   const path = shippedFile('./router-prior.bin', '../core/routing/model/router-prior.bin');
   if (path === undefined) return COLD;
   try {
     const model = PromptModel.load(readFileSync(path));
     return {
       version: PRIOR_VERSION,
+      model,
       score: (facts) => model.score(facts),
       doubt: (prompt, answer) => 1 - model.verify(prompt, answer),
     };
@@ -29,8 +35,8 @@ function load(): PromptScorer {
  * Opens the scorer of prompts on first use: the shipped weights, or hand-made rules where they are missing or not ours.
  * Whoever never routes does not wait for it at the start.
  */
-export function createScorer(): () => PromptScorer {
-  let scorer: PromptScorer | undefined;
+export function createScorer(): () => ShippedScorer {
+  let scorer: ShippedScorer | undefined;
   return () => {
     scorer ??= load();
     return scorer;

@@ -114,7 +114,9 @@ function explain(ports: DeskPorts, input: Input): Receipt {
     monotonic,
     now: exchange.startedAt,
   });
-  const version = situation.score === undefined ? undefined : routing.scorer?.version;
+  const { scorer } = routing;
+  const own = scorer?.versionOf?.(situation.routeKey) ?? scorer?.version;
+  const version = situation.score === undefined ? undefined : own;
   return receiptOf(plan, { situation, decision: decide(plan, situation) }, version);
 }
 

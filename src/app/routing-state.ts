@@ -3,6 +3,13 @@ import { SessionBook } from '../core/routing/decision/sessions.ts';
 import type { RoutePrior, Thresholds } from '../core/routing/decision/types.ts';
 import type { PromptScorer } from '../pipeline/routing.ts';
 import type { ModelRoute } from '../pipeline/runtime.ts';
+import type { PromptModel } from './prompt-model.ts';
+import type { ShippedScorer } from './prompt-scorer.ts';
+
+/** The model that a route has learned, with its version. */
+export type RouteModels = (
+  routeKey: string,
+) => { readonly version: string; readonly model: PromptModel } | undefined;
 
 /** Models the watcher compares. */
 const MAX_IN_USE = 16;
@@ -12,7 +19,10 @@ const WATCHED_PER_SECOND = 20;
 /** What routers learn and remember; outlives configurations. */
 export class RoutingState {
   readonly sessions = new SessionBook();
-  readonly #scorer: () => PromptScorer;
+  readonly #scorer: () => ShippedScorer;
+  #routed: PromptScorer | undefined;
+  /** Models of routes that have learned, once somebody learns them. */
+  routeModels: RouteModels | undefined;
   readonly #inUse = new Set<string>();
   #second = 0;
   #watched = 0;
@@ -22,12 +32,27 @@ export class RoutingState {
     prior: NO_PRIOR,
   });
 
-  constructor(scorer: () => PromptScorer) {
+  constructor(scorer: () => ShippedScorer) {
     this.#scorer = scorer;
   }
 
-  get scorer(): PromptScorer {
+  /** What is shipped, whatever routes have learned. */
+  get shipped(): ShippedScorer {
     return this.#scorer();
+  }
+
+  get scorer(): PromptScorer {
+    this.#routed ??= this.#withRoutes(this.#scorer());
+    return this.#routed;
+  }
+
+  #withRoutes(shipped: ShippedScorer): PromptScorer {
+    const own = (routeKey: string) => this.routeModels?.(routeKey);
+    return {
+      ...shipped,
+      versionOf: (routeKey) => own(routeKey)?.version ?? shipped.version,
+      score: (facts, routeKey) => own(routeKey)?.model.score(facts) ?? shipped.score(facts, routeKey),
+    };
   }
 
   /** Names of models in use: configured ones, and those that were asked for. */

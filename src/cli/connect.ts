@@ -15,6 +15,8 @@ export interface Connection {
   readonly url: string;
   /** Throws {@link CliFailure} with a sentence that says what to do. */
   call<Name extends EndpointName>(name: Name, input: InputOf<Name>): Promise<OutputOf<Name>>;
+  /** Rows of an export, to the last one. Throws as `call` does. */
+  lines<Name extends EndpointName>(name: Name, input: InputOf<Name>): AsyncIterable<OutputOf<Name>>;
   /** Rows of a stream until `signal` aborts; that is no failure. */
   watch<Name extends EndpointName>(name: Name, signal: AbortSignal): AsyncIterable<OutputOf<Name>>;
 }
@@ -113,6 +115,18 @@ async function* watchRows<Name extends EndpointName>(
   }
 }
 
+async function* exportRows<Name extends EndpointName>(
+  client: ControlClient,
+  asked: { readonly name: Name; readonly input: InputOf<Name> },
+  url: string,
+): AsyncGenerator<OutputOf<Name>> {
+  try {
+    yield* client.lines(asked.name, asked.input);
+  } catch (error) {
+    throw explain(error, url);
+  }
+}
+
 /** Finds address and key: options, then environment, then the configuration and its data folder. */
 export function connect(options: ConnectionOptions, terminal: Terminal): Connection {
   const local = findLocalAddress({
@@ -137,6 +151,7 @@ export function connect(options: ConnectionOptions, terminal: Terminal): Connect
         done();
       }
     },
+    lines: (name, input) => exportRows(client, { name, input }, url),
     watch: (name, signal) => watchRows(client, name, { signal, url }),
   };
 }

@@ -6,15 +6,22 @@ import { createTerminal, type Terminal } from './terminal.ts';
 import { clean } from './text.ts';
 import type { DefineVerb } from './verb.ts';
 import { defineApprovals } from './verbs/approvals.ts';
+import { defineAudit } from './verbs/audit.ts';
 import { defineBudget } from './verbs/budget.ts';
+import { defineCache } from './verbs/cache.ts';
 import { defineCheck } from './verbs/check.ts';
+import { defineConfig, definePrices } from './verbs/config.ts';
 import { defineDoctor } from './verbs/doctor.ts';
+import { defineGitops } from './verbs/gitops.ts';
+import { defineImport } from './verbs/import.ts';
 import { defineInit } from './verbs/init.ts';
 import { defineKeys } from './verbs/keys.ts';
 import { defineLogs } from './verbs/logs.ts';
 import { defineModels } from './verbs/models.ts';
 import { definePlaces } from './verbs/places.ts';
+import { defineReport } from './verbs/report.ts';
 import { defineRoute } from './verbs/route.ts';
+import { defineSecrets } from './verbs/secrets.ts';
 import { defineSimulate } from './verbs/simulate.ts';
 import { defineStart } from './verbs/start.ts';
 import { defineStatus } from './verbs/status.ts';
@@ -25,15 +32,23 @@ const VERBS: readonly DefineVerb[] = [
   defineStart,
   defineInit,
   defineCheck,
+  defineImport,
+  defineGitops,
+  defineConfig,
   defineStatus,
   defineDoctor,
   defineKeys,
   definePlaces,
   defineBudget,
   defineApprovals,
+  defineSecrets,
+  defineAudit,
   defineUsage,
+  defineReport,
   defineLogs,
   defineModels,
+  definePrices,
+  defineCache,
   defineRoute,
   defineSimulate,
 ];

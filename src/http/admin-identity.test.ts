@@ -16,6 +16,9 @@ async function call(headers: Record<string, string>) {
       find: async () => {
         throw DOWN;
       },
+      look: async () => {
+        throw DOWN;
+      },
     },
     guesses: { check: () => undefined, note: (address: string) => void noted.push(address) },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },

@@ -1,39 +1,45 @@
+import { Readable } from 'node:stream';
 import '@fastify/cookie';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AuditLog } from '../control/audit.ts';
 import { type Caller, type Handlers, operator, stranger } from '../control/caller.ts';
-import { CONTRACT, type EndpointName } from '../control/contract.ts';
+import { CONTRACT, type EndpointName, type ParsedInputOf } from '../control/contract.ts';
 import type { Endpoint } from '../control/endpoint.ts';
 import { exchangeRowOf, maySee } from '../control/exchanges.ts';
-import type { Sessions } from '../control/sessions.ts';
+import type { OpenedSession, Sessions } from '../control/sessions.ts';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { EventBus } from '../ports/event-bus.ts';
-import type { Log } from '../ports/log-sink.ts';
+import { type AdminAuditPorts, type Asked, audited, noteRefusal } from './admin-audit.ts';
 import { addressOf } from './client-address.ts';
 import type { Idempotency } from './idempotency.ts';
 import { toFailure } from './respond.ts';
+import { sendSession, sessionCookieName, startSession } from './session-cookie.ts';
+import { openLocal, opensSession, type SignInPorts } from './sign-in.ts';
 
 /** What the admin routes are built from. */
-export interface AdminPorts {
-  readonly handlers: Handlers;
+export interface AdminPorts extends AdminAuditPorts {
   readonly sessions: Sessions;
-  readonly audit: AuditLog;
   readonly events: EventBus;
-  readonly log: Log;
   readonly idempotency: Idempotency;
-  /** The organization that a call with this input is about. */
-  readonly organizationOf: (input: Readonly<Record<string, unknown>>, caller: Caller) => string;
+  /** The audit log's entries for an export. Throws as a handler does. */
+  readonly auditLines: (input: ParsedInputOf<'exportAudit'>, caller: Caller) => AsyncIterable<unknown>;
   /** Wrong admin keys and sign-in tokens. Both throw `rate_limited` for an address that sent too many. */
   readonly guesses: { check(address: string): void; note(address: string): void };
   /** Whether cookies may carry `Secure` and the `__Host-` prefix. */
   readonly secureCookies: boolean;
+  /** Accounts with a password, and providers of identities. */
+  readonly signIn: Pick<SignInPorts, 'accounts' | 'sso'>;
 }
 
 /** Rows a slow watcher may fall behind before it is cut off. */
 const MAX_WATCH_BUFFER = 1024 * 1024;
 
-function cookieName(ports: AdminPorts): string {
-  return ports.secureCookies ? '__Host-sluice' : 'sluice_session';
+/** Sessions that got a new id while a request was looked at; their cookie goes out with the answer. */
+const renewed = new WeakMap<FastifyRequest, OpenedSession>();
+
+/** A credential that is none: summed up, because guesses come in floods. */
+function noteWrong({ refusals }: AdminPorts, action: string, address: string): void {
+  const details = { error: 'invalid_key' };
+  refusals.note({ action, target: '', caller: { actor: 'nobody', address }, details });
 }
 
 /** Who calls: the admin key as Bearer, else the session cookie. The bearer API never reads cookies (T17). */
@@ -48,14 +54,21 @@ async function callerOf(ports: AdminPorts, request: FastifyRequest): Promise<Cal
     // A storage that is down throws here: nobody is told that his good credential is a bad one.
     const caller = key === undefined ? undefined : await ports.sessions.find(key, address);
     if (caller !== undefined) return caller;
+    noteWrong(ports, 'access.wrong_admin_key', address);
     ports.guesses.note(address);
     throw new SluiceError(
       'invalid_key',
       'This is neither the admin key of this gateway nor a session of it.',
     );
   }
-  const cookie = request.cookies[cookieName(ports)];
-  return cookie === undefined ? undefined : ports.sessions.find(cookie, address);
+  const cookie = request.cookies[sessionCookieName(ports)];
+  const found = cookie === undefined ? undefined : await ports.sessions.look(cookie, address);
+  if (cookie === undefined || found === undefined) return undefined;
+  if (found.outdated) {
+    const opened = await ports.sessions.renew(cookie);
+    if (opened !== undefined) renewed.set(request, opened);
+  }
+  return found.caller;
 }
 
 async function authorize(ports: AdminPorts, request: FastifyRequest, name: EndpointName): Promise<Caller> {
@@ -118,10 +131,10 @@ export function adminError(error: unknown): { status: number; body: object; fail
   };
 }
 
-/** Input as it may stand in the audit log: no tokens. */
-function auditDetails(input: Readonly<Record<string, unknown>>): object {
-  const { token: _, ...rest } = input;
-  return rest;
+/** A table is a file to keep, and never looked at as a page. */
+function asTable(reply: FastifyReply, name: EndpointName): void {
+  reply.type('text/csv; charset=utf-8').header('x-content-type-options', 'nosniff');
+  reply.header('content-disposition', `attachment; filename="sluice-${name}.csv"`);
 }
 
 function registerJson(app: FastifyInstance, ports: AdminPorts, name: EndpointName): void {
@@ -131,7 +144,11 @@ function registerJson(app: FastifyInstance, ports: AdminPorts, name: EndpointNam
     method: definition.method,
     url: definition.path,
     // Before the body is read: nothing of a stranger's is parsed.
-    onRequest: async (request) => void callers.set(request, await authorize(ports, request, name)),
+    onRequest: async (request, reply) => {
+      callers.set(request, await authorize(ports, request, name));
+      const opened = renewed.get(request);
+      if (opened !== undefined) sendSession(ports, reply, opened);
+    },
     handler: async (request, reply) => {
       const caller = callers.get(request) ?? (await authorize(ports, request, name));
       const input = parseInput(definition, request);
@@ -141,44 +158,15 @@ function registerJson(app: FastifyInstance, ports: AdminPorts, name: EndpointNam
         await noteRefusal(ports, name, { request, caller, input, error });
       }
       if (name === 'openSession') return openSession(ports, request, reply);
+      if (opensSession(name))
+        return openLocal({ ...ports, ...ports.signIn }, name, { request, reply, input });
       const output = await carryOut(ports, name, { request, caller, input });
-      if (name === 'closeSession') reply.clearCookie(cookieName(ports), { path: '/' });
+      if (name === 'closeSession')
+        reply.clearCookie(sessionCookieName(ports), { path: '/', secure: ports.secureCookies });
+      if (definition.answer === 'csv') asTable(reply, name);
       return reply.header('cache-control', 'no-store').send(output);
     },
   });
-}
-
-interface Asked {
-  readonly request: FastifyRequest;
-  readonly caller: Caller;
-  readonly input: Readonly<Record<string, unknown>>;
-}
-
-/**
- * Writes down that a call did not happen, and throws the error on. The entry before it said what was wanted. Reads are
- * noted only where somebody knocked at what he may not see.
- */
-async function noteRefusal(
-  ports: AdminPorts,
-  name: EndpointName,
-  refused: Asked & { readonly error: unknown },
-): Promise<never> {
-  const { caller, input, error } = refused;
-  const { audit }: Endpoint = CONTRACT[name];
-  const code = error instanceof SluiceError ? error.code : 'internal';
-  if (audit !== undefined || code === 'forbidden') {
-    const entry = {
-      action: `${audit ?? name}.refused`,
-      target: String(input['id'] ?? input['model'] ?? input['name'] ?? ''),
-      organization: ports.organizationOf(input, caller),
-      details: { error: code },
-    };
-    // The refusal stands, whether or not it could be written down.
-    await ports.audit.append(caller, entry).catch((cause: unknown) => {
-      ports.log.error('audit.refusal_not_written', { action: entry.action, error: String(cause) });
-    });
-  }
-  throw error;
 }
 
 /** Writes the audit entry and calls the handler; a `POST` with an `Idempotency-Key` is carried out once. */
@@ -189,16 +177,7 @@ async function carryOut(ports: AdminPorts, name: EndpointName, asked: Asked): Pr
     input: unknown,
     caller: Caller,
   ) => Promise<unknown>;
-  const work = async () => {
-    if (definition.audit !== undefined) {
-      const target = String(input['id'] ?? input['model'] ?? input['name'] ?? '');
-      // Written first: an admin write whose audit entry cannot be stored does not happen.
-      const organization = ports.organizationOf(input, caller);
-      const details = auditDetails(input);
-      await ports.audit.append(caller, { action: definition.audit, target, organization, details });
-    }
-    return handler(input, caller);
-  };
+  const work = () => audited(ports, { name, asked }, () => handler(input, caller));
   const told = () => work().catch((error: unknown) => noteRefusal(ports, name, { ...asked, error }));
   const key = request.headers['idempotency-key'];
   if (key === undefined || definition.method !== 'POST') return told();
@@ -215,21 +194,17 @@ async function openSession(
   const ip = addressOf(request.raw);
   ports.guesses.check(ip);
   const opened = await ports.sessions.open(token).catch((error: unknown) => {
+    noteWrong(ports, 'access.wrong_sign_in', ip);
     ports.guesses.note(ip);
     throw error;
   });
-  await ports.audit.append(stranger('sign-in', addressOf(request.raw)), {
-    action: 'session.open',
-    target: '',
-    details: {},
+  const entry = { action: 'session.open', target: '', details: {} };
+  await ports.audit.append(stranger('sign-in', ip), entry).catch(async (error: unknown) => {
+    // A session that cannot be written down is none.
+    await ports.sessions.closeToken(opened.token).catch(() => undefined);
+    throw error;
   });
-  reply.setCookie(cookieName(ports), opened.token, {
-    path: '/',
-    httpOnly: true,
-    sameSite: 'strict',
-    secure: ports.secureCookies,
-    expires: new Date(opened.expiresAt),
-  });
+  await startSession(ports, { request, reply }, opened);
   return reply.send({ expires_at: new Date(opened.expiresAt).toISOString() });
 }
 
@@ -263,6 +238,29 @@ function registerWatch(app: FastifyInstance, ports: AdminPorts): void {
   });
 }
 
+/** `GET /api/audit/export`: an entry a line, as they are read; whoever reads slowly is waited for. */
+function registerExport(app: FastifyInstance, ports: AdminPorts): void {
+  const name = 'exportAudit';
+  const definition: Endpoint = CONTRACT[name];
+  app.get(definition.path, async (request, reply) => {
+    const caller = await authorize(ports, request, name);
+    const input = parseInput(definition, request) as ParsedInputOf<'exportAudit'>;
+    const rows = ports.auditLines(input, caller)[Symbol.asyncIterator]();
+    // The first row tells whether the caller may read at all, while an error can still be answered.
+    const first = await rows
+      .next()
+      .catch((error: unknown) => noteRefusal(ports, name, { request, caller, input, error }));
+    async function* lines(): AsyncGenerator<string> {
+      for (let row = first; row.done !== true; row = await rows.next())
+        yield `${JSON.stringify(row.value)}\n`;
+    }
+    reply
+      .header('cache-control', 'no-store')
+      .header('content-disposition', 'attachment; filename="audit.jsonl"');
+    return reply.type('application/x-ndjson').send(Readable.from(lines()));
+  });
+}
+
 /** Registers every endpoint of the contract. */
 export function registerAdmin(app: FastifyInstance, ports: AdminPorts): void {
   app.setErrorHandler((error, _request, reply) => {
@@ -284,6 +282,7 @@ export function registerAdmin(app: FastifyInstance, ports: AdminPorts): void {
   });
   for (const name of Object.keys(CONTRACT) as EndpointName[]) {
     if (name === 'watchExchanges') registerWatch(app, ports);
+    else if (name === 'exportAudit') registerExport(app, ports);
     else registerJson(app, ports, name);
   }
 }

@@ -8,6 +8,7 @@ import { isObject, type JsonObject } from '../core/model/index.ts';
 import { parseJson, toNumber } from '../core/model/parse-json.ts';
 import { repeatedName, type ScanRefusal, scanJson } from '../formats/json-scan.ts';
 import { IdleWatch, type Watched } from './idle-watch.ts';
+import { Reclaim } from './reclaim.ts';
 
 /** Limits on a request body, from the configuration. */
 export interface BodyLimits {
@@ -44,6 +45,8 @@ function tooLarge(limits: BodyLimits): SluiceError {
 
 /** Bodies on their way in. */
 const arriving = new IdleWatch();
+/** Large bodies that have been. */
+const large = new Reclaim();
 
 /** Collects the body's bytes. Throws `body_too_large`, `body_timeout`, `client_closed`. */
 function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
@@ -144,6 +147,7 @@ export async function readBytes(request: IncomingMessage, limits: BodyLimits): P
     throw badRequest('transfer-encoding', 'Send the body with `transfer-encoding: chunked` or a length.');
   }
   const raw = await collect(request, limits);
+  if (raw.length >= LARGE_BYTES) large.note(raw.length);
   const coding = request.headers['content-encoding'];
   return coding !== undefined && coding !== 'identity' && raw.length > 0 ? expand(raw, coding, limits) : raw;
 }

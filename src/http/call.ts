@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { JsonObject } from '../core/model/index.ts';
 import type { Admittance } from '../core/resilience/overload.ts';
 import type { ClientDialect } from '../formats/codec.ts';
 import type { Called, Direct } from '../pipeline/call.ts';
@@ -24,6 +25,10 @@ export interface DataPlanePorts {
   readonly router: Stage<RouterCall, RouterAnswered>;
   /** Checks a credential for endpoints without a pipeline. Throws as `authenticate` does. */
   readonly admit: (client: ClientFacts, runtime: Runtime) => Principal;
+  /** Checks a JWT of a configured issuer before its request; `undefined` when there is nothing to wait for. */
+  readonly tokens?: { prepare(token: string): Promise<void> | undefined };
+  /** Takes what somebody says of an answer to his own key. Throws `bad_request` or `not_found`. */
+  readonly feedback?: (principal: Principal, body: JsonObject) => Promise<object>;
   /** A keyed hash of a text, base64url: marks whose an id is. */
   readonly sign: (text: string) => string;
   readonly bodyLimits: () => BodyLimits;

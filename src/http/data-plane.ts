@@ -91,6 +91,13 @@ function busy(
   );
 }
 
+/** A JWT that a client presents; checking one may have to wait for its issuer's keys. */
+function tokenOf({ headers }: IncomingMessage): string | undefined {
+  const key = headers['x-api-key'] ?? headers['x-goog-api-key'];
+  if (typeof key === 'string' && key.startsWith('eyJ')) return key;
+  return /^Bearer +(eyJ\S+)$/i.exec(headers.authorization ?? '')?.[1];
+}
+
 /** Lets a small body that came with its headers be read to its end, and no longer than that. */
 function arrived(request: IncomingMessage): Promise<void> {
   request.resume();
@@ -126,6 +133,8 @@ export async function serveDataPlane(
     const found = findRoute(request.method ?? '', path);
     if (found === undefined) throw unknownRoute(request.method ?? '', path);
     const { method, codec: own } = found.route;
+    const token = ports.tokens === undefined ? undefined : tokenOf(request);
+    if (token !== undefined) await ports.tokens?.prepare(token);
     const codec = method === 'GET' || method === 'ANY' ? dialect : own;
     await found.route.action(ports, { request, response, codec, requestId, query, params: found.params });
   } catch (error) {

@@ -38,18 +38,49 @@ function parametersOf(endpoint: Endpoint, properties: Readonly<Record<string, un
   }));
 }
 
+const MEDIA_TYPES = {
+  json: 'application/json',
+  csv: 'text/csv; charset=utf-8',
+  lines: 'application/x-ndjson',
+  stream: 'text/event-stream',
+} as const;
+
+/** The input without what stands in the path. */
+function bodyOf(endpoint: Endpoint, input: Record<string, unknown>): Record<string, unknown> {
+  const inPath = [...endpoint.path.matchAll(/:([a-z_]+)/g)].map((match) => match[1] ?? '');
+  const { properties, required, ...rest } = input as { properties?: object; required?: readonly string[] };
+  const stays = (name: string) => !inPath.includes(name);
+  const left = Object.fromEntries(Object.entries(properties ?? {}).filter(([name]) => stays(name)));
+  const needed = (required ?? []).filter(stays);
+  return { ...rest, properties: left, ...(needed.length === 0 ? {} : { required: needed }) };
+}
+
+/** Sent twice with the same key, a request is carried out once and answered alike for a day. */
+const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'The same key and request again within a day gets the first answer; another request gets 409',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+};
+
 function operationOf(name: string, endpoint: Endpoint): object {
   const input = schemaOf(endpoint.input, 'input');
   const properties = (input['properties'] ?? {}) as Record<string, unknown>;
-  const parameters = parametersOf(endpoint, properties);
+  const parameters = [
+    ...parametersOf(endpoint, properties),
+    ...(endpoint.method === 'POST' ? [IDEMPOTENCY_KEY] : []),
+  ];
   const hasBody = endpoint.method !== 'GET' && endpoint.method !== 'DELETE';
-  const type = endpoint.answer === 'stream' ? 'text/event-stream' : 'application/json';
+  const type = MEDIA_TYPES[endpoint.answer ?? 'json'];
   return {
     operationId: name,
     summary: endpoint.summary,
     'x-permission': endpoint.permission,
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(hasBody ? { requestBody: { content: { 'application/json': { schema: input } } } } : {}),
+    ...(hasBody
+      ? { requestBody: { content: { 'application/json': { schema: bodyOf(endpoint, input) } } } }
+      : {}),
     responses: {
       200: { description: 'Done', content: { [type]: { schema: schemaOf(endpoint.output, 'output') } } },
       default: ERROR,

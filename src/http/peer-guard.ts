@@ -49,6 +49,14 @@ function hostRefusal(
   );
 }
 
+/**
+ * An identity provider answers by a form that its own page posts. It is read without cookies, only as the signed answer to
+ * a sign-in that was begun here; the session goes to the browser that began it, on its next request.
+ */
+function isSamlAnswer(request: IncomingMessage): boolean {
+  return request.method === 'POST' && /^\/auth\/saml\/[a-z0-9._-]+\/acs$/.test(request.url ?? '');
+}
+
 const READS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD']);
 
 /**
@@ -62,13 +70,14 @@ function originRefusal(request: IncomingMessage, dataPlane: boolean): SluiceErro
     const site = request.headers['sec-fetch-site'];
     const foreign = site !== undefined && site !== 'same-origin' && site !== 'none';
     const unexplained = !dataPlane && cookie !== undefined && authorization === undefined;
-    if (!write || (!foreign && !unexplained)) return undefined;
+    if (!write || (!foreign && !unexplained) || isSamlAnswer(request)) return undefined;
   } else {
     let from = '';
     try {
       from = new URL(origin).host;
     } catch {}
     if (from !== '' && from.toLowerCase() === host.toLowerCase()) return undefined;
+    if (isSamlAnswer(request)) return undefined;
   }
   return new SluiceError('forbidden', 'Requests from web pages of other sites are refused (`Origin`).', {
     param: 'origin',

@@ -3,6 +3,7 @@ import { CLIENT_DIALECTS } from '../formats/dialects.ts';
 import type { Action } from './call.ts';
 import { chat } from './chat.ts';
 import { countTokens } from './count-tokens.ts';
+import { feedback } from './feedback.ts';
 import { geminiChat, geminiCountTokens } from './gemini.ts';
 import { getModel, listModels } from './models.ts';
 import { geminiEmbeddings, jsonOperation, transcription } from './operations.ts';
@@ -83,6 +84,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v1beta/models/{model}', codec: GEMINI, action: getModel },
   openai('POST', '/v1/router/classify', classifyPrompt),
   openai('POST', '/v1/router/multimodel', chooseModel),
+  openai('POST', '/v1/feedback', feedback),
   ...OPERATION_ROUTES,
 ];
 

@@ -8,6 +8,7 @@ import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import { type AdminPorts, adminError, registerAdmin } from './admin.ts';
+import { registerApiPage } from './api-page.ts';
 import type { DataPlanePorts } from './call.ts';
 import { noteForwarded, trustedProxies } from './client-address.ts';
 import { Connections } from './connections.ts';
@@ -15,6 +16,8 @@ import { isDataPlanePath, serveDataPlane } from './data-plane.ts';
 import { answerMalformed, dismiss, lastWords } from './malformed.ts';
 import { openApiDocument } from './openapi.ts';
 import { createPeerGuard, type PeerGuardConfig } from './peer-guard.ts';
+import { registerScim, type ScimPorts } from './scim.ts';
+import { registerSignIn } from './sign-in.ts';
 
 /** Where to listen and what to bear; from the configuration's `server` section. */
 export interface ServerConfig extends PeerGuardConfig {
@@ -32,6 +35,7 @@ export interface ServerConfig extends PeerGuardConfig {
 export interface ServerPorts {
   readonly data: DataPlanePorts;
   readonly admin: AdminPorts;
+  readonly scim: ScimPorts;
   readonly metrics: Metrics;
   readonly ready: () => boolean;
   /** Folder with the built portal; absent when it was not built. */
@@ -60,6 +64,18 @@ function registerHealth(app: FastifyInstance, ports: ServerPorts): void {
     reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(ports.metrics.render()),
   );
   app.get('/api/openapi.json', async () => openApiDocument());
+  registerApiPage(app);
+}
+
+/** Below these only the paths of the contract exist; an unknown one is an error, not the portal's page. */
+const NO_PAGES = /^\/(api|v1|v1beta|openai|anthropic|gemini|passthrough|health|metrics|scim|assets)(\/|\?|$)/;
+
+/** Whether a path that is no file is one of the portal's: asked for by a browser, or by `curl` that takes anything. */
+function isPage(method: string, url: string, accept = '*/*'): boolean {
+  if ((method !== 'GET' && method !== 'HEAD') || NO_PAGES.test(url)) return false;
+  const last = url.split('?', 1)[0]?.split('/').at(-1) ?? '';
+  if (accept.includes('text/html')) return !url.startsWith('/api/');
+  return /(^|,)\s*\*\/\*/.test(accept) && !last.includes('.');
 }
 
 /** The portal's page for every path that is not a file, so that its own router can take over. */
@@ -77,8 +93,7 @@ async function registerPortal(app: FastifyInstance, folder: string | undefined):
         ),
     });
   app.setNotFoundHandler((request, reply) => {
-    const page = request.method === 'GET' && request.headers.accept?.includes('text/html') === true;
-    if (page && folder !== undefined && !request.url.startsWith('/api/')) {
+    if (folder !== undefined && isPage(request.method, request.url, request.headers.accept)) {
       return reply.sendFile('index.html');
     }
     const { status, body } = adminError(
@@ -124,6 +139,8 @@ async function buildApp(
   });
   registerHealth(app, ports);
   registerAdmin(app, ports.admin);
+  registerSignIn(app, { ...ports.admin, ...ports.admin.signIn });
+  registerScim(app, ports.scim);
   await registerPortal(app, ports.portalFolder);
   await app.ready();
   return app;

@@ -1,6 +1,6 @@
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
 import { ApiError, createControlClient } from '../../src/control/client.ts';
-import type { InputOf, OutputOf } from '../../src/control/contract.ts';
+import type { EndpointName, InputOf, OutputOf } from '../../src/control/contract.ts';
 
 export { ApiError };
 
@@ -13,10 +13,19 @@ export type KeyInput = InputOf<'createKey'>;
 export type Model = OutputOf<'listModels'>['data'][number];
 export type Usage = OutputOf<'getUsage'>;
 export type UsageRow = Usage['data'][number];
+export type Approval = OutputOf<'listApprovals'>['data'][number];
 export type AuditRow = OutputOf<'listAudit'>['data'][number];
 
 /** The admin API of the page's own origin; the session cookie speaks for the reader. */
 export const api = createControlClient({ baseUrl: '' });
+
+/** Calls an endpoint with what a form made; the gateway checks it against the contract. */
+export function send<Name extends EndpointName>(
+  name: Name,
+  input: Readonly<Record<string, unknown>>,
+): Promise<OutputOf<Name>> {
+  return api.call(name, input as InputOf<Name>);
+}
 
 /** One sentence for the reader. */
 export function sentenceOf(error: unknown): string {
@@ -49,10 +58,14 @@ export function createQueryClient(onSignedOut: () => void): QueryClient {
 
 /** Names of cached answers, so that a write can mark as old what it changed. */
 export const cached = {
+  me: ['me'],
   status: ['status'],
   keys: ['keys'],
   models: ['models'],
   usage: ['usage'],
   exchanges: ['exchanges'],
   audit: ['audit'],
+  places: ['places'],
+  budgets: ['budgets'],
+  approvals: ['approvals'],
 } as const;

@@ -14,7 +14,16 @@ import { ErrorPanel } from './components/feedback.tsx';
 import { Root } from './components/shell.tsx';
 import { OverviewPage } from './routes/overview.tsx';
 import { SignInPage } from './routes/sign-in.tsx';
-import { openDrawer, parseSearch, readExchangeFilter, readUsageView, writeSearch } from './search.ts';
+import {
+  openDrawer,
+  parseSearch,
+  readApprovalView,
+  readAuditFilter,
+  readExchangeFilter,
+  readPeopleView,
+  readUsageView,
+  writeSearch,
+} from './search.ts';
 import { cssVariables, theme } from './theme.ts';
 
 const rootRoute = createRootRoute({
@@ -58,10 +67,38 @@ const keys = createRoute({
   path: '/keys',
   component: lazyRouteComponent(() => import('./routes/keys.tsx'), 'KeysPage'),
 });
+const people = createRoute({
+  getParentRoute: under,
+  path: '/people',
+  validateSearch: readPeopleView,
+  component: lazyRouteComponent(() => import('./routes/people.tsx'), 'PeoplePage'),
+});
+const budgets = createRoute({
+  getParentRoute: under,
+  path: '/budgets',
+  component: lazyRouteComponent(() => import('./routes/budgets.tsx'), 'BudgetsPage'),
+});
+const approvals = createRoute({
+  getParentRoute: under,
+  path: '/approvals',
+  validateSearch: readApprovalView,
+  component: lazyRouteComponent(() => import('./routes/approvals.tsx'), 'ApprovalsPage'),
+});
+const audit = createRoute({
+  getParentRoute: under,
+  path: '/audit',
+  validateSearch: readAuditFilter,
+  component: lazyRouteComponent(() => import('./routes/audit.tsx'), 'AuditPage'),
+});
 const models = createRoute({
   getParentRoute: under,
   path: '/models',
   component: lazyRouteComponent(() => import('./routes/models.tsx'), 'ModelsPage'),
+});
+const routers = createRoute({
+  getParentRoute: under,
+  path: '/routers',
+  component: lazyRouteComponent(() => import('./routes/routers.tsx'), 'RoutersPage'),
 });
 const deployments = createRoute({
   getParentRoute: under,
@@ -87,7 +124,12 @@ const router = createRouter({
     approve,
     exchanges,
     keys,
+    people,
+    budgets,
+    approvals,
+    audit,
     models,
+    routers,
     deployments,
     usage,
     settings,

@@ -40,6 +40,24 @@ export function readExchangeFilter(search: Record<string, unknown>): ExchangeFil
   return pick(search, FILTERS);
 }
 
+const AUDIT_FILTERS = ['actor', 'action', 'target', 'from', 'to'] as const;
+export type AuditFilter = { [K in (typeof AUDIT_FILTERS)[number]]?: string };
+
+/** The filters of the audit log. */
+export function readAuditFilter(search: Record<string, unknown>): AuditFilter {
+  return pick(search, AUDIT_FILTERS);
+}
+
+/** Which list of people and places, and of which organization. */
+export function readPeopleView(search: Record<string, unknown>): { tab?: string; organization?: string } {
+  return pick(search, ['tab', 'organization']);
+}
+
+/** Which approvals are shown; those that wait, where nothing is said. */
+export function readApprovalView(search: Record<string, unknown>): { status?: string } {
+  return pick(search, ['status']);
+}
+
 /** Spans of the usage page: how long, and the interval of its chart. */
 export const SPANS = {
   '24h': { label: '24 h', ms: 86_400_000, interval: 'hour' },

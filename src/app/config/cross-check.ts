@@ -2,6 +2,7 @@ import { checkModels } from './cross-check-models.ts';
 import { checkAccess, checkClients, checkGuardrails } from './cross-check-policies.ts';
 import { checkProviders, checkTimers } from './cross-check-providers.ts';
 import { checkRouters } from './cross-check-routers.ts';
+import { checkSecrets } from './cross-check-secrets.ts';
 import { checkSignIn } from './cross-check-sign-in.ts';
 import { checkSpending } from './cross-check-spending.ts';
 import type { KnownNames } from './known.ts';
@@ -34,6 +35,7 @@ export function crossCheck(config: Config, known?: KnownNames, now?: number): Fi
   checkGuardrails(config, known, report);
   checkClients(config, report, now);
   checkSpending(config, report);
+  checkSecrets(config, report);
   checkSignIn(config, report);
   warnUnbuilt(config, report);
   return { problems, warnings };

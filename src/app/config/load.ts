@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { crossCheck } from './cross-check.ts';
+import { crossCheck, type Findings } from './cross-check.ts';
 import { type ConfigDocument, readDocument } from './document.ts';
 import { environmentLayer } from './environment.ts';
 import type { Environment } from './interpolate.ts';
@@ -9,6 +9,7 @@ import { collectSecrets } from './mask.ts';
 import { deepFreeze, type Layer, layerOf, mergePatch, placeAt } from './merge.ts';
 import { type ConfigPath, type Finding, formatPath, isMap, type Problem, valueAt } from './paths.ts';
 import { findingsFromIssues } from './problems.ts';
+import { salvage } from './salvage.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
 import { nodesAt } from './schema-tree.ts';
 
@@ -29,6 +30,8 @@ export interface LoadInput {
   readonly flags?: ConfigFlags | undefined;
   /** A partial configuration set through the admin API; merged by RFC 7396 (`null` removes a key, lists replace). */
   readonly overrides?: unknown;
+  /** The same as JSON or YAML text, in which `${…}` is replaced as in the file. */
+  readonly overridesText?: string | undefined;
   /** Providers found in the environment; used only when no other layer names a provider. */
   readonly discovered?: ConfigInput | undefined;
   /** Names to check against; without it names of vendors and catalog models are not checked. */
@@ -56,6 +59,8 @@ interface Gathered {
   readonly soft: ReadonlySet<string>;
   /** Texts that must not be shown. */
   readonly hidden: string[];
+  /** Variables that are not set. */
+  readonly unresolved: readonly Finding[];
 }
 
 /** Reads, merges and checks a configuration. Never throws for what a file holds: every fault is a problem. */
@@ -74,10 +79,21 @@ export function loadConfig(input: LoadInput): LoadResult {
   }
   const document = readDocument(read.text, input.environment);
   const environment = environmentLayer(input.environment);
-  const layers = layersOf(input, { file: topLevel(document.tree), fileName, environment: environment.layer });
-  const soft = new Set([...document.interpolated, ...scalarPaths(environment.layer.tree)]);
-  const hidden = [...document.hidden, ...environment.taken];
-  const gathered = { document, layers, fileName, soft, hidden };
+  const over =
+    input.overridesText === undefined ? undefined : readDocument(input.overridesText, input.environment);
+  const overrides = over === undefined ? input.overrides : over.tree;
+  const layers = layersOf(
+    { ...input, overrides },
+    { file: topLevel(document.tree), fileName, environment: environment.layer },
+  );
+  const soft = new Set([
+    ...document.interpolated,
+    ...scalarPaths(environment.layer.tree),
+    ...(over?.interpolated ?? []),
+  ]);
+  const hidden = [...document.hidden, ...environment.taken, ...(over?.hidden ?? [])];
+  const unresolved = [...document.unresolved, ...(over?.unresolved ?? [])];
+  const gathered = { document, layers, fileName, soft, hidden, unresolved };
   if (document.syntax.length > 0) return finish(gathered, { problems: [], warnings: [] });
   const outcome = parseLayers(input, gathered);
   const warnings = [
@@ -174,19 +190,36 @@ function parseLayers(input: LoadInput, gathered: Gathered): Outcome {
     gathered.layers.push({ tree: input.discovered, nameOf: () => 'environment' });
   }
   gathered.hidden.push(...collectSecrets(merged));
-  const unresolved = gathered.document.unresolved;
+  const { unresolved } = gathered;
   const parsed = parseSoft(merged, gathered.soft);
   if (!parsed.success) {
     // A value whose variable is missing is empty text now; what the schema says about it would only distract.
     const known = new Set(unresolved.map((finding) => JSON.stringify(finding.path)));
     const faults = findingsFromIssues(parsed.error.issues, parsed.tree);
     const others = faults.filter((finding) => !known.has(JSON.stringify(finding.path)));
-    return { problems: [...unresolved, ...others], warnings: [] };
+    const rest = checkRest(input, gathered, parsed.tree);
+    return { problems: [...unresolved, ...others, ...rest.problems], warnings: rest.warnings };
   }
   const config = expandHome(parsed.data, input.environment);
   const checked = crossCheck(config, input.known, input.now);
   const frozen = deepFreeze(config);
   return { config: frozen, problems: [...unresolved, ...checked.problems], warnings: checked.warnings };
+}
+
+/** What the sound part of a faulty tree says about itself, so that all problems are told at once. */
+function checkRest(input: LoadInput, { soft, unresolved }: Gathered, tree: unknown): Findings {
+  const unset = new Set(unresolved.map((finding) => JSON.stringify(finding.path)));
+  const rest = salvage(tree, (part) => {
+    const parsed = parseSoft(part, soft);
+    return parsed.success ? parsed : { success: false, issues: parsed.error.issues };
+  });
+  if (rest === undefined) return { problems: [], warnings: [] };
+  const { problems, warnings } = crossCheck(rest.data, input.known, input.now);
+  const sure = (findings: readonly Finding[]) =>
+    findings
+      .map((finding) => ({ ...finding, path: rest.restore(finding.path) }))
+      .filter((finding) => !rest.isDoubtful(finding) && !unset.has(JSON.stringify(finding.path)));
+  return { problems: sure(problems), warnings: sure(warnings) };
 }
 
 /** Parses; text from the environment that stands where a number or boolean belongs is converted, then parsed again. */

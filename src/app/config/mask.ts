@@ -27,6 +27,75 @@ function maskUrl(text: string): string {
     .replace(/([?&](?:password|pass|key|token|secret|api[-_]?key)=)[^&#]*/gi, `$1${MASK}`);
 }
 
+/** The same for a part of a configuration as it was written; a reference such as `\${NAME}` is no secret. */
+export function maskTree(tree: unknown, path: ConfigPath = []): unknown {
+  if (typeof tree === 'string') {
+    if (!isSecretPath(path)) return maskUrl(tree);
+    return /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/.test(tree) ? tree : MASK;
+  }
+  if (Array.isArray(tree)) return tree.map((item, index) => maskTree(item, [...path, index]));
+  if (!isMap(tree)) return tree;
+  return Object.fromEntries(
+    Object.entries(tree).map(([key, inner]) => [key, maskTree(inner, [...path, key])]),
+  );
+}
+
+/** Where a masked secret is taken from: what was there before it was shown. */
+export interface Unmasked {
+  /** The overrides in force. */
+  readonly before: unknown;
+  /** The configuration without overrides. */
+  readonly base: unknown;
+}
+
+/**
+ * Puts the secrets back that {@link maskTree} and {@link maskSecrets} hid. One that stands below anyway is left out; in
+ * lists, which replace as a whole, it is filled in. What was nowhere stays masked, and the check refuses it.
+ */
+export function unmask(
+  tree: Readonly<Record<string, unknown>>,
+  { before, base }: Unmasked,
+): Record<string, unknown> {
+  return unmaskMap(tree, before, { base, inList: false });
+}
+
+interface Below {
+  readonly base: unknown;
+  readonly inList: boolean;
+}
+
+function unmaskMap(
+  tree: Readonly<Record<string, unknown>>,
+  before: unknown,
+  below: Below,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(tree).flatMap(([key, value]): [string, unknown][] => {
+      const was = isMap(before) ? before[key] : undefined;
+      const under = isMap(below.base) ? below.base[key] : undefined;
+      const found = unmaskValue(value, was, { base: under, inList: below.inList });
+      return found === undefined ? [] : [[key, found]];
+    }),
+  );
+}
+
+function unmaskValue(value: unknown, before: unknown, below: Below): unknown {
+  if (typeof value === 'string' && value.includes(MASK)) {
+    if (typeof before === 'string') return before;
+    if (typeof below.base !== 'string') return value;
+    return below.inList ? below.base : undefined;
+  }
+  if (Array.isArray(value)) {
+    return value.map((item, index) =>
+      unmaskValue(item, Array.isArray(before) ? before[index] : undefined, {
+        base: Array.isArray(below.base) ? below.base[index] : undefined,
+        inList: true,
+      }),
+    );
+  }
+  return isMap(value) ? unmaskMap(value, before, below) : value;
+}
+
 /** The secrets in a tree of any shape, so that messages can be cleaned of them; also passwords in URLs. */
 export function collectSecrets(tree: unknown): string[] {
   const found: string[] = [];

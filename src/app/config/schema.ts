@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { audit } from './sections/audit.ts';
 import { cache, guardrails, keys, teams } from './sections/policies.ts';
 import { routers, routing } from './sections/routers.ts';
+import { secrets } from './sections/secrets.ts';
 import { access, log, server, sharedState, storage, telemetry } from './sections/server.ts';
 import { signIn } from './sections/sign-in.ts';
 import { budgets, rateLimits } from './sections/spending.ts';
@@ -29,6 +31,8 @@ export const configSchema = z
     teams,
     budgets,
     rate_limits: rateLimits,
+    secrets,
+    audit,
     log,
     telemetry,
   })
@@ -49,6 +53,10 @@ export type ConfigInput = z.input<typeof configSchema>;
 
 /** Limits and timers towards every provider. */
 export type UpstreamConfig = Config['upstream'];
+/** Secret stores that references are read from. */
+export type SecretsConfig = Config['secrets'];
+/** A place the audit log is sent to. */
+export type AuditSinkConfig = Config['audit']['sinks'][number];
 /** One upstream account. */
 export type ProviderConfig = Config['providers'][string];
 /** A model that clients may ask for. */

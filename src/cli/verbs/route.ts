@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
 import { defineRouteExplain } from './route-explain.ts';
+import { defineRouteFeedback, defineRouteReport, defineRouteRollback } from './route-report.ts';
 import { defineRouteScore } from './route-score.ts';
 import { defineRouteTest } from './route-test.ts';
 
@@ -8,8 +9,8 @@ import { defineRouteTest } from './route-test.ts';
 export function defineRoute(program: Command, terminal: Terminal): void {
   const route = program
     .command('route')
-    .summary('Explain, score and test what routers decide')
-    .description('Explain, score and test what routers decide.')
+    .summary('Explain and test what routers decide, and report what they save')
+    .description('Explain and test what routers decide, and report what they save.')
     .addHelpText(
       'after',
       '\nExample:\n  $ echo \'{"id":"1","prompt":"Prove that 2 is prime."}\' | sluice route score',
@@ -17,4 +18,7 @@ export function defineRoute(program: Command, terminal: Terminal): void {
   defineRouteExplain(route, terminal);
   defineRouteScore(route, terminal);
   defineRouteTest(route, terminal);
+  defineRouteReport(route, terminal);
+  defineRouteFeedback(route, terminal);
+  defineRouteRollback(route, terminal);
 }

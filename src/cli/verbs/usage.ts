@@ -10,6 +10,8 @@ interface UsageOptions extends ConnectionOptions {
   readonly to?: string;
   readonly groupBy: string;
   readonly interval?: string;
+  readonly csv?: boolean;
+  readonly focus?: boolean;
 }
 
 type Usage = OutputOf<'getUsage'>;
@@ -24,7 +26,8 @@ function numbers(row: UsageRow): readonly string[] {
     grouped(row.cache_write_tokens),
     grouped(row.output_tokens),
     grouped(row.average_latency_ms),
-    dollars(row.cost_usd),
+    // What nobody knows must not look like nothing.
+    row.unpriced_requests === 0 ? dollars(row.cost_usd) : `${dollars(row.cost_usd)} + ?`,
   ];
 }
 
@@ -45,6 +48,13 @@ function startText(start: string | null, interval: string | undefined): string {
   return interval === 'day' ? start.slice(0, 10) : start.slice(0, 16).replace('T', ' ');
 }
 
+/** A name with its id, an id without a name, or a dash. */
+function named(usage: Usage, group: string, id: string | null): string {
+  if (id === null) return '–';
+  const name = usage.names[group]?.[id];
+  return name === undefined ? id : `${name} (${id})`;
+}
+
 function usageTable(
   usage: Usage,
   total: UsageRow | undefined,
@@ -54,7 +64,7 @@ function usageTable(
   const start: readonly Column[] = interval === undefined ? [] : [{ title: 'START (UTC)' }];
   const rows = usage.data.map((row) => [
     ...(interval === undefined ? [] : [startText(row.start, interval)]),
-    ...groups.map((group) => row.group[group] ?? '–'),
+    ...groups.map((group) => named(usage, group, row.group[group] ?? null)),
     ...numbers(row),
   ]);
   const labels = start.length + groups.length;
@@ -86,6 +96,12 @@ async function usage(options: UsageOptions, terminal: Terminal): Promise<void> {
   };
   const { connect } = await import('../connect.ts');
   const gateway = connect(options, terminal);
+  if (options.csv || options.focus) {
+    const format = options.focus ? 'focus' : 'csv';
+    const wanted = options.focus ? { ...query, group_by: undefined } : query;
+    terminal.print((await gateway.call('exportUsage', { ...wanted, format })).trimEnd());
+    return;
+  }
   const answer = await gateway.call('getUsage', query);
   if (options.json) {
     printJson(terminal, answer);
@@ -103,6 +119,17 @@ async function usage(options: UsageOptions, terminal: Terminal): Promise<void> {
     ...(interval === undefined ? {} : { interval }),
   });
   for (const line of tableLines(table, terminal)) terminal.print(line);
+  const unpriced = total.data[0]?.unpriced_requests ?? 0;
+  if (unpriced > 0) {
+    terminal.print(
+      terminal.paint(
+        'yellow',
+        `${grouped(unpriced)} requests have no known price; their cost is not in the sums (+ ?).`,
+      ),
+    );
+  }
+  if (answer.truncated)
+    terminal.print(terminal.paint('yellow', 'There is more; ask for a shorter time, or --csv.'));
 }
 
 /** `sluice usage` */
@@ -118,7 +145,13 @@ export function defineUsage(program: Command, terminal: Terminal): void {
       'a duration ago (7d), a day (2026-01-31) or an RFC 3339 time (default: 30 days ago)',
     )
     .option('--to <time>', 'the same, exclusive (default: now)')
-    .option('--group-by <list>', 'model, provider, key, user, tag:NAME, separated by commas; none', 'model')
+    .option(
+      '--group-by <list>',
+      'model, provider, key, user, team, project, organization, session, tag:NAME, separated by commas; none',
+      'model',
+    )
+    .option('--csv', 'write the table as CSV')
+    .option('--focus', 'write charges by day (or --interval hour) in the columns of FOCUS 1.0, as CSV')
     .option('--interval <step>', 'one row per hour or day')
     .action((options: UsageOptions) => usage(options, terminal));
 }

@@ -2,6 +2,7 @@ import { Button, Code, Group, Stack, Tabs, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Status } from '../api.ts';
 import { Icon } from '../icons.tsx';
+import { useRights } from '../me.ts';
 import { SNIPPETS } from '../snippets.ts';
 import { CodeBlock } from './copy.tsx';
 import { ErrorPanel } from './feedback.tsx';
@@ -17,6 +18,7 @@ export function Connect(props: {
   readonly onMade: (secret: string) => void;
 }): ReactNode {
   const { status, secret, made } = props;
+  const rights = useRights();
   const create = useCreateKey(({ key }) => props.onMade(key));
   const open = status.access_mode === 'open';
   const key = secret !== '' ? secret : open ? undefined : 'sk-sluice-…';
@@ -30,17 +32,19 @@ export function Connect(props: {
               ? 'Calls from this machine need no key yet. With a key you see who spent what and can set budgets; from the first one on, every call needs one (unless access.mode is set to open).'
               : 'Every call needs a virtual key. It takes the place of the provider’s key in your application.'}
           </Text>
-          <Button
-            variant="light"
-            flex="none"
-            leftSection={<Icon name="plus" size={14} />}
-            loading={create.isPending}
-            onClick={() =>
-              create.mutate({ name: `portal ${new Date().toISOString().slice(0, 16).replace('T', ' ')}` })
-            }
-          >
-            Create a key
-          </Button>
+          {rights.may('createKey') && (
+            <Button
+              variant="light"
+              flex="none"
+              leftSection={<Icon name="plus" size={14} />}
+              loading={create.isPending}
+              onClick={() =>
+                create.mutate({ name: `portal ${new Date().toISOString().slice(0, 16).replace('T', ' ')}` })
+              }
+            >
+              Create a key
+            </Button>
+          )}
         </Group>
         {create.isError && <ErrorPanel error={create.error} />}
         {made && secret !== '' && <SecretOnce secret={secret} />}

@@ -14,9 +14,11 @@ import { useDisclosure } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { lazy, type ReactNode, Suspense, useEffect } from 'react';
+import type { EndpointName } from '../../../src/control/contract.ts';
 import { api, cached } from '../api.ts';
 import { formatUptime } from '../format.ts';
 import { Icon, type IconName } from '../icons.tsx';
+import { useRights } from '../me.ts';
 import { Wordmark } from './brand.tsx';
 
 const ExchangeDrawer = lazy(async () => ({
@@ -25,13 +27,24 @@ const ExchangeDrawer = lazy(async () => ({
 
 const PAGES = [
   { to: '/', label: 'Overview', icon: 'overview' },
-  { to: '/exchanges', label: 'Exchanges', icon: 'exchanges' },
-  { to: '/usage', label: 'Usage', icon: 'usage' },
-  { to: '/keys', label: 'Keys', icon: 'keys' },
+  { to: '/exchanges', label: 'Exchanges', icon: 'exchanges', needs: ['listExchanges'] },
+  { to: '/usage', label: 'Usage', icon: 'usage', needs: ['getUsage'] },
+  { to: '/keys', label: 'Keys', icon: 'keys', needs: ['listKeys'] },
+  { to: '/people', label: 'People & teams', icon: 'people', needs: ['listTeams', 'listUsers', 'listRoles'] },
+  { to: '/budgets', label: 'Budgets & limits', icon: 'budgets', needs: ['listBudgets', 'listLimits'] },
+  { to: '/approvals', label: 'Approvals', icon: 'approvals', needs: ['listApprovals', 'requestApproval'] },
   { to: '/models', label: 'Models', icon: 'models' },
+  { to: '/routers', label: 'Routers', icon: 'routers', needs: ['listRouters'] },
   { to: '/deployments', label: 'Deployments', icon: 'deployments' },
+  { to: '/audit', label: 'Audit', icon: 'audit', needs: ['listAudit'] },
   { to: '/settings', label: 'Settings', icon: 'settings' },
-] as const satisfies readonly { to: string; label: string; icon: IconName }[];
+] as const satisfies readonly {
+  to: string;
+  label: string;
+  icon: IconName;
+  /** Shown to who may use one of these; absent: to everybody. */
+  needs?: readonly EndpointName[];
+}[];
 
 /** The gateway's status, kept fresh while a page is open. */
 export function useStatus() {
@@ -86,13 +99,15 @@ function Shell(): ReactNode {
 }
 
 function Navigation({ onChoice }: { readonly onChoice: () => void }): ReactNode {
+  const rights = useRights();
+  const pages = PAGES.filter((page) => !('needs' in page) || page.needs.some((name) => rights.may(name)));
   return (
     <>
       <Group visibleFrom="sm" h={40} px={6} mb={10}>
         <Wordmark />
       </Group>
       <Stack gap={2} flex={1}>
-        {PAGES.map(({ to, label, icon }) => (
+        {pages.map(({ to, label, icon }) => (
           <Link
             key={to}
             to={to}

@@ -23,6 +23,7 @@ const NOTHING: Omit<UsageRow, 'start' | 'group'> = {
   requests: 0,
   errors: 0,
   cost_usd: '0',
+  unpriced_requests: 0,
   input_tokens: 0,
   cache_read_tokens: 0,
   cache_write_tokens: 0,

@@ -1,10 +1,11 @@
-import { Button, Group, Stack, TextInput } from '@mantine/core';
+import { Button, Group, Stack } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
+import type { ReactNode } from 'react';
 import { api, cached } from '../api.ts';
 import { ExchangeTable } from '../components/exchange-table.tsx';
 import { Empty, ErrorPanel, RowSkeletons } from '../components/feedback.tsx';
+import { type FilterField, Filters } from '../components/filters.tsx';
 import { PageHead, Panel } from '../components/panel.tsx';
 import { formatCount } from '../format.ts';
 import { Icon } from '../icons.tsx';
@@ -15,6 +16,7 @@ const route = getRouteApi('/exchanges');
 
 /** The log: filters live in the address bar, pages follow one another by cursor. */
 export function ExchangesPage(): ReactNode {
+  const navigate = route.useNavigate();
   const { exchange: _, ...filter } = route.useSearch();
   const { status, ...rest } = filter;
   const log = useInfiniteQuery({
@@ -44,7 +46,11 @@ export function ExchangesPage(): ReactNode {
         </Button>
       </PageHead>
       <Stack gap="sm">
-        <Filters filter={filter} />
+        <Filters
+          fields={FIELDS}
+          filter={filter}
+          onFilter={(search) => void navigate({ to: '.', search: search as ExchangeFilter })}
+        />
         <Panel title="Log" flush note={rows.length === 0 ? undefined : `${formatCount(rows.length)} shown`}>
           {log.isError && <ErrorPanel error={log.error} onRetry={() => void log.refetch()} />}
           {log.isPending && <RowSkeletons rows={10} />}
@@ -79,80 +85,13 @@ function Nothing({ filtered }: { readonly filtered: boolean }): ReactNode {
   );
 }
 
-const FIELDS = [
+const FIELDS: readonly FilterField[] = [
   { name: 'model', label: 'Model' },
   { name: 'provider', label: 'Provider' },
-  { name: 'status', label: 'Status' },
+  { name: 'status', label: 'Status', kind: 'status' },
   { name: 'key_id', label: 'Key id' },
   { name: 'tag', label: 'Tag', placeholder: 'name=value' },
   { name: 'client_request_id', label: 'Client’s id' },
-] as const;
-
-const TIMES = [
-  { name: 'from', label: 'From' },
-  { name: 'to', label: 'To' },
-] as const;
-
-/** RFC 3339 as a `datetime-local` field wants it, in the reader's time zone. */
-function toLocal(time: string | undefined): string {
-  const at = new Date(time ?? '');
-  if (Number.isNaN(at.getTime())) return '';
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
-function fromLocal(text: string): string | undefined {
-  const at = new Date(text);
-  return text === '' || Number.isNaN(at.getTime()) ? undefined : at.toISOString();
-}
-
-function Filters({ filter }: { readonly filter: ExchangeFilter }): ReactNode {
-  const navigate = route.useNavigate();
-  const [draft, setDraft] = useState<ExchangeFilter>(filter);
-  const inBar = JSON.stringify(filter);
-  // Back and forward change the address bar; the fields follow it.
-  useEffect(() => setDraft(JSON.parse(inBar) as ExchangeFilter), [inBar]);
-  const put = (name: keyof ExchangeFilter, value: string | undefined) =>
-    setDraft((before) => {
-      const { [name]: _, ...others } = before;
-      return value === undefined || value === '' ? others : { ...others, [name]: value };
-    });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    void navigate({ to: '.', search: draft });
-  };
-  return (
-    <form onSubmit={submit} aria-label="Filters">
-      <div className="filters">
-        {FIELDS.map(({ name, label, ...more }) => (
-          <TextInput
-            key={name}
-            label={label}
-            placeholder={'placeholder' in more ? more.placeholder : 'any'}
-            {...(name === 'status' ? { inputMode: 'numeric', pattern: '[0-9]{3}' } : {})}
-            value={draft[name] ?? ''}
-            onChange={(event) => put(name, event.currentTarget.value.trim())}
-          />
-        ))}
-        {TIMES.map(({ name, label }) => (
-          <TextInput
-            key={name}
-            type="datetime-local"
-            label={label}
-            value={toLocal(draft[name])}
-            onChange={(event) => put(name, fromLocal(event.currentTarget.value))}
-          />
-        ))}
-        <Group gap="xs" wrap="nowrap">
-          <Button type="submit" leftSection={<Icon name="search" size={14} />}>
-            Filter
-          </Button>
-          {inBar !== '{}' && (
-            <Button variant="default" onClick={() => void navigate({ to: '.', search: {} })}>
-              Clear
-            </Button>
-          )}
-        </Group>
-      </div>
-    </form>
-  );
-}
+  { name: 'from', label: 'From', kind: 'time' },
+  { name: 'to', label: 'To', kind: 'time' },
+];

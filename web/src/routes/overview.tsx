@@ -8,24 +8,28 @@ import { ExchangeTable } from '../components/exchange-table.tsx';
 import { Empty, ErrorPanel, RowSkeletons } from '../components/feedback.tsx';
 import { PageHead, Panel } from '../components/panel.tsx';
 import { useStatus } from '../components/shell.tsx';
+import { Shortcuts } from '../components/shortcuts.tsx';
 import { SpendPanel } from '../components/spend-panel.tsx';
 import { Tiles } from '../components/tiles.tsx';
 import { TryIt } from '../components/try-it.tsx';
 import { plural } from '../format.ts';
 import { type Feed, useLiveExchanges } from '../live.ts';
+import { useRights } from '../me.ts';
 
 /** Is it working, what was called, what did it cost, and how to point an SDK at it. */
 export function OverviewPage(): ReactNode {
   const status = useStatus();
+  const rights = useRights();
   return (
     <>
       <PageHead title="Overview">{status.data !== undefined && <Running status={status.data} />}</PageHead>
       <Stack gap="sm">
         {status.isError && <ErrorPanel error={status.error} onRetry={() => void status.refetch()} />}
         {status.data !== undefined && <Banners status={status.data} />}
-        <Tiles />
+        {rights.may('getUsage') && <Tiles />}
+        <Shortcuts rights={rights} />
         <div className="overview-grid">
-          <LatestExchanges />
+          {rights.may('listExchanges') && <LatestExchanges />}
           <div className="overview-steps">
             {status.data === undefined ? (
               <Skeleton height={420} radius="md" />
@@ -34,7 +38,7 @@ export function OverviewPage(): ReactNode {
             )}
           </div>
           <Stack gap="sm">
-            <SpendPanel />
+            {rights.may('getUsage') && <SpendPanel />}
             <Providers status={status.data} />
           </Stack>
         </div>

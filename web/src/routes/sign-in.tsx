@@ -1,10 +1,11 @@
-import { Button, Code, Loader, PasswordInput, Stack, Text, Title } from '@mantine/core';
+import { Alert, Button, Code, Divider, Loader, PasswordInput, Stack, Text, Title } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useLocation, useRouter } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { api } from '../api.ts';
 import { Wordmark } from '../components/brand.tsx';
 import { ErrorPanel } from '../components/feedback.tsx';
+import { PeopleSignIn, problemSentence } from '../components/sign-in-forms.tsx';
 
 declare module '@tanstack/react-router' {
   interface HistoryState {
@@ -21,17 +22,24 @@ function takeToken(): string {
   return token;
 }
 
+/** Marks the token of an invitation, which waits for a password. */
+const INVITATION = 'invite=';
+
 /** A page of this portal only; never another site, nor the sign-in itself. */
 function safeReturn(from: string | undefined): string {
   return from !== undefined && /^\/(?![/\\])/.test(from) && !from.startsWith('/sign-in') ? from : '/';
 }
 
-/** Signs in with a one-time link or the admin key. */
+/** Signs in with a one-time link, a provider, a password or the admin key. */
 export function SignInPage(): ReactNode {
   const { state } = useLocation();
   const router = useRouter();
   const [key, setKey] = useState('');
+  const [invitation, setInvitation] = useState<string>();
   const used = useRef<string>(undefined);
+  const [problem] = useState(() =>
+    problemSentence(new URLSearchParams(window.location.search).get('problem')),
+  );
   const signIn = useMutation({
     mutationKey: ['openSession'],
     mutationFn: (token: string) => api.call('openSession', { token }),
@@ -45,7 +53,8 @@ export function SignInPage(): ReactNode {
       // A token works once; asking twice would show its second, failing answer.
       if (token === '' || token === used.current) return;
       used.current = token;
-      mutate(token);
+      if (token.startsWith(INVITATION)) setInvitation(token.slice(INVITATION.length));
+      else mutate(token);
     };
     spendToken();
     window.addEventListener('hashchange', spendToken);
@@ -60,7 +69,20 @@ export function SignInPage(): ReactNode {
             Sign in
           </Title>
           <Text size="sm" c="dimmed" mb="md">
-            {state.ended === true && 'Your session has ended or there was none yet. '}
+            {state.ended === true && 'Your session has ended or there was none yet.'}
+          </Text>
+          {problem !== undefined && (
+            <Alert color="red" variant="light" mb="md" role="alert">
+              {problem}
+            </Alert>
+          )}
+          <PeopleSignIn
+            invitation={invitation}
+            returnTo={safeReturn(state.from)}
+            onDone={() => router.history.push(safeReturn(state.from))}
+          />
+          <Divider label="or as the gateway’s operator" labelPosition="center" my="md" />
+          <Text size="sm" c="dimmed" mb="md">
             Run <Code>sluice status --link</Code> on the gateway’s machine: it prints a new link that signs
             you in. Or give the admin key.
           </Text>

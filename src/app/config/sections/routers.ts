@@ -29,6 +29,13 @@ const shadow = z
     ).default(0),
     max_usd_per_day: dollars('Spend on shadow calls.').default(1),
     judge: modelReference('The model that compares the answers.').optional(),
+    holdout_percent: percent(
+      'Share of sessions that keep the baseline in `on` mode, to measure savings and quality by.',
+    ).default(5),
+    charge: z
+      .enum(['gateway', 'key'])
+      .default('gateway')
+      .describe('Who pays for copies and judge: nobody’s budget, or the key’s own.'),
   })
   .prefault({})
   .describe('Copies sent to the cheaper model, to learn whether it would have done.');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MODEL_NAME, PROVIDER_NAME, secret, seconds, text } from './scalars.ts';
+import { MODEL_NAME, PROVIDER_NAME, seconds, secret, text } from './scalars.ts';
 
 const NAME = z
   .string()
@@ -9,7 +9,10 @@ const NAME = z
 const ISSUER = z
   .string()
   .max(1024)
-  .regex(/^https?:\/\/[^\s/@?#]+(\/[^\s?#]*)?$/, 'Write an http:// or https:// URL without credentials or query.');
+  .regex(
+    /^https?:\/\/[^\s/@?#]+(\/[^\s?#]*)?$/,
+    'Write an http:// or https:// URL without credentials or query.',
+  );
 
 const allowPrivate = z
   .boolean()
@@ -84,15 +87,21 @@ const saml = z
       .strictObject({
         ...people,
         issuer: text('The entity id of the identity provider.', 1024),
-        entry_point: ISSUER.or(z.string().max(2048).regex(/^https?:\/\/[^\s@#]+$/)).describe(
-          'Its single sign-on address (HTTP-Redirect binding).',
-        ),
+        entry_point: ISSUER.or(
+          z
+            .string()
+            .max(2048)
+            .regex(/^https?:\/\/[^\s@#]+$/),
+        ).describe('Its single sign-on address (HTTP-Redirect binding).'),
         certificates: z
           .array(text('A PEM certificate.', 16_384))
           .min(1)
           .max(10)
           .describe('Its signing certificates; several while it changes them.'),
-        entity_id: text('Our entity id and the audience of its assertions; our metadata address when absent.', 1024).optional(),
+        entity_id: text(
+          'Our entity id and the audience of its assertions; our metadata address when absent.',
+          1024,
+        ).optional(),
       })
       .describe('A SAML 2.0 identity provider.'),
   )
@@ -129,7 +138,20 @@ const tokens = z
         audience: text('The audience its tokens must have.', 512),
         jwks_url: ISSUER.optional().describe('Where its keys are; found by discovery when absent.'),
         algorithms: z
-          .array(z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']))
+          .array(
+            z.enum([
+              'RS256',
+              'RS384',
+              'RS512',
+              'PS256',
+              'PS384',
+              'PS512',
+              'ES256',
+              'ES384',
+              'ES512',
+              'EdDSA',
+            ]),
+          )
           .min(1)
           .default(['RS256', 'PS256', 'ES256', 'EdDSA'])
           .describe('Signatures accepted.'),
@@ -164,7 +186,13 @@ export const signIn = z
     oidc,
     saml,
     scim: z
-      .strictObject({ groups })
+      .strictObject({
+        groups,
+        default_role: z
+          .enum(['none', 'member', 'viewer', 'billing', 'auditor'])
+          .default('none')
+          .describe('Role over the organization for whom no group gives one.'),
+      })
       .prefault({})
       .describe('Users and groups provisioned by SCIM 2.0.'),
     tokens,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { AuditRecord, Store } from '../../src/ports/store.ts';
+import type { AuditRecord } from '../../src/ports/audit-store.ts';
+import type { Store } from '../../src/ports/store.ts';
 import { NOON, virtualKey } from './ledger-samples.ts';
 
 /** Virtual keys, as every store must keep them. */

@@ -44,7 +44,7 @@ export function usageTests(subject: () => StoreUnderTest): void {
     expect(await by('model')).toEqual([
       ['gpt-4o', 3, 3000],
       ['claude', 1, 1000],
-      [null, 1, 0],
+      ['(unknown model)', 1, 0],
     ]);
     expect(await by('key')).toEqual([
       ['key_1', 4, 3000],
@@ -113,6 +113,7 @@ export function usageTests(subject: () => StoreUnderTest): void {
         cacheWriteTokens: 14,
         outputTokens: 100,
         latencyMs: 240,
+        unpriced: 0,
       },
     ]);
   });

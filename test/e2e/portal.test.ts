@@ -7,7 +7,16 @@ import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble }
 import { type RunningSluice, spawnSluice } from './sluice-process.ts';
 
 const ADMIN_KEY = 'portal-test-admin-key-0123456789';
-const PAGES = ['Overview', 'Exchanges', 'Usage', 'Keys', 'Models', 'Deployments', 'Settings'] as const;
+const PAGES = [
+  'Overview',
+  'Exchanges',
+  'Usage',
+  'Keys',
+  'Models',
+  'Deployments',
+  'Audit',
+  'Settings',
+] as const;
 
 /** The log is written in batches, and pages ask again every few seconds. */
 const SOON = { timeout: 10_000, interval: 150 };
@@ -277,9 +286,10 @@ describe('the portal in a real browser', { timeout: 60_000 }, () => {
   });
 
   it('verifies the audit log and makes sign-in links', async () => {
-    await goTo('Settings');
+    await goTo('Audit');
     await page.getByRole('button', { name: 'Verify the chain' }).click();
     await page.getByText(/The chain is whole/).waitFor();
+    await goTo('Settings');
     await page.getByRole('button', { name: 'Make a link' }).click();
     await page.getByText(`${origin}/sign-in#`).waitFor();
     expect(await page.getByText(ADMIN_KEY).count()).toBe(0);

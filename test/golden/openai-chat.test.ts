@@ -168,7 +168,9 @@ describe('recorded Chat answers', () => {
   it('the byte tap sees the usage and the ending that the decoder sees', () => {
     for (const entry of answered.filter(({ response }) => response.endsWith('.sse'))) {
       const tap =
-        openaiChat.tap === undefined ? undefined : createByteTap(openaiChat.tap, quirksOf(entry), { hideUsage: false });
+        openaiChat.tap === undefined
+          ? undefined
+          : createByteTap(openaiChat.tap, quirksOf(entry), { hideUsage: false });
       if (tap === undefined) throw new Error('openai-chat has no tap');
       const bytes = wireBytes(entry.response);
       for (let at = 0; at < bytes.length; at += 1000) tap.push(bytes.subarray(at, at + 1000));

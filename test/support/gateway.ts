@@ -31,6 +31,8 @@ export interface TestGatewayOptions {
   readonly dataDir?: string;
   /** Pretended share of memory in use. */
   readonly memory?: () => number;
+  /** A fixed port, for those who must know it beforehand. */
+  readonly port?: number;
 }
 
 /** Opens a gateway on a free port with a data directory of its own. */
@@ -43,7 +45,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   }
   const source: ConfigurationSource = {
     path: configPath,
-    flags: { port: 0, dataDir },
+    flags: { port: options.port ?? 0, dataDir },
     environment: options.environment ?? {},
     reachable: new Set(),
   };

@@ -69,8 +69,30 @@ const router = () => ({ name: 'auto' });
 /** One line per endpoint of the contract; the matrix fails for an endpoint that has none. */
 export const EXPECTED: Readonly<Record<string, Expected>> = {
   getStatus: { may: ALL, input: nothing },
+  getMe: { may: [...ALL, 'nothing'], input: nothing },
   closeSession: { may: [...ALL, 'nothing'], input: nothing },
   createSignInLink: { may: MANAGERS, input: (things) => ({ user_id: things.user }) },
+
+  getAccount: { may: [...ALL, 'nothing'], input: nothing },
+  createInvitation: { may: MANAGERS, input: (things) => ({ user_id: things.user }) },
+  resetSecondFactor: { may: MANAGERS, input: id('user') },
+  // Who has no password here is told so (409); who is not signed in is refused before.
+  changePassword: {
+    may: [...ALL, 'nothing'],
+    input: () => ({ current_password: 'not the password', new_password: 'another long password' }),
+  },
+  enrollSecondFactor: { may: [...ALL, 'nothing'], input: () => ({ current_password: 'not the password' }) },
+  confirmSecondFactor: { may: [...ALL, 'nothing'], input: () => ({ code: '000000' }) },
+  removeSecondFactor: {
+    may: [...ALL, 'nothing'],
+    input: () => ({ current_password: 'not the password', code: '000000' }),
+  },
+  createScimToken: {
+    may: OWNER,
+    input: (things, name) => ({ organization_id: things.organization, name }),
+  },
+  listScimTokens: { may: OWNER, input: nothing },
+  revokeScimToken: { may: OWNER, absent: true, input: () => ({ id: 'scim_none' }) },
 
   createOrganization: { may: NOBODY, input: (_, name) => ({ name }) },
   listOrganizations: { may: ALL, input: nothing },
@@ -151,9 +173,29 @@ export const EXPECTED: Readonly<Record<string, Expected>> = {
     input: () => ({ model: 'm', input_usd_per_mtok: 1, output_usd_per_mtok: 1 }),
   },
   getConfig: { may: NOBODY, input: nothing },
+  deletePrice: { may: NOBODY, absent: true, input: () => ({ model: 'm' }) },
+  putConfig: { may: NOBODY, input: () => ({ config: {} }) },
+  getConfigOverrides: { may: NOBODY, input: nothing },
+  listConfigHistory: { may: NOBODY, input: nothing },
+  rollbackConfig: { may: NOBODY, input: () => ({ version: 0 }) },
+  getCacheStats: { may: NOBODY, input: nothing },
+  listCacheEntries: { may: NOBODY, input: nothing },
+  clearCache: { may: NOBODY, input: nothing },
   validateConfig: { may: NOBODY, input: () => ({ yaml: 'version: 1' }) },
   listAudit: { may: AUDITORS, input: nothing },
   verifyAudit: { may: AUDITORS, input: nothing },
+  exportAudit: { may: AUDITORS, input: nothing },
+
+  createCredential: {
+    may: NOBODY,
+    input: (_, name) => ({ name: name.toLowerCase(), value: 'a-secret-value' }),
+  },
+  listCredentials: { may: NOBODY, input: nothing },
+  getCredential: { may: NOBODY, input: () => ({ id: 'cred_none' }) },
+  updateCredential: { may: NOBODY, input: () => ({ id: 'cred_none', description: 'x' }) },
+  deleteCredential: { may: NOBODY, input: () => ({ id: 'cred_none' }) },
+  getSecrets: { may: NOBODY, input: nothing },
+  rotateMasterKey: { may: NOBODY, input: nothing },
 
   createBudget: {
     may: SPENDERS,
@@ -196,7 +238,20 @@ export const EXPECTED: Readonly<Record<string, Expected>> = {
   },
   testRoute: { may: LOG_READERS, absent: true, input: router },
   listExperiments: { may: LOG_READERS, absent: true, input: router },
+  reportRouter: { may: LOG_READERS, absent: true, input: router },
+  rollBackRouter: { may: NOBODY, input: router },
+  giveFeedback: {
+    may: TEAM_MANAGERS,
+    input: (things) => ({ request_id: things.exchange, rating: 'up' }),
+  },
 };
 
 /** Endpoints anybody may call; each proves the caller by what it is given, and has tests of its own. */
-export const PUBLIC: ReadonlySet<EndpointName> = new Set<EndpointName>(['openSession', 'decideByLink']);
+export const PUBLIC: ReadonlySet<EndpointName> = new Set<EndpointName>([
+  'openSession',
+  'listSignInMethods',
+  'signInLocal',
+  'signInSecondFactor',
+  'acceptInvitation',
+  'decideByLink',
+]);

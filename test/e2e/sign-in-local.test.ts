@@ -1,0 +1,156 @@
+import { Secret, TOTP } from 'otpauth';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Browser } from '../support/browser.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { admin, apiUser, made } from '../support/identity.ts';
+
+const PASSWORD = 'four-brave-otters-run';
+const EMAIL = 'ada@example.com';
+let gateway: TestGateway;
+let userId: string;
+
+beforeAll(async () => {
+  gateway = await startGateway({ yaml: 'version: 1\n' });
+  userId = (await made(admin(gateway), '/api/users', { name: 'Ada', email: EMAIL, role: 'member' })).id;
+}, 60_000);
+
+afterAll(() => gateway?.close());
+
+const at = (browser: Browser, path: string, body: unknown) => browser.call(gateway.url, 'POST', path, body);
+const me = (browser: Browser) => browser.call(gateway.url, 'GET', '/api/account');
+const signIn = (browser: Browser, password = PASSWORD, email = EMAIL) =>
+  at(browser, '/api/sign-in/local', { email, password });
+
+async function invitation(): Promise<string> {
+  const { url } = await made(admin(gateway), '/api/invitations', { user_id: userId });
+  return String(url).split('#invite=')[1] ?? '';
+}
+
+let secret = '';
+let recovery: readonly string[] = [];
+
+function code(offset = 0): string {
+  return new TOTP({ secret: Secret.fromBase32(secret) }).generate({
+    timestamp: Date.now() + offset * 30_000,
+  });
+}
+
+test('an invitation is used once, with a good password', async () => {
+  const token = await invitation();
+  for (const weak of ['short', 'aaaaaaaaaaaaaaaa', 'password-password', 'ada@example.com']) {
+    expect((await at(new Browser(), '/api/sign-in/invitation', { token, password: weak })).status).toBe(400);
+  }
+  const answers = await Promise.all(
+    [1, 2, 3].map(() => at(new Browser(), '/api/sign-in/invitation', { token, password: PASSWORD })),
+  );
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
+}, 30_000);
+
+test('signing in gives a session cookie that scripts cannot read, and a wrong word tells nothing', async () => {
+  const browser = new Browser();
+  const answer = await signIn(browser, PASSWORD, ' ADA@example.com');
+  expect(answer.body.status).toBe('signed_in');
+  expect(answer.headers.get('set-cookie')).toMatch(/HttpOnly; SameSite=Strict/);
+  expect((await me(browser)).body).toMatchObject({
+    user_id: userId,
+    has_password: true,
+    second_factor: false,
+  });
+  const wrong = await signIn(new Browser(), 'four-brave-otters-ran');
+  const unknown = await signIn(new Browser(), PASSWORD, 'nobody@example.com');
+  expect([wrong.status, unknown.status]).toEqual([401, 401]);
+  expect(wrong.body).toEqual(unknown.body);
+  // Nothing a stranger sent that proves anything stands in the audit log.
+  const { body } = await admin(gateway).call('GET', '/api/audit?limit=100');
+  expect(JSON.stringify(body)).not.toMatch(/otters/);
+}, 30_000);
+
+test('a new password ends the other sessions', async () => {
+  const [mine, other] = [new Browser(), new Browser()];
+  await signIn(mine);
+  await signIn(other);
+  const next = 'five-brave-otters-swim';
+  const wrong = await at(mine, '/api/account/password', { current_password: 'nope', new_password: next });
+  expect(wrong.status).toBe(401);
+  const changed = await at(mine, '/api/account/password', { current_password: PASSWORD, new_password: next });
+  expect(changed.status).toBe(200);
+  expect([(await me(mine)).status, (await me(other)).status]).toEqual([200, 401]);
+  expect((await signIn(new Browser())).status).toBe(401);
+  await at(mine, '/api/account/password', { current_password: next, new_password: PASSWORD });
+}, 30_000);
+
+test('the second factor: each code once, recovery codes once, and nothing without', async () => {
+  const mine = new Browser();
+  await signIn(mine);
+  const begun = await at(mine, '/api/account/second-factor', { current_password: PASSWORD });
+  secret = begun.body.secret;
+  expect(begun.body.otpauth_url).toContain('otpauth://totp/');
+  // Begun is not on.
+  expect((await signIn(new Browser())).body.status).toBe('signed_in');
+  const confirmed = await at(mine, '/api/account/second-factor/confirm', { code: code(-1) });
+  recovery = confirmed.body.recovery_codes;
+  expect(new Set(recovery).size).toBe(10);
+  const browser = new Browser();
+  const asked = await signIn(browser);
+  expect(asked.body).toMatchObject({ status: 'second_factor', challenge: expect.any(String) });
+  expect((await me(browser)).status).toBe(401);
+  const { challenge } = asked.body;
+  const bad = await at(browser, '/api/sign-in/second-factor', { challenge, code: '000000' });
+  expect(bad.status).toBe(401);
+  const now = code();
+  const good = await at(browser, '/api/sign-in/second-factor', { challenge, code: now });
+  expect(good.body.status).toBe('signed_in');
+  // Neither the challenge nor the code works again.
+  expect((await at(browser, '/api/sign-in/second-factor', { challenge, code: code(1) })).status).toBe(401);
+  const second = (await signIn(new Browser())).body.challenge;
+  expect((await at(browser, '/api/sign-in/second-factor', { challenge: second, code: now })).status).toBe(
+    401,
+  );
+  const saved = recovery[0] ?? '';
+  expect((await at(browser, '/api/sign-in/second-factor', { challenge: second, code: saved })).status).toBe(
+    200,
+  );
+  const third = (await signIn(new Browser())).body.challenge;
+  expect((await at(browser, '/api/sign-in/second-factor', { challenge: third, code: saved })).status).toBe(
+    401,
+  );
+  expect((await me(browser)).body.recovery_codes_left).toBe(9);
+}, 60_000);
+
+test('an invitation renews the password and leaves the second factor in place', async () => {
+  const answer = await at(new Browser(), '/api/sign-in/invitation', {
+    token: await invitation(),
+    password: PASSWORD,
+  });
+  expect(answer.body.status).toBe('second_factor');
+  await admin(gateway).call('POST', `/api/users/${userId}/reset-second-factor`);
+  expect((await signIn(new Browser())).body.status).toBe('signed_in');
+}, 30_000);
+
+test('a viewer may invite nobody, and a disabled user is out at once', async () => {
+  const viewer = await made(admin(gateway), '/api/users', {
+    name: 'V',
+    email: 'v@example.com',
+    role: 'viewer',
+  });
+  const { url } = await made(admin(gateway), '/api/sign-in-links', { user_id: viewer.id });
+  const browser = new Browser();
+  await at(browser, '/api/session', { token: String(url).split('#')[1] });
+  expect((await at(browser, '/api/invitations', { user_id: userId })).status).toBe(403);
+  const mine = new Browser();
+  await signIn(mine);
+  await admin(gateway).call('PATCH', `/api/users/${userId}`, { disabled: true });
+  expect((await me(mine)).status).toBe(401);
+  expect((await signIn(new Browser())).status).toBe(401);
+  await admin(gateway).call('PATCH', `/api/users/${userId}`, { disabled: false });
+}, 30_000);
+
+test('an account bears ten wrong passwords a minute, also at once; the admin key still works', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, () => signIn(new Browser(), 'wrong-wrong-wrong')),
+  );
+  expect(answers.filter(({ status }) => status === 401).length).toBeLessThanOrEqual(10);
+  expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThanOrEqual(20);
+  expect((await signIn(new Browser())).status).toBe(429);
+  expect((await apiUser(gateway.url, gateway.adminKey).call('GET', '/api/account')).body.user_id).toBeNull();
+}, 30_000);

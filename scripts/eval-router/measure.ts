@@ -1,7 +1,15 @@
 import { seededRandom } from '../../src/core/routing/model/heads.ts';
 import { PromptModel } from '../../src/core/routing/model/index.ts';
 import { largestShare } from '../../src/core/routing/risk/index.ts';
-import { asExample, BENCHMARKS, type Benchmark, type Row, sample, splitByCluster } from './data.ts';
+import {
+  asExample,
+  BENCHMARKS,
+  type Benchmark,
+  type Row,
+  type Split,
+  sample,
+  splitByCluster,
+} from './data.ts';
 import { auroc, type Curve, calibrationError, curveOf } from './metrics.ts';
 import { PERTURBATIONS } from './perturb.ts';
 import { answersOf, makePrior } from './recipe.ts';
@@ -34,6 +42,21 @@ export function qualityOf(model: PromptModel, rows: readonly Row[]): Quality {
       rows.map(({ strong_correct }) => strong_correct),
     ),
   };
+}
+
+/** A router that is told the true task, and knows each task's mean gain from the train side: what there is to reach on a mix. */
+export function toldTheTask({ train, test }: Split): Curve {
+  const gains = new Map<string, { sum: number; count: number }>();
+  for (const { group, weak_correct, strong_correct } of train) {
+    const { sum, count } = gains.get(group) ?? { sum: 0, count: 0 };
+    gains.set(group, { sum: sum + strong_correct - weak_correct, count: count + 1 });
+  }
+  return curveOf(
+    test.map(({ group, weak_correct, strong_correct }) => {
+      const { sum, count } = gains.get(group) ?? { sum: 0, count: 1 };
+      return { score: sum / count, weak: weak_correct, strong: strong_correct };
+    }),
+  );
 }
 
 /** Train and test sides of every benchmark for one seed, and the router trained on all train sides. */

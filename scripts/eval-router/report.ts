@@ -10,9 +10,10 @@ import {
   qualityOf,
   type Rows,
   robustness,
+  toldTheTask,
   verifierQuality,
 } from './measure.ts';
-import { meanAndSpread } from './metrics.ts';
+import { type Curve, meanAndSpread } from './metrics.ts';
 import { PUBLISHED } from './published.ts';
 
 const percent = (share: number) => (100 * share).toFixed(0);
@@ -24,7 +25,7 @@ function spread(values: readonly number[], digits = 3): string {
 }
 
 /** "APGR ± sd / CPT50 / CPT80", as the paper's tables have it. */
-function curveText(qualities: readonly Quality[]): string {
+function curveText(qualities: readonly Curve[]): string {
   return `${spread(qualities.map(({ apgr }) => apgr))} / ${percent(average(qualities.map(({ cpt50 }) => cpt50)))} / ${percent(average(qualities.map(({ cpt80 }) => cpt80)))}`;
 }
 
@@ -45,6 +46,8 @@ const NAMES: Readonly<Record<Benchmark, string>> = {
 interface Measured {
   readonly shipped: Readonly<Record<Benchmark, Quality[]>>;
   readonly learned: Readonly<Record<Benchmark, Quality[]>>;
+  /** On the mix, by a router that is told the true task. */
+  readonly told: Curve[];
   readonly curves: Map<number, Quality[]>;
   readonly verifier: ReturnType<typeof verifierQuality>[];
   readonly models: ReturnType<typeof manyModels>[];
@@ -68,6 +71,7 @@ function measureSeed(prepared: Prepared, seed: number, into: Measured): void {
     const learned = model.learn(sample(train, labels, seed).map(asExample));
     into.curves.set(labels, [...(into.curves.get(labels) ?? []), qualityOf(learned, test)]);
   }
+  into.told.push(toldTheTask(splits.llmrouter));
   into.verifier.push(verifierQuality(prepared));
 }
 
@@ -99,6 +103,12 @@ function measuredText(measured: Measured): string {
         ...BENCHMARKS.map((name) => curveText(measured.learned[name])),
       ],
       ['ECE of P(ok), weak / strong', ...BENCHMARKS.map((name) => eceText(measured.learned[name]))],
+      [
+        'for comparison: told the true task, with its mean gain on the train side',
+        '–',
+        '–',
+        curveText(measured.told),
+      ],
     ],
   );
 }
@@ -217,6 +227,7 @@ export function report(rows: Rows, quick: boolean, say: (step: string) => void):
   const measured: Measured = {
     shipped: { mmlu: [], gsm8k: [], llmrouter: [] },
     learned: { mmlu: [], gsm8k: [], llmrouter: [] },
+    told: [],
     curves: new Map(),
     verifier: [],
     models: [],

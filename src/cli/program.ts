@@ -5,6 +5,7 @@ import { describeFailure, EXIT } from './failure.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 import { clean } from './text.ts';
 import type { DefineVerb } from './verb.ts';
+import { defineApi } from './verbs/api.ts';
 import { defineApprovals } from './verbs/approvals.ts';
 import { defineAudit } from './verbs/audit.ts';
 import { defineBudget } from './verbs/budget.ts';
@@ -50,6 +51,7 @@ const VERBS: readonly DefineVerb[] = [
   definePrices,
   defineCache,
   defineRoute,
+  defineApi,
   defineSimulate,
 ];
 

@@ -56,6 +56,18 @@ describe('a gateway driven from the command line', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  it('makes any call of the admin API', async () => {
+    const calls = await answerOf<{ data: { name: string }[] }>('api');
+    expect(calls.data.map(({ name }) => name)).toEqual(expect.arrayContaining(['createKey', 'deleteBudget']));
+    const { id } = await answerOf<{ id: string }>('api', 'createKey', 'name=from-api', 'models=["sim/*"]');
+    await answerOf('api', 'updateKey', `id=${id}`, 'name=renamed');
+    expect(await answerOf('api', 'getKey', `id=${id}`)).toMatchObject({ name: 'renamed', models: ['sim/*'] });
+    await answerOf('api', 'revokeKey', `id=${id}`);
+    for (const wrong of [['nonsense'], ['createKey', 'models=1'], ['createKey', 'name']]) {
+      expect(await ask('api', ...wrong)).toMatchObject({ code: 2 });
+    }
+  });
+
   it('says in one line that it runs, in demo mode', () => {
     expect(gateway.stdout().trim().split('\n')).toHaveLength(1);
     expect(started).toMatchObject({ demo: true, access_mode: 'open' });

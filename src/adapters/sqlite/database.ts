@@ -78,14 +78,15 @@ function typedOver(raw: DatabaseSync): Kysely<Schema> {
 }
 
 /** Integers as numbers: exact up to 2^53, the nearest double above. */
-function rows(found: readonly Record<string, unknown>[]): Record<string, unknown>[] {
-  return found.map((row) => {
-    const plain: Record<string, unknown> = {};
-    for (const [name, value] of Object.entries(row)) {
-      plain[name] = typeof value === 'bigint' ? Number(value) : value;
+function rows(found: Record<string, unknown>[]): Record<string, unknown>[] {
+  // In place: the rows are ours, and answers of ten thousand of them spent most of their time on copies.
+  for (const row of found) {
+    for (const name in row) {
+      const value = row[name];
+      if (typeof value === 'bigint') row[name] = Number(value);
     }
-    return plain;
-  });
+  }
+  return found;
 }
 
 type Migrations = Readonly<Record<string, Migration>>;

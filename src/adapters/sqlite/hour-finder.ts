@@ -9,18 +9,14 @@ import { cut } from './sums.ts';
 const HOUR_MS = 3_600_000;
 /** Looked into at a time. */
 const HOURS = 512;
+/** Kept ready. */
+const MAX_STATEMENTS = 64;
 
 /** A stretch of the log, `below` exclusive. `placed`: all of it was written with everything there is to find it by. */
 export interface Part {
   readonly from: number;
   readonly below: number;
   readonly placed: boolean;
-}
-
-interface Search {
-  readonly cube: number;
-  readonly tagged: boolean;
-  readonly names: readonly NameColumn[];
 }
 
 type Wanted = readonly (readonly [column: NameColumn, values: readonly string[]])[];
@@ -66,37 +62,36 @@ export class HourFinder {
   *#hoursWith(tag: string, wanted: Wanted, { from, below }: Omit<Part, 'placed'>): Generator<number> {
     const cube = cubeWith(new Set(wanted.map(([column]) => column)), tag);
     if (cube === undefined) throw new Error('No cube has all the names the log is searched by.');
-    const statement = this.#statement({ cube, tagged: tag !== '', names: wanted.map(([column]) => column) });
-    const values = wanted.map(([, names]) => JSON.stringify(names));
-    // A tag may have been one too many in its hour.
-    const tags = JSON.stringify(tag === '' ? [tag] : [tag, OVERFLOW]);
+    const statement = this.#statement(cube, tag !== '', wanted);
+    const values = wanted.flatMap(([, names]) => names);
     const lowest = hourAt(from);
     for (let end = hourAt(below - 1) + HOUR_MS; end > lowest; end -= HOURS * HOUR_MS) {
       const length = Math.min(HOURS, (end - lowest) / HOUR_MS);
       const hours = Array.from({ length }, (_, index) => end - (index + 1) * HOUR_MS);
-      for (const row of statement.all(JSON.stringify(hours), cube, tags, ...values)) {
+      // A tag may have been one too many in its hour.
+      const tags = [tag, tag === '' ? tag : OVERFLOW];
+      for (const row of statement.all(JSON.stringify(hours), cube, ...tags, ...values)) {
         yield Number(row['hour']);
       }
     }
   }
 
-  #statement({ cube, tagged, names }: Search): StatementSync {
-    const key = `${cube} ${tagged} ${names.join()}`;
-    let statement = this.#statements.get(key);
+  #statement(cube: number, tagged: boolean, wanted: Wanted): StatementSync {
+    // Values one by one, and names the cube has not too: so the index leads straight to the rows.
+    const empty = NAME_COLUMNS.filter((name) => !(name === 'tag_value' ? tagged : knows(cube, name)));
+    const conditions = [
+      ...wanted.map(([column, names]) => `AND ${column} IN (${names.map(() => '?').join()})`),
+      ...empty.map((column) => `AND ${column} = ''`),
+    ].join(' ');
+    let statement = this.#statements.get(conditions);
     if (statement === undefined) {
-      // Names the cube has not are said too: so the index leads straight to the rows.
-      const empty = NAME_COLUMNS.filter((name) => !(name === 'tag_value' ? tagged : knows(cube, name)));
-      const conditions = [
-        ...names.map((column) => `AND ${column} IN (SELECT value FROM json_each(?))`),
-        ...empty.map((column) => `AND ${column} = ''`),
-      ].join(' ');
       statement = this.#raw.prepare(
         `SELECT h.value AS hour FROM json_each(?) h WHERE EXISTS (
-           SELECT 1 FROM rollup_cubes WHERE cube = ? AND tag_name IN (SELECT value FROM json_each(?))
-             AND hour = h.value ${conditions})
+           SELECT 1 FROM rollup_cubes WHERE cube = ? AND tag_name IN (?, ?) AND hour = h.value ${conditions})
          ORDER BY hour DESC`,
       );
-      this.#statements.set(key, statement);
+      if (this.#statements.size >= MAX_STATEMENTS) this.#statements.clear();
+      this.#statements.set(conditions, statement);
     }
     return statement;
   }

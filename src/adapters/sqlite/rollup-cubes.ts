@@ -34,45 +34,64 @@ export const SESSION_TAG = '\u0001session';
 /** Added to a cube's number for its rows by day. */
 export const BY_DAY = 10;
 
-interface Cube {
-  readonly id: number;
-  readonly columns: ReadonlySet<NameColumn>;
-  /** The cube it is summed up from; absent: from the rollups. */
-  readonly from?: number;
-  readonly sessions: boolean;
-}
+type Kind = 'plain' | 'tag' | 'session';
 
 const PLACE = ['organization_id', 'team_id', 'project_id'] as const;
-const cube = (id: number, columns: readonly NameColumn[], more: Partial<Cube> = {}): Cube => ({
-  id,
-  columns: new Set<NameColumn>(['tag_value', ...columns]),
-  sessions: false,
-  ...more,
-});
 
-/** In the order they are made: each from one before it. */
-const CUBES: readonly Cube[] = [
-  cube(6, ['key_id', ...PLACE, 'model', 'provider']),
-  cube(5, ['organization_id', 'user_name'], { sessions: true }),
-  cube(4, ['key_id', ...PLACE], { sessions: true }),
-  cube(3, [...PLACE, 'model', 'provider'], { from: 6 }),
-  cube(2, ['model', 'provider'], { from: 3 }),
-  cube(1, [...PLACE], { from: 4, sessions: true }),
-  cube(0, [], { from: 1, sessions: true }),
+/** By number, the fewest rows first. */
+const CUBES: readonly ReadonlySet<NameColumn>[] = (
+  [
+    [],
+    [...PLACE],
+    ['model', 'provider'],
+    [...PLACE, 'model', 'provider'],
+    ['key_id', ...PLACE],
+    ['organization_id', 'user_name'],
+    ['key_id', ...PLACE, 'model', 'provider'],
+  ] as const
+).map((columns) => new Set<NameColumn>(['tag_value', ...columns]));
+
+/**
+ * How the cubes are made, in order: `from` an earlier one, or the rollups. Not every kind of row has every cube, because tags
+ * and sessions make many rows: what they have no cube for comes from the next larger one.
+ */
+const STEPS: readonly { readonly id: number; readonly from?: number; readonly kinds: readonly Kind[] }[] = [
+  { id: 6, kinds: ['plain', 'tag'] },
+  { id: 5, kinds: ['plain'] },
+  { id: 4, from: 6, kinds: ['plain'] },
+  { id: 4, kinds: ['session'] },
+  { id: 3, from: 6, kinds: ['plain', 'tag'] },
+  { id: 2, from: 3, kinds: ['plain', 'tag'] },
+  { id: 1, from: 3, kinds: ['plain', 'tag'] },
+  { id: 0, from: 2, kinds: ['plain', 'tag'] },
+  { id: 0, from: 4, kinds: ['session'] },
 ];
-/** The fewest rows first. */
-const CHOICE: readonly Cube[] = [...CUBES].sort((left, right) => left.id - right.id);
+
+const KIND_SQL: Readonly<Record<Kind, string>> = {
+  plain: "tag_name = ''",
+  tag: `tag_name NOT IN ('', '${SESSION_TAG}')`,
+  session: `tag_name = '${SESSION_TAG}'`,
+};
+
+function kindOf(tag: string): Kind {
+  if (tag === '') return 'plain';
+  return tag === SESSION_TAG ? 'session' : 'tag';
+}
+
+function has(id: number, kind: Kind): boolean {
+  return STEPS.some((step) => step.id === id && step.kinds.includes(kind));
+}
 
 /** Whether the rows of a cube have a name. */
 export function knows(id: number, name: NameColumn): boolean {
-  return CUBES.some((one) => one.id === id && one.columns.has(name));
+  return CUBES[id]?.has(name) === true;
 }
 
 /** The cube with the fewest rows that knows all of these names; undefined: only the rollups do. */
 export function cubeWith(names: ReadonlySet<NameColumn>, tag: string): number | undefined {
-  return CHOICE.find(
-    ({ columns, sessions }) => names.isSubsetOf(columns) && (sessions || tag !== SESSION_TAG),
-  )?.id;
+  const kind = kindOf(tag);
+  const found = CUBES.findIndex((columns, id) => names.isSubsetOf(columns) && has(id, kind));
+  return found < 0 ? undefined : found;
 }
 
 const ADD_UP = `ON CONFLICT DO UPDATE SET ${SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join()}`;
@@ -98,8 +117,8 @@ export class CubeWriter {
     names: readonly string[],
     sums: readonly number[],
   ): void {
-    for (const { id, columns, sessions } of CUBES) {
-      if (sessions || at.tag !== SESSION_TAG) {
+    for (const [id, columns] of CUBES.entries()) {
+      if (has(id, kindOf(at.tag))) {
         const known = NAME_COLUMNS.map((name, index) => (columns.has(name) ? (names[index] ?? '') : ''));
         this.#insert.run(id + at.span, at.hour, at.tag, ...known, ...sums);
       }
@@ -110,13 +129,14 @@ export class CubeWriter {
 /** Makes the cubes of an hour from the rollups, within the caller's transaction. */
 export function makeHourCubes(raw: DatabaseSync, hour: number): void {
   const tags = tagNames(raw, hour, hour + 1);
-  for (const { id, columns, from, sessions } of CUBES) {
-    const own = sessions ? '' : `AND tag_name != '${SESSION_TAG}'`;
+  for (const { id, from, kinds } of STEPS) {
+    const columns = CUBES[id] ?? new Set();
     const source = from === undefined ? 'rollups WHERE' : `rollup_cubes WHERE cube = ${from} AND`;
+    const own = kinds.map((kind) => KIND_SQL[kind]).join(' OR ');
     raw
       .prepare(
         `${INTO} SELECT ${id}, hour, tag_name, ${kept(columns)}, ${SUMS} FROM ${source} hour = CAST(? AS INTEGER)
-           AND tag_name IN (SELECT value FROM json_each(?)) ${own}
+           AND tag_name IN (SELECT value FROM json_each(?)) AND (${own})
          GROUP BY tag_name, ${[...columns].join()}`,
       )
       .run(hour, tags);
@@ -126,7 +146,7 @@ export function makeHourCubes(raw: DatabaseSync, hour: number): void {
 /** Makes the cubes of a day from those of its hours, within the caller's transaction. */
 export function makeDayCubes(raw: DatabaseSync, day: number, end: number): void {
   const tags = tagNames(raw, day, end);
-  for (const { id, columns } of CUBES) {
+  for (const [id, columns] of CUBES.entries()) {
     raw
       .prepare(
         `${INTO} SELECT ${id + BY_DAY}, CAST(? AS INTEGER), tag_name, ${kept(columns)}, ${SUMS} FROM rollup_cubes

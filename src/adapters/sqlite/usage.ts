@@ -79,6 +79,13 @@ async function spendBetween(typed: Kysely<Schema>, query: SpendQuery, planned: P
   if (planned.tag === undefined || found.length === query.limit) {
     return found;
   }
+  const total = async (tag: string | undefined) => {
+    const one = { ...query, groupBy: [], interval: undefined };
+    return (await grouped(typed, one, { ...planned, tag }))[0]?.requests;
+  };
+  if ((await total(planned.tag)) === (await total(undefined))) {
+    return found;
+  }
   // What carries the tag is known; what does not is the rest of all.
   const without = query.groupBy.filter((dimension) => !isTagLike(dimension));
   const everything = { ...query, groupBy: without, limit: Number.MAX_SAFE_INTEGER };
@@ -156,11 +163,14 @@ async function grouped(
     ${groupings.length === 0 ? sql`HAVING count(*) > 0` : sql`GROUP BY ${sql.join(groupings)}`}
     ORDER BY ${query.interval === undefined ? sql`1 = 1` : start}, sum(cost_nano) DESC, sum(requests) DESC
     LIMIT ${sql.lit(query.limit ?? MAX_ROWS)}`.execute(typed);
-  return found.rows.map((row) => ({
-    ...(query.interval === undefined ? {} : { start: Number(row['start']) }),
-    group: Object.fromEntries(query.groupBy.map((dimension) => [dimension, groupValue(row[dimension])])),
-    ...totalsOf(row),
-  }));
+  return found.rows.map((row) => {
+    const group: Record<string, string | null> = {};
+    for (const dimension of query.groupBy) group[dimension] = groupValue(row[dimension]);
+    const sums = totalsOf(row);
+    return query.interval === undefined
+      ? { group, ...sums }
+      : { start: Number(row['start']), group, ...sums };
+  });
 }
 
 function columnOf(dimension: SpendDimension): NameColumn {

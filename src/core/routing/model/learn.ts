@@ -10,17 +10,20 @@ import {
   seededRandom,
   sigmoid,
 } from './heads.ts';
+import { spreadOf } from './logistic.ts';
 import { askPrior, type Prior } from './prior.ts';
 import { ruleScore } from './rules.ts';
 import { fingerprint, isSeen } from './seen.ts';
 import {
   type Blend,
+  blendedLogit,
+  blendOwn,
   blendWithPrior,
-  fitScale,
   intervalBins,
   type Outcome,
-  ownLogit,
   rulesSlope,
+  shareOfOwn,
+  tieBlends,
 } from './stack.ts';
 import { STRUCTURE } from './structure.ts';
 import type { Example } from './types.ts';
@@ -45,6 +48,8 @@ export interface Learned {
   readonly trees: readonly Boosted[];
   /** Per head: how linear head, trees and prior come together. */
   readonly blends: readonly Blend[];
+  /** Weak and strong with weights in common: their difference orders prompts. */
+  readonly order: readonly Blend[];
   /** Weight of the hand rules in the score. */
   readonly rules: number;
   /** Half-widths of the 80 % interval by tenth of `pWeak`. */
@@ -111,17 +116,19 @@ function consult(
   return { corpus, opinions };
 }
 
-/** Two halves, so that every label is predicted once by what has not learned from it. */
-const FOLDS = 2;
+/** Parts, so that every label is predicted once by what has not learned from it: of few labels, half would be too few to learn from. */
+const foldCount = (rows: number) => (rows < MANY_LABELS ? 5 : 2);
+const MANY_LABELS = 3000;
 
 /** At random, as labels may come in any order, such as good ones first or by turns. */
 function foldsOf(rows: number): Uint8Array {
   const random = seededRandom(rows);
-  return new Uint8Array(rows).map(() => Math.floor(random() * FOLDS));
+  const folds = foldCount(rows);
+  return new Uint8Array(rows).map(() => Math.floor(random() * folds));
 }
 
 function growTrees(corpus: Corpus, labelled: Labelled, rows: Uint32Array): Boosted[] {
-  if (rows.length < MIN_FOR_TREES / FOLDS) return [];
+  if (rows.length < MIN_FOR_TREES / 2) return [];
   return labelled.targets.map((target) => {
     const own = rows.filter((row) => !Number.isNaN(target[row] as number));
     const values = new Float32Array(own.length * STRUCTURE.length);
@@ -156,7 +163,7 @@ function predictFolds(corpus: Corpus, labelled: Labelled): Predictions {
   const out = new Float64Array(names.length);
   const withTrees = corpus.rows >= MIN_FOR_TREES;
   const folds = foldsOf(corpus.rows);
-  for (let fold = 0; fold < FOLDS; fold++) {
+  for (let fold = 0; fold < foldCount(corpus.rows); fold++) {
     const rows = all.filter((row) => folds[row] !== fold);
     const heads = packHeads(fitHeads({ corpus, rows, targets, weights, epochs: EPOCHS }));
     const grown = withTrees ? growTrees(corpus, labelled, rows) : [];
@@ -194,9 +201,25 @@ function outcomesOf(labelled: Labelled, predictions: Predictions, head: number):
 }
 
 /** P(ok) by the route's own models alone: the prior may have been trained on the row. */
-function predictHeldOut(blend: Blend, predictions: Predictions, head: number): Float64Array {
+function predictHeldOut(labelled: Labelled, predictions: Predictions, head: number): Float64Array {
+  const blend = blendOwn(outcomesOf(labelled, predictions, head));
   const linear = predictions.linear[head] as Float64Array;
-  return linear.map((value, row) => sigmoid(ownLogit(blend.own, value, predictions.trees[head]?.[row])));
+  return linear.map((value, row) =>
+    sigmoid(blendedLogit(blend, { linear: value, trees: predictions.trees[head]?.[row] ?? 0, prior: 0 })),
+  );
+}
+
+/** The blends of weak and strong with weights in common. */
+function orderOf(blends: readonly Blend[], predictions: Predictions, opinions: Opinions): Blend[] {
+  const meanOf = (values: Float64Array | undefined) => (values === undefined ? 0 : spreadOf(values).mean);
+  return tieBlends(
+    blends.slice(0, 2),
+    [opinions.weak, opinions.strong].map((logits, head) => ({
+      linear: meanOf(predictions.linear[head]),
+      trees: meanOf(predictions.trees[head]),
+      prior: meanOf(logits),
+    })),
+  );
 }
 
 /**
@@ -221,28 +244,27 @@ export function learnRoute(
   const predictions = predictFolds(corpus, labelled);
   const blends = labelled.names.map((name, head) => {
     const outcomes = outcomesOf(labelled, predictions, head);
-    const own = fitScale(outcomes);
     const ofPrior = name === 'weak' ? opinions.weak : name === 'strong' ? opinions.strong : undefined;
     return blendWithPrior(
-      own,
       outcomes,
       ofPrior === undefined ? undefined : { logits: ofPrior, seen: opinions.seen },
     );
   });
   const { targets, weights } = labelled;
-  const predicted = [0, 1].map((head) => predictHeldOut(blends[head] as Blend, predictions, head));
+  const predicted = [0, 1].map((head) => predictHeldOut(labelled, predictions, head));
   return {
     labels: usable.length,
     names: labelled.names,
     heads: packHeads(fitHeads({ corpus, rows: all, targets, weights, epochs: EPOCHS })),
     trees: corpus.rows >= MIN_FOR_TREES ? growTrees(corpus, labelled, all) : [],
     blends,
+    order: orderOf(blends, predictions, opinions),
     rules: rulesSlope({
       rules: opinions.rules,
       share: opinions.rulesShare,
       predicted,
       targets,
-      own: (blends[0] as Blend).ownShare,
+      own: shareOfOwn(usable.length),
     }),
     halfWidths: intervalBins(predicted[0] as Float64Array, targets[0] as Float32Array),
   };

@@ -9,6 +9,7 @@ interface LearnedFacts {
   readonly labels: number;
   readonly names: readonly string[];
   readonly blends: readonly Blend[];
+  readonly order: readonly Blend[];
   readonly rules: number;
   readonly halfWidths: readonly number[];
   readonly scale: readonly number[];
@@ -21,11 +22,12 @@ const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.b
 /** A route's learned part as bytes; without one, a file that says so. */
 export function encodeLearned(learned: Learned | undefined): Uint8Array {
   if (learned === undefined) return packBytes({ labels: 0 }, []);
-  const { labels, names, blends, rules, halfWidths, heads, trees } = learned;
+  const { labels, names, blends, order, rules, halfWidths, heads, trees } = learned;
   const facts: LearnedFacts = {
     labels,
     names,
     blends,
+    order,
     rules,
     halfWidths,
     scale: [...heads.scale],
@@ -43,7 +45,8 @@ export function decodeLearned(bytes: Uint8Array): Learned | undefined {
   if (facts.labels === 0) return undefined;
   const [weights, ...ofTrees] = arrays;
   const count = facts.names?.length ?? 0;
-  if (count < 2 || weights?.length !== WIDTH * count || ofTrees.length !== 3 * facts.bases.length)
+  const known = facts.order?.length === 2 && facts.blends?.length === count;
+  if (count < 2 || !known || weights?.length !== WIDTH * count || ofTrees.length !== 3 * facts.bases.length)
     throw new RangeError('This was learned with other features; learn the route anew from its labels.');
   const trees = facts.bases.map((base, at): Boosted => {
     const [feature, threshold, leaf] = ofTrees.slice(3 * at, 3 * at + 3) as [
@@ -69,6 +72,7 @@ export function decodeLearned(bytes: Uint8Array): Learned | undefined {
     },
     trees,
     blends: facts.blends,
+    order: facts.order,
     rules: facts.rules,
     halfWidths: facts.halfWidths,
   };

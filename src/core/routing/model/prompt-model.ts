@@ -6,7 +6,7 @@ import { decodeLearned, encodeLearned } from './learned-bytes.ts';
 import { needsInfo } from './needs-info.ts';
 import { askPrior, decodePrior, type Prior, type PriorOpinion } from './prior.ts';
 import { ruleScore } from './rules.ts';
-import { type Blend, COLD_HALF_WIDTH, INTERVAL_BINS, ownLogit } from './stack.ts';
+import { type Blend, blendedLogit, COLD_HALF_WIDTH, INTERVAL_BINS } from './stack.ts';
 import { STRUCTURE } from './structure.ts';
 import { languageOf, taskOf } from './task.ts';
 import type { Example, Interval, PromptFacts, PromptScore, Tier } from './types.ts';
@@ -29,6 +29,8 @@ export interface PromptModel {
   learn(examples: readonly Example[]): PromptModel;
   /** P(a cheap model's answer will do), from prompt and answer: the cascade's verifier. Never throws. */
   readonly verify: Verify;
+  /** The model of another route on the same prior: what `serialise` wrote. Throws `RangeError` on bytes that are not ours. */
+  adopt(learned: Uint8Array): PromptModel;
   /** What was learned, without the shipped prior; `PromptModel.load(prior, learned)` brings it back. */
   serialise(): Uint8Array;
 }
@@ -43,36 +45,43 @@ interface Opened {
 
 const logit = (p: number) => Math.log(p / (1 - p));
 
-function blended(blend: Blend, own: number, pPrior: number | undefined): number {
-  if (pPrior === undefined) return sigmoid(own);
-  return sigmoid(blend.ownShare * own + (1 - blend.ownShare) * (logit(pPrior) + blend.priorShift));
+/** P(ok) of every head, and what strong gains over weak in the order of prompts. */
+interface Opinion {
+  readonly heads: Record<string, number>;
+  readonly gain: number;
 }
 
-/** P(ok) of every head: the route's own models and the prior, weighed by what was learned about either. */
-function learnedHeads(
+/** The route's own models and the prior, weighed by what was learned about either. */
+function learnedOpinion(
   opened: Opened,
   learned: Learned,
   read: { readonly features: Features; readonly opinion: PriorOpinion },
-): Record<string, number> {
+): Opinion {
   const { scratch, structure } = opened;
   const { places, values, count } = read.features;
   headLogits(learned.heads, { places, values, from: 0, to: count }, scratch);
   if (learned.trees.length > 0)
     for (let column = 0; column < STRUCTURE.length; column++)
       structure[column] = read.features.structure[STRUCTURE[column] as keyof Features['structure']];
+  const ofPrior = [logit(read.opinion.pWeak), logit(read.opinion.pStrong)];
   const heads: Record<string, number> = {};
+  let gain = 0;
   for (let head = 0; head < learned.names.length; head++) {
-    const blend = learned.blends[head] as Blend;
     const trees = learned.trees[head];
-    const own = ownLogit(
-      blend.own,
-      scratch[head] as number,
-      trees === undefined ? undefined : boostedLogit(trees, structure, TREE_DEPTH),
-    );
-    const pPrior = head === 0 ? read.opinion.pWeak : head === 1 ? read.opinion.pStrong : undefined;
-    heads[learned.names[head] as string] = blended(blend, own, pPrior);
+    const evidence = {
+      linear: scratch[head] as number,
+      trees: trees === undefined ? 0 : boostedLogit(trees, structure, TREE_DEPTH),
+      prior: ofPrior[head] ?? 0,
+    };
+    heads[learned.names[head] as string] = sigmoid(blendedLogit(learned.blends[head] as Blend, evidence));
+    const order = learned.order[head];
+    if (order !== undefined) gain += (head === 0 ? -1 : 1) * sigmoid(blendedLogit(order, evidence));
   }
-  return heads;
+  return { heads, gain };
+}
+
+function coldOpinion({ pWeak, pStrong }: PriorOpinion): Opinion {
+  return { heads: { weak: pWeak, strong: pStrong }, gain: pStrong - pWeak };
 }
 
 function intervalOf(p: number, learned: Learned | undefined): Interval {
@@ -85,13 +94,11 @@ function scoreOf(opened: Opened, learned: Learned | undefined, facts: PromptFact
   const { prior, featuriser, scratch } = opened;
   const features = featurise(featuriser, facts.text, prior.idf);
   const opinion = askPrior(prior, features, scratch);
-  const heads =
-    learned === undefined
-      ? { weak: opinion.pWeak, strong: opinion.pStrong }
-      : learnedHeads(opened, learned, { features, opinion });
+  const { heads, gain } =
+    learned === undefined ? coldOpinion(opinion) : learnedOpinion(opened, learned, { features, opinion });
   const pWeak = heads['weak'] ?? opinion.pWeak;
   const pStrong = heads['strong'] ?? opinion.pStrong;
-  const score = pStrong - pWeak + (learned?.rules ?? opinion.rulesShare) * ruleScore(features.structure);
+  const score = gain + (learned?.rules ?? opinion.rulesShare) * ruleScore(features.structure);
   const missing = needsInfo(facts, features);
   const [medium, hard] = prior.facts.cuts;
   const tier: Tier =
@@ -118,6 +125,11 @@ function withLearned(opened: Opened, learned: Learned | undefined): PromptModel 
       const next = learnRoute(opened.prior, opened.featuriser, examples);
       const room = Math.max(opened.scratch.length, next?.names.length ?? 0);
       return withLearned({ ...opened, scratch: new Float64Array(room) }, next);
+    },
+    adopt(bytes) {
+      const known = decodeLearned(bytes);
+      const room = Math.max(opened.scratch.length, known?.names.length ?? 0);
+      return withLearned({ ...opened, scratch: new Float64Array(room) }, known);
     },
     serialise: () => encodeLearned(learned),
   };

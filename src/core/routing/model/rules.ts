@@ -13,9 +13,13 @@ function isStory(s: Structure): boolean {
   return s.numbers >= 2 && s.quantity >= 2 && s.mathMarks < 4 && s.codeMarks < 8;
 }
 
+/** How much a word problem is about calculation, and how much more its length tells than another prompt's. */
+const STORY = 0.6;
+const STORY_SIZE = 1.5;
+
 /** How much a prompt needs calculation or proof, 0..1. */
 export function mathLikeness(s: Structure): number {
-  if (isStory(s)) return 0.6;
+  if (isStory(s)) return STORY;
   return clamp(0.12 * s.math + 0.05 * s.mathMarks + 0.05 * s.dollars, 0, 1);
 }
 
@@ -27,19 +31,19 @@ export function mathLikeness(s: Structure): number {
  */
 export function ruleScore(s: Structure): number {
   const code = codeLikeness(s);
-  const math = mathLikeness(s);
-  const technical = Math.max(code, math);
+  const story = isStory(s);
+  const technical = story ? STORY : Math.max(code, mathLikeness(s));
   const size = 0.3 * clamp(Math.log2(Math.max(2, s.words) / 16), -2, 4);
-  const reasoning = Math.min(0.3, 0.1 * s.reason);
-  const figures = isStory(s) ? 0.1 : Math.min(0.3, 0.04 * s.numbers);
-  const negated = Math.min(0.2, 0.1 * s.negation);
+  const reasoning = story ? 0 : Math.min(0.3, 0.1 * s.reason);
+  const figures = story ? 0.1 : Math.min(0.3, 0.04 * s.numbers);
+  const negated = story ? 0 : Math.min(0.2, 0.1 * s.negation);
   const prose = Math.min(1.4, 0.7 * s.creative + 0.3 * s.summary) * (1 - technical);
   const talk = s.words <= 12 ? Math.min(0.6, 0.3 * s.chat) : 0;
   const isFact = s.askFirst > 0 && s.words <= 16 && technical < 0.3 && s.reason === 0;
   return (
     -0.35 +
     0.8 * technical * (s.choices >= 3 ? 0.4 : 1) +
-    size * (1 - 0.35 * code) +
+    size * (story ? STORY_SIZE : 1 - 0.35 * code) +
     reasoning +
     figures +
     negated +

@@ -165,6 +165,8 @@ export const EXPECTED: Readonly<Record<string, Expected>> = {
   watchExchanges: { may: ALL, input: nothing },
   getExchange: { may: LOG_READERS, input: id('exchange') },
   getUsage: { may: ALL, input: nothing },
+  exportUsage: { may: ALL, input: () => ({ format: 'csv' }) },
+  getChargeback: { may: ALL, input: () => ({ month: '2026-01' }) },
 
   listModels: { may: ALL, input: nothing },
   listPrices: { may: ALL, input: nothing },

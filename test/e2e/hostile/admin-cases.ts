@@ -5,7 +5,7 @@ const KEY_FIELDS: Readonly<Record<string, readonly unknown[]>> = {
   team_id: [5, {}, 't'.repeat(101)],
   models: ['all', [5], [''], {}],
   expires_at: ['tomorrow', 5, '2020-13-45T00:00:00Z', {}],
-  limits: [5, [], { rpm: -1 }, { rpm: 1.5 }, { rpm: '5' }, { rph: 1 }, { tpm: 1e300 }],
+  limits: [5, [], { rpm: -1 }, { rpm: 1.5 }, { rpm: '5' }, { rpw: 1 }, { tpm: 1e300 }],
   budget: [
     5,
     {},

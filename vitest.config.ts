@@ -32,6 +32,7 @@ export default defineConfig({
           include: [...real, 'test/**/*.test.ts'],
           exclude: unit.filter((pattern) => pattern.startsWith('test/')),
           fileParallelism: false,
+          globalSetup: 'test/support/threads.mjs',
         },
       },
     ],

@@ -1,8 +1,9 @@
-// One bundle for the gateway and CLI and one for the storage worker; the catalog lies beside them.
+// One bundle for the gateway and CLI and one for each thread; the catalog lies beside them.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
+import { THREADS } from './threads.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -14,8 +15,7 @@ for (const old of readdirSync(join(root, 'dist')).filter((name) => name.endsWith
 await build({
   input: {
     sluice: join(root, 'src/main.ts'),
-    'sqlite-worker': join(root, 'src/adapters/sqlite/worker.ts'),
-    'route-learner': join(root, 'src/adapters/route-learner/worker.ts'),
+    ...THREADS,
   },
   platform: 'node',
   transform: { define: { __SLUICE_VERSION__: JSON.stringify(version) } },

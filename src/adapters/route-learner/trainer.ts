@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../ports/clock.ts';
 import type { RouteTrainer } from '../../ports/route-trainer.ts';
+import { threadEntry } from '../system/thread-entry.ts';
 import type { TrainerCall, TrainerReply } from './protocol.ts';
-import { learnerEntry } from './worker-entry.ts';
 
 /** The thread ends when nothing was asked for so long: learning is rare. Milliseconds. */
 const IDLE_MS = 30_000;
@@ -48,7 +48,9 @@ class ThreadTrainer implements RouteTrainer {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(learnerEntry(), { workerData: { priorPath: this.#priorPath } });
+    const worker = new Worker(threadEntry('route-learner', import.meta.url), {
+      workerData: { priorPath: this.#priorPath },
+    });
     // It must not keep the process alive.
     worker.unref();
     worker.on('message', (reply: TrainerReply) => this.#answer(reply));

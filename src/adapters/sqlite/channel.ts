@@ -1,10 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { threadEntry } from '../system/thread-entry.ts';
 import { fromPlain } from './failure.ts';
 import type { IngestReport } from './ingest.ts';
 import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
-import { workerEntry } from './worker-entry.ts';
 
 /** How the worker is called. */
 export interface ChannelOptions {
@@ -155,7 +155,10 @@ export class Channel {
 }
 
 function newWorker({ start, entry }: ChannelOptions): Worker {
-  return new Worker(entry ?? workerEntry(), { workerData: start, name: 'sqlite' });
+  return new Worker(entry ?? threadEntry('sqlite-worker', import.meta.url), {
+    workerData: start,
+    name: 'sqlite',
+  });
 }
 
 function unavailable(sentence: string): SluiceError {

@@ -5,7 +5,6 @@ import { type Kysely, sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDatabase } from './database.ts';
 import { MIGRATIONS } from './migrations.ts';
-import { workerEntry } from './worker-entry.ts';
 
 let directory: string;
 let path: string;
@@ -79,9 +78,4 @@ test('a migration that fails changes nothing', async () => {
   });
   raw.close();
   expect(existsSync(`${path}.before-9999_failing`)).toBe(true);
-});
-
-test('the worker is found beside the sources and beside a bundle', () => {
-  expect(workerEntry('file:///a/src/worker-entry.ts').href).toBe('file:///a/src/worker.ts');
-  expect(workerEntry('file:///a/dist/main.mjs').href).toBe('file:///a/dist/sqlite-worker.mjs');
 });

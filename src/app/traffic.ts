@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
+import { InFlight, type UnderWay } from '../core/resilience/in-flight.ts';
 import { type Admittance, OverloadLadder } from '../core/resilience/overload.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
@@ -8,6 +9,12 @@ import type { Metrics } from '../ports/metrics.ts';
 const READ_EVERY_MS = 250;
 /** The histogram measures timers of this resolution, so an idle loop reads as this. */
 const LAG_RESOLUTION_MS = 20;
+
+interface Running extends UnderWay {
+  /** Counts up. */
+  readonly since: number;
+  readonly cancel: () => void;
+}
 
 /** Share of the memory this process may use, 0 to 1: of V8's heap, or of a container's limit where that is nearer. */
 export function memoryShare(): number {
@@ -23,12 +30,13 @@ export function memoryShare(): number {
 export class Traffic {
   draining = false;
   readonly #ladder = new OverloadLadder();
-  readonly #running = new Set<() => void>();
+  readonly #running = new InFlight<Running>();
   readonly #delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   readonly #timer: NodeJS.Timeout;
   readonly #log: Log;
   readonly #memory: () => number;
   #idle: (() => void) | undefined;
+  #begun = 0;
 
   constructor(ports: { readonly log: Log; readonly metrics: Metrics; readonly memory: () => number }) {
     this.#log = ports.log;
@@ -50,11 +58,10 @@ export class Traffic {
 
   /** A request begins; `cancel` gives it up when memory is all but gone. Returns what to call at its end. */
   add(cancel: () => void): () => void {
-    // A function of its own for every request: the same one twice would count once.
-    const entry = (): void => cancel();
-    this.#running.add(entry);
+    const running = { slot: -1, cancel, since: this.#begun++ };
+    this.#running.add(running);
     return () => {
-      if (this.#running.delete(entry) && this.#running.size === 0) this.#idle?.();
+      if (this.#running.delete(running) && this.#running.size === 0) this.#idle?.();
     };
   }
 
@@ -92,7 +99,10 @@ export class Traffic {
     if (now !== before) this.#log.warn('overload', { admittance: now, ...reading });
     if (now !== 'cancel') return;
     // One a reading: its memory is free only when the collector has run.
-    const youngest = [...this.#running].at(-1);
-    if (youngest !== undefined) youngest();
+    let youngest: Running | undefined;
+    this.#running.forEach((running) => {
+      if (youngest === undefined || running.since > youngest.since) youngest = running;
+    });
+    youngest?.cancel();
   }
 }

@@ -62,6 +62,7 @@ function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> 
       reject(error);
     };
     const watched: Watched = {
+      slot: -1,
       at: performance.now(),
       idleMs: limits.idleTimeoutMs,
       stalled: () => fail(new SluiceError('body_timeout', 'The request body stopped arriving.')),

@@ -1,5 +1,7 @@
+import { InFlight, type UnderWay } from '../core/resilience/in-flight.ts';
+
 /** Something that has to go on; `at` is when it last did, monotonic ms. */
-export interface Watched {
+export interface Watched extends UnderWay {
   at: number;
   readonly idleMs: number;
   stalled(): void;
@@ -14,7 +16,7 @@ const FASTEST_MS = 25;
  * set and clear for nothing (PERFORMANCE, rule 6). A stall is noticed up to a quarter of its limit late, at most a second.
  */
 export class IdleWatch {
-  readonly #watched = new Set<Watched>();
+  readonly #watched = new InFlight<Watched>();
   #timer: NodeJS.Timeout | undefined;
   #everyMs = SLOWEST_MS;
 
@@ -40,10 +42,10 @@ export class IdleWatch {
       return;
     }
     const now = performance.now();
-    for (const watched of this.#watched) {
-      if (now - watched.at <= watched.idleMs) continue;
+    this.#watched.forEach((watched) => {
+      if (now - watched.at <= watched.idleMs) return;
       this.#watched.delete(watched);
       watched.stalled();
-    }
+    });
   }
 }

@@ -1,7 +1,8 @@
+import { InFlight, type UnderWay } from '../core/resilience/in-flight.ts';
 import type { Clock } from '../ports/clock.ts';
 
 /** Something that has to begin in time. */
-export interface Awaited {
+export interface Awaited extends UnderWay {
   /** Monotonic milliseconds. */
   readonly deadline: number;
   /** It has not begun in time. Called once. */
@@ -14,7 +15,7 @@ const TICK_MS = 50;
 /** Watches many deadlines with one timer, which only runs while there is any. */
 export class FirstByteWatch {
   readonly #clock: Clock;
-  readonly #awaited = new Set<Awaited>();
+  readonly #awaited = new InFlight<Awaited>();
   #ticking = false;
 
   constructor(clock: Clock) {
@@ -36,11 +37,11 @@ export class FirstByteWatch {
     this.#clock.after(TICK_MS, () => {
       this.#ticking = false;
       const now = this.#clock.monotonic();
-      for (const awaited of this.#awaited) {
-        if (awaited.deadline > now) continue;
+      this.#awaited.forEach((awaited) => {
+        if (awaited.deadline > now) return;
         this.#awaited.delete(awaited);
         awaited.expire();
-      }
+      });
       if (this.#awaited.size > 0) this.#tick();
     });
   }

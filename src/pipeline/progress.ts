@@ -25,6 +25,7 @@ function isPing(bytes: Uint8Array): boolean {
  * is no fault of the provider.
  */
 export class ProgressClock implements Awaited {
+  slot = -1;
   /** When the first byte of the body is due, monotonic milliseconds. */
   deadline = Number.POSITIVE_INFINITY;
   #answer: { cancel(): void } | undefined;

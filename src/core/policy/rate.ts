@@ -1,3 +1,4 @@
+import { InFlight, type UnderWay } from '../resilience/in-flight.ts';
 import type { RateLimits } from './virtual-key.ts';
 
 /** One limit at one moment, for `x-ratelimit-*`. */
@@ -81,6 +82,11 @@ function rulesOf(limits: RateLimits): readonly Rule[] {
   return rules;
 }
 
+/** A lease that was not given back. */
+interface Occupied extends UnderWay {
+  readonly expiresAt: number;
+}
+
 interface State {
   seenAt: number;
   /** How long it is remembered at rest. */
@@ -88,7 +94,7 @@ interface State {
   /** What `counts` count, in the same order. */
   rules: readonly Rule[];
   counts: readonly SlidingCount[];
-  readonly leases: Set<{ readonly expiresAt: number }>;
+  readonly leases: InFlight<Occupied>;
 }
 
 /** Something counted, to be corrected later. */
@@ -112,7 +118,7 @@ export class RateLimiter {
     const now = state.seenAt;
     const counts = countsOf(state, limits, now);
     const { rules } = state;
-    if (limits.concurrency !== undefined && liveLeases(state, now) >= limits.concurrency) {
+    if (limits.concurrency !== undefined && isFull(state, limits.concurrency, now)) {
       return { granted: false, refusedBy: 'concurrency', retryAfterMs: 0, ...statesOf(state, now) };
     }
     for (let at = 0; at < rules.length; at++) {
@@ -132,7 +138,7 @@ export class RateLimiter {
       const amount = wishOf(rules[at] as Rule, request);
       counted.push({ count, kind, amount, bucket: count.add(amount) });
     }
-    const place = { expiresAt: request.expiresAt };
+    const place = { slot: -1, expiresAt: request.expiresAt };
     state.leases.add(place);
     return { granted: true, lease: new Place(state, place, counted), ...statesOf(state, now) };
   }
@@ -159,7 +165,7 @@ export class RateLimiter {
   #stateOf(id: string, now: number): State {
     let state = this.#states.get(id);
     if (state === undefined) {
-      state = { seenAt: now, keepMs: MINUTE_MS, rules: NO_RULES, counts: [], leases: new Set() };
+      state = { seenAt: now, keepMs: MINUTE_MS, rules: NO_RULES, counts: [], leases: new InFlight() };
       this.#states.set(id, state);
     }
     state.seenAt = Math.max(state.seenAt, now);
@@ -205,23 +211,26 @@ export function isTighter(limit: LimitState, than: LimitState | undefined): bool
   return than === undefined || limit.remaining * than.limit < than.remaining * limit.limit;
 }
 
+/** Whether `most` leases are out. Leases are looked through only when there seem to be. */
+function isFull(state: State, most: number, now: number): boolean {
+  return state.leases.size >= most && liveLeases(state, now) >= most;
+}
+
 /** Leases in flight; those never given back are dropped when their time is over. */
 function liveLeases(state: State, now: number): number {
-  for (const place of state.leases) {
-    if (place.expiresAt <= now) {
-      state.leases.delete(place);
-    }
-  }
+  state.leases.forEach((place) => {
+    if (place.expiresAt <= now) state.leases.delete(place);
+  });
   return state.leases.size;
 }
 
 class Place implements Lease {
   readonly #state: State;
-  readonly #place: { readonly expiresAt: number };
+  readonly #place: Occupied;
   readonly #counted: readonly Counted[];
   #open = true;
 
-  constructor(state: State, place: { readonly expiresAt: number }, counted: readonly Counted[]) {
+  constructor(state: State, place: Occupied, counted: readonly Counted[]) {
     this.#state = state;
     this.#place = place;
     this.#counted = counted;

@@ -6,8 +6,19 @@ import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { measurePaced, measureSaturation, median, PACED, SATURATION } from './measure.mjs';
-import { canPin, memoryOf, message, sleep, startModule, stop, stopAll, stopAllNow } from './processes.mjs';
+import { median } from '../figures.mjs';
+import {
+  canPin,
+  memoryOf,
+  message,
+  sleep,
+  startModule,
+  stop,
+  stopAll,
+  stopAllNow,
+  stopWithUs,
+} from '../processes.mjs';
+import { measurePaced, measureSaturation, PACED, SATURATION } from './measure.mjs';
 import { report } from './report.mjs';
 import { measureStarts, prepareSluice, startBare, startSluice } from './targets.mjs';
 
@@ -137,12 +148,7 @@ if (chosen.help) {
   process.exit(0);
 }
 if (chosen.profile !== undefined) mkdirSync(chosen.profile, { recursive: true });
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => {
-    stopAllNow();
-    process.exit(130);
-  });
-}
+stopWithUs();
 const began = Date.now();
 try {
   const measured = await measure(chosen);

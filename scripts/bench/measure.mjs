@@ -1,5 +1,6 @@
 // What is run, in which order, and what comes of it.
-import { cpuOf, memoryOf, message, untilIdle } from './processes.mjs';
+import { median, percentile } from '../figures.mjs';
+import { cpuOf, memoryOf, message, untilIdle } from '../processes.mjs';
 import { MODEL } from './wire.ts';
 
 /** Saturation: 64 connections, closed loop. `aim` and `floor` are PERFORMANCE.md's, Sluice ÷ bare. */
@@ -29,18 +30,6 @@ export const PACED = [
     stream: true,
   },
 ];
-
-export function median(values) {
-  const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b);
-  if (sorted.length === 0) return undefined;
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-export function percentile(values, share) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-}
 
 /** Has the peer carry out one run against a target. */
 export async function run(peer, target, what) {

@@ -1,7 +1,8 @@
 // Load generator and upstream in one process and one event loop: on one core that is cheaper than two processes, and a
 // latency is measured by one clock. Driven by messages from bench.mjs, one run at a time.
+import { percentile } from '../figures.mjs';
+import { cpuOf } from '../processes.mjs';
 import { ClientConnection } from './client.mjs';
-import { cpuOf } from './processes.mjs';
 import { openUpstream } from './upstream.mjs';
 import { MARK, MARK_DIGITS, requestBody, requestBytes } from './wire.ts';
 
@@ -13,12 +14,6 @@ function check(answer, stream) {
     ? answer.includes('"finish_reason":"stop"') && (answer.match(/\bharbour"/g)?.length ?? 0) === 97
     : answer.includes('"usage":{') && answer.endsWith('}');
   if (!ok) throw new Error(`the answer is not the upstream's: ${answer.slice(-400)}`);
-}
-
-function percentile(sorted, share) {
-  return sorted.length === 0
-    ? undefined
-    : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }
 
 /** Sends one request at a time until `count` connections are up and one answer has been looked at. */
@@ -93,7 +88,6 @@ async function saturate(run) {
     }),
   ]);
   for (const connection of connections) connection.close();
-  latencies.sort((a, b) => a - b);
   return { ...result, total, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) };
 }
 

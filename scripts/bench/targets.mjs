@@ -1,21 +1,12 @@
 // The two sides of the comparison: the bare pass-through, and Sluice as its users run it.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { sleep, start, stop } from './processes.mjs';
+import { freePort, sleep, start, stop } from '../processes.mjs';
 import { MODEL } from './wire.ts';
 
 const ADMIN_KEY = 'sk-admin-bench-0000000000000000000000000000';
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Polls until `probe` returns something; says what the child wrote when it ends first. */
 async function until(child, probe) {

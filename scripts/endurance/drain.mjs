@@ -2,18 +2,9 @@
 // is in the database afterwards, and the exit code is 0.
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import {
-  ask,
-  conclude,
-  createKey,
-  load,
-  prepare,
-  round,
-  sleep,
-  startGateway,
-  startModule,
-  stopAllNow,
-} from './stand.mjs';
+import { load, round } from '../figures.mjs';
+import { sleep } from '../processes.mjs';
+import { ask, carryOut, conclude, createKey, prepare, startGateway, startModule } from './stand.mjs';
 import { DIALECTS, openAll, requestBytes } from './streams.mjs';
 
 const STREAMS = 100;
@@ -77,7 +68,7 @@ async function run() {
   }
 }
 
-try {
+await carryOut(async () => {
   const { ready, fresh, ended, code, ms, rows } = await run();
   conclude(
     {
@@ -97,10 +88,4 @@ try {
       ['exit code 0', code === 0],
     ],
   );
-} catch (error) {
-  console.error(`\nThe run broke: ${error.message}`);
-  process.exitCode = 1;
-} finally {
-  stopAllNow();
-}
-process.exit();
+});

@@ -1,22 +1,20 @@
 // 5,000 streams that have begun and wait, on one gateway process: what they take in memory and CPU, and whether every one of
 // them still ends well. Once forwarded (client and upstream speak one format), once translated.
 import { parseArgs } from 'node:util';
+import { load, round } from '../figures.mjs';
+import { sleep, stop } from '../processes.mjs';
 import {
   ask,
+  carryOut,
   conclude,
   cpuMs,
   createKey,
   fileLimit,
-  load,
   prepare,
   residentMb,
-  round,
   say,
-  sleep,
   startGateway,
   startModule,
-  stop,
-  stopAllNow,
 } from './stand.mjs';
 import { DIALECTS, openAll, requestBytes } from './streams.mjs';
 
@@ -130,7 +128,7 @@ if (fileLimit() < 2 * streams + 200) {
   );
   process.exit(1);
 }
-try {
+await carryOut(async () => {
   const bars = [];
   const figures = {};
   for (const name of values.only === undefined ? Object.keys(DIALECTS) : [values.only]) {
@@ -144,10 +142,4 @@ try {
   }
   say('');
   conclude(figures, bars);
-} catch (error) {
-  console.error(`\nThe run broke: ${error.message}`);
-  process.exitCode = 1;
-} finally {
-  stopAllNow();
-}
-process.exit();
+});

@@ -5,21 +5,19 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
+import { load, median, round } from '../figures.mjs';
+import { sleep, stop } from '../processes.mjs';
 import {
   ask,
+  carryOut,
   conclude,
   control,
   cpuMs,
   createKey,
-  load,
   prepare,
-  round,
   say,
-  sleep,
   startGateway,
   startModule,
-  stop,
-  stopAllNow,
 } from './stand.mjs';
 
 const HELP = `npm run kill-rounds -- [options]
@@ -47,7 +45,6 @@ providers:
 models: { m: { deployments: ["one/m"] } }
 `;
 
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 const nano = (usd) => BigInt(Math.round(Number(usd ?? 0) * 1e9));
 
 /** One call; its id when the client has the last byte of a good answer. */
@@ -255,13 +252,7 @@ if (values.help) {
   console.log(HELP);
   process.exit(0);
 }
-try {
+await carryOut(async () => {
   const rounds = Math.min(1000, Math.max(1, Number.parseInt(values.rounds, 10) || 1));
   judge(await run(rounds, Math.max(0.1, Number(values.minutes) || 15)));
-} catch (error) {
-  console.error(`\nThe run broke: ${error.message}`);
-  process.exitCode = 1;
-} finally {
-  stopAllNow();
-}
-process.exit();
+});

@@ -2,20 +2,18 @@
 // kinds that are refused, a few at a time.
 import { request } from 'node:http';
 import { gzipSync } from 'node:zlib';
+import { load, round } from '../figures.mjs';
+import { sleep, stop } from '../processes.mjs';
 import {
   ask,
+  carryOut,
   conclude,
   createKey,
-  load,
   prepare,
   residentMb,
-  round,
   say,
-  sleep,
   startGateway,
   startModule,
-  stop,
-  stopAllNow,
 } from './stand.mjs';
 
 const BAR_MB = 150;
@@ -108,7 +106,7 @@ async function run() {
   }
 }
 
-try {
+await carryOut(async () => {
   const told = await run();
   const mb = (bytes) => round(bytes / 1_048_576);
   conclude(
@@ -129,10 +127,4 @@ try {
       ['exit code 0', told.code === 0],
     ],
   );
-} catch (error) {
-  console.error(`\nThe run broke: ${error.message}`);
-  process.exitCode = 1;
-} finally {
-  stopAllNow();
-}
-process.exit();
+});

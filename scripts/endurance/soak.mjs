@@ -1,23 +1,21 @@
 // Bar R10 of the reliability requirements: mixed traffic for an hour, and whether the gateway's memory, files and handles stay
 // where they were. The simulator is the upstream, in a process of its own.
 import { parseArgs } from 'node:util';
+import { load, round } from '../figures.mjs';
+import { sleep, stop } from '../processes.mjs';
 import { soakYaml, startTraffic } from './soak-traffic.mjs';
 import {
   ask,
+  carryOut,
   conclude,
   cpuMs,
   createKey,
-  load,
   openFiles,
   prepare,
   residentMb,
-  round,
   say,
-  sleep,
   startGateway,
   startSimulator,
-  stop,
-  stopAllNow,
 } from './stand.mjs';
 import { lineThrough, lowWater } from './trend.mjs';
 
@@ -181,13 +179,7 @@ if (values.help) {
   console.log(HELP);
   process.exit(0);
 }
-try {
+await carryOut(async () => {
   const minutes = Math.min(1440, Math.max(1, Number(values.minutes) || 60));
   judge(await run({ minutes, perSecond: Math.max(1, Number(values['per-second']) || 40) }));
-} catch (error) {
-  console.error(`\nThe run broke: ${error.message}`);
-  process.exitCode = 1;
-} finally {
-  stopAllNow();
-}
-process.exit();
+});

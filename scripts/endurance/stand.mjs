@@ -2,54 +2,26 @@
 // them. Only what was started here is ended, by its process id.
 import { fork, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { NODE_FLAGS } from '../../bin/node-flags.mjs';
+import {
+  cpuOf,
+  freePort,
+  memoryOf,
+  message,
+  remember,
+  sleep,
+  stopAllNow,
+  stopWithUs,
+} from '../processes.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const probe = pathToFileURL(join(root, 'scripts/endurance/probe.mjs')).href;
 
 export const ADMIN_KEY = 'sk-admin-endurance-000000000000000000000000';
 export const program = process.env.SLUICE_PROGRAM ?? join(root, 'bin/sluice');
-
-const children = new Set();
-
-function remember(child) {
-  children.add(child);
-  child.once('exit', () => children.delete(child));
-  return child;
-}
-
-/** Ends what is left, at once. */
-export function stopAllNow() {
-  for (const child of children) child.kill('SIGKILL');
-}
-
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => {
-    stopAllNow();
-    process.exit(130);
-  });
-}
-
-/** Ends a child and returns its exit code: asks, waits, insists. */
-export function stop(child, { signal = 'SIGTERM', limitMs = 15_000 } = {}) {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode);
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
-    child.once('exit', (code) => {
-      clearTimeout(timer);
-      resolve(code);
-    });
-    child.kill(signal);
-  });
-}
-
-export function sleep(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
 
 /** A folder with `sluice.yaml` for one run. */
 export function prepare(yaml) {
@@ -58,15 +30,6 @@ export function prepare(yaml) {
   const write = (text) => writeFileSync(config, text, { mode: 0o600 });
   write(yaml);
   return { folder, config, write, remove: () => rmSync(folder, { recursive: true, force: true }) };
-}
-
-/** A TCP port that was free a moment ago. */
-export async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function isReady(port) {
@@ -130,19 +93,6 @@ export async function startSimulator() {
   return { child, url: JSON.parse(line).url };
 }
 
-/** The next message of a child; rejects when it ends first. */
-export function message(child) {
-  return new Promise((resolve, reject) => {
-    const onExit = (code) =>
-      reject(new Error(`a process of the run ended with code ${code}\n${child.errors ?? ''}`));
-    child.once('exit', onExit);
-    child.once('message', (value) => {
-      child.off('exit', onExit);
-      resolve(value);
-    });
-  });
-}
-
 /** What the gateway's process says of itself (see probe.mjs). */
 export function ask(child, what = {}) {
   const told = message(child);
@@ -171,13 +121,10 @@ export function createKey(port, fields) {
 }
 
 /** Resident memory in MB; not a number where the system does not tell. */
-export function residentMb(pid) {
-  try {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-  } catch {
-    return Number.NaN;
-  }
-}
+export const residentMb = (pid) => memoryOf(pid) ?? Number.NaN;
+
+/** CPU time of all threads of a process, ms. */
+export const cpuMs = (pid) => cpuOf(pid).total / 1000;
 
 /** Open files and sockets of a process. */
 export function openFiles(pid) {
@@ -186,19 +133,6 @@ export function openFiles(pid) {
   } catch {
     return Number.NaN;
   }
-}
-
-/** CPU time of all threads of a process, ms. */
-export function cpuMs(pid) {
-  let sum = 0;
-  try {
-    for (const task of readdirSync(`/proc/${pid}/task`)) {
-      sum += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
-    }
-  } catch {
-    return Number.NaN;
-  }
-  return sum;
 }
 
 /** How many files a process may open here. */
@@ -215,13 +149,6 @@ export function say(text) {
   process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
 }
 
-export function round(value, digits = 1) {
-  return Number(value.toFixed(digits));
-}
-
-/** Load average of the last minute: what stands beside every figure. */
-export const load = () => round(loadavg()[0]);
-
 /** Prints figures in columns, then the bars that were missed; sets the exit code. */
 export function conclude(figures, bars) {
   for (const [name, value] of Object.entries(figures)) {
@@ -230,4 +157,18 @@ export function conclude(figures, bars) {
   const missed = bars.filter(([, met]) => !met).map(([bar]) => bar);
   console.log(missed.length === 0 ? '\nEvery bar is met.' : `\nMissed: ${missed.join('; ')}.`);
   process.exitCode = missed.length === 0 ? 0 : 1;
+}
+
+/** A run from its beginning to the exit of this process: says why it broke, if it did, and ends whatever it started. */
+export async function carryOut(run) {
+  stopWithUs();
+  try {
+    await run();
+  } catch (error) {
+    console.error(`\nThe run broke: ${error.message}`);
+    process.exitCode = 1;
+  } finally {
+    stopAllNow();
+  }
+  process.exit();
 }

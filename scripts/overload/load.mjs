@@ -51,9 +51,3 @@ export async function probe(target, { everyMs, stopped }) {
   agent.destroy();
   return told;
 }
-
-/** The value that so large a share of the times is no longer than. */
-export function percentile(times, share) {
-  const sorted = [...times].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
-}

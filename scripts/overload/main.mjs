@@ -3,11 +3,12 @@
 // administration answer. The provider is a process of its own that takes a second for an answer.
 import { fork, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { offer, percentile, probe, send } from './load.mjs';
+import { percentile } from '../figures.mjs';
+import { freePort } from '../processes.mjs';
+import { offer, probe, send } from './load.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const ADMIN_KEY = 'overload-admin-key-0123456789';
@@ -19,14 +20,6 @@ const UNLOADED_MS = 5000;
 const LOADED_MS = 10_000;
 
 const BARS = { shedP99Ms: 50, admittedRatio: 2, healthP99Ms: 250 };
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function startUpstream() {
   const child = fork(fileURLToPath(new URL('upstream.mjs', import.meta.url)), {

@@ -17,6 +17,7 @@ import { SluiceError } from '../core/errors/error.ts';
 import type { DataPlanePorts } from '../http/call.ts';
 import { Idempotency } from '../http/idempotency.ts';
 import { listen, type RunningServer } from '../http/server.ts';
+import { DeadlineWatch } from '../pipeline/deadline-watch.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
 import { SharedAnswers } from '../pipeline/shared-answers.ts';
 import { admit } from '../pipeline/stages/authenticate.ts';
@@ -98,6 +99,7 @@ function dataPlanePorts(parts: {
   const ports = { ...adapters, ...spending.sources, answers: parts.answers };
   const tokens = openTokens(identity, adapters, config);
   const keys = keyPorts(adapters, { ...identity, tokens }, config);
+  const watch = new DeadlineWatch(adapters.clock);
   return {
     runtime,
     chat: createChat(ports, keys, learning),
@@ -113,6 +115,7 @@ function dataPlanePorts(parts: {
         maxDepth: server.max_json_depth,
         maxExpansionRatio: server.max_expansion_ratio,
         idleTimeoutMs: server.body_idle_timeout_ms,
+        watch,
       };
     },
     writeStallMs: config().server.write_stall_timeout_ms,

@@ -7,7 +7,7 @@ import { badRequest, SluiceError } from '../core/errors/error.ts';
 import { isObject, type JsonObject } from '../core/model/index.ts';
 import { parseJson, toNumber } from '../core/model/parse-json.ts';
 import { repeatedName, type ScanRefusal, scanJson } from '../formats/json-scan.ts';
-import { IdleWatch, type Watched } from './idle-watch.ts';
+import type { DeadlineWatch } from '../pipeline/deadline-watch.ts';
 import { Reclaim } from './reclaim.ts';
 
 /** Limits on a request body, from the configuration. */
@@ -16,6 +16,8 @@ export interface BodyLimits {
   readonly maxDepth: number;
   readonly maxExpansionRatio: number;
   readonly idleTimeoutMs: number;
+  /** Watches that bodies go on arriving. */
+  readonly watch: DeadlineWatch;
 }
 
 type Decoder = (bytes: Buffer, limits: { maxOutputLength: number }) => Promise<Buffer>;
@@ -43,13 +45,12 @@ function tooLarge(limits: BodyLimits): SluiceError {
   );
 }
 
-/** Bodies on their way in. */
-const arriving = new IdleWatch();
 /** Large bodies that have been. */
 const large = new Reclaim();
 
 /** Collects the body's bytes. Throws `body_too_large`, `body_timeout`, `client_closed`. */
 function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+  const { watch, idleTimeoutMs } = limits;
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > limits.maxBytes) return Promise.reject(tooLarge(limits));
   return new Promise((resolve, reject) => {
@@ -58,24 +59,23 @@ function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> 
     const fail = (error: SluiceError): void => {
       request.removeAllListeners('data');
       chunks.length = 0;
-      arriving.delete(watched);
+      watch.forget(arrival);
       reject(error);
     };
-    const watched: Watched = {
+    const arrival = {
       slot: -1,
-      at: performance.now(),
-      idleMs: limits.idleTimeoutMs,
-      stalled: () => fail(new SluiceError('body_timeout', 'The request body stopped arriving.')),
+      deadline: watch.now() + idleTimeoutMs,
+      expire: () => fail(new SluiceError('body_timeout', 'The request body stopped arriving.')),
     };
-    arriving.add(watched);
+    watch.add(arrival);
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      watched.at = performance.now();
+      arrival.deadline = watch.now() + idleTimeoutMs;
       if (size > limits.maxBytes) fail(tooLarge(limits));
       else chunks.push(chunk);
     });
     request.on('end', () => {
-      arriving.delete(watched);
+      watch.forget(arrival);
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
       // The request lives on with its idle connection; the bytes must not.
       chunks.length = 0;

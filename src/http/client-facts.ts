@@ -59,26 +59,23 @@ function bearer(request: IncomingMessage): string | undefined {
   return match[1];
 }
 
+function theSame(found: string | undefined, value: string | undefined): string | undefined {
+  if (value === undefined || value === '' || value === found) return found;
+  if (found === undefined) return value;
+  throw new SluiceError('conflicting_credentials', 'The request carries two different keys; send one.', {
+    param: 'authorization',
+  });
+}
+
 /** The one credential of a request. `x-api-key` wins over Bearer only when both say the same; else they conflict. */
 export function credentialOf(
   request: IncomingMessage,
   query: URLSearchParams | undefined,
 ): string | undefined {
-  const found = new Set<string>();
-  for (const value of [
-    bearer(request),
-    header(request, 'x-api-key'),
-    header(request, 'x-goog-api-key'),
-    query?.get('key') ?? undefined,
-  ]) {
-    if (value !== undefined && value !== '') found.add(value);
-  }
-  if (found.size > 1) {
-    throw new SluiceError('conflicting_credentials', 'The request carries two different keys; send one.', {
-      param: 'authorization',
-    });
-  }
-  return [...found][0];
+  let found = theSame(undefined, bearer(request));
+  found = theSame(found, header(request, 'x-api-key'));
+  found = theSame(found, header(request, 'x-goog-api-key'));
+  return query === undefined ? found : theSame(found, query.get('key') ?? undefined);
 }
 
 /** `feature=support,env=prod` as a map. */

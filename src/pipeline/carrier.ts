@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
+import type { DeadlineWatch } from './deadline-watch.ts';
 import type { Exchange, Principal, Route } from './exchange.ts';
-import type { FirstByteWatch } from './first-byte.ts';
 import type { Sendable } from './prepare.ts';
 import type { Deployment } from './runtime.ts';
 
@@ -13,7 +13,7 @@ export interface Got<Prepared extends Sendable> {
   readonly answer: UpstreamAnswer;
   readonly prepared: Prepared;
   readonly clock: Clock;
-  readonly watch: FirstByteWatch;
+  readonly watch: DeadlineWatch;
   /** Monotonic milliseconds. */
   readonly sentAt: number;
 }

@@ -1,7 +1,7 @@
 import { SluiceError } from '../core/errors/error.ts';
 import type { StreamEvent } from '../core/model/index.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Awaited } from './first-byte.ts';
+import type { Awaited } from './deadline-watch.ts';
 
 /** Events that say something: content, structure or an ending. */
 function says(event: StreamEvent): boolean {

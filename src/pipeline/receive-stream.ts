@@ -5,9 +5,9 @@ import type { Source } from '../formats/codec.ts';
 import { createFrameReader } from '../formats/reader.ts';
 import { type ByteTap, createByteTap } from '../formats/tap.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
+import type { DeadlineWatch } from './deadline-watch.ts';
 import { refuseEmptyEnd } from './empty-end.ts';
 import type { Answer, Facts, Routed } from './exchange.ts';
-import type { FirstByteWatch } from './first-byte.ts';
 import type { Prepared } from './prepare.ts';
 import type { ProgressClock } from './progress.ts';
 
@@ -20,7 +20,7 @@ export interface Incoming {
   /** Id of the deployment that answers. */
   readonly deployment: string;
   readonly progress: ProgressClock;
-  readonly watch: FirstByteWatch;
+  readonly watch: DeadlineWatch;
   /** Largest event. */
   readonly maxEventBytes: number;
 }

@@ -113,7 +113,9 @@ function readWhole(
   let body: unknown;
   if (isTooDeep(bytes)) throw malformed(provider);
   try {
-    body = parseJson(STRICT_UTF8.decode(bytes));
+    const text = STRICT_UTF8.decode(bytes);
+    // Bytes that are forwarded keep their numbers anyhow.
+    body = prepared.plan === 'canonical' ? parseJson(text) : JSON.parse(text);
   } catch {
     throw malformed(provider);
   }

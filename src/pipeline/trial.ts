@@ -11,8 +11,8 @@ import type { Admission, Place } from './admission.ts';
 import type { Carrier, Tried } from './carrier.ts';
 import { givenUp } from './charge.ts';
 import { outOfTime, timeLeft, withinTime } from './deadline.ts';
+import type { DeadlineWatch } from './deadline-watch.ts';
 import type { Candidate, Exchange } from './exchange.ts';
-import type { FirstByteWatch } from './first-byte.ts';
 import type { BeginningTimes } from './hedge-policy.ts';
 import { outcomeOf } from './outcome.ts';
 import type { Sendable } from './prepare.ts';
@@ -34,7 +34,7 @@ export interface TrialPorts {
 export interface Work<In, Prepared extends Sendable, Out> {
   readonly ports: TrialPorts;
   readonly carrier: Carrier<In, Prepared, Out>;
-  readonly watch: FirstByteWatch;
+  readonly watch: DeadlineWatch;
   /** How long deployments of hedged models take to begin. */
   readonly times: BeginningTimes;
 }

@@ -14,6 +14,7 @@ import type { RateRule } from '../../src/core/policy/rate-rule.ts';
 import { ScopeIndex } from '../../src/core/policy/scope-index.ts';
 import type { DataPlanePorts } from '../../src/http/call.ts';
 import { serveDataPlane } from '../../src/http/data-plane.ts';
+import { DeadlineWatch } from '../../src/pipeline/deadline-watch.ts';
 import type { Received } from '../../src/pipeline/exchange.ts';
 import type { Runtime } from '../../src/pipeline/runtime.ts';
 import { admit } from '../../src/pipeline/stages/authenticate.ts';
@@ -172,6 +173,7 @@ export class GatewayProcess {
     };
     const honest = createChat(this.adapters, keys);
     const chat = sabotage.chat?.(honest) ?? honest;
+    const watch = new DeadlineWatch(this.adapters.clock);
     this.#ports = {
       runtime: () => this.#compiled.served,
       chat: (received) => {
@@ -188,6 +190,7 @@ export class GatewayProcess {
           maxDepth: server.max_json_depth,
           maxExpansionRatio: server.max_expansion_ratio,
           idleTimeoutMs: server.body_idle_timeout_ms,
+          watch,
         };
       },
       writeStallMs: compiled.config.server.write_stall_timeout_ms,

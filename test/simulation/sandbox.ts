@@ -2,19 +2,12 @@ import { fileURLToPath } from 'node:url';
 
 const SOURCES = fileURLToPath(new URL('../../src/', import.meta.url));
 
-/**
- * These measure how long a request body stands still and how long an unwanted one is taken, by the machine's own clock. In
- * these worlds bodies come to their end or their client leaves, so that nothing depends on it.
- */
-const BODY_CLOCKS = /^http\/(?:body|idle-watch)\.ts/;
-
 /** The function of ours that asked, if it was one. */
 function asker(): string | undefined {
   const line = new Error().stack?.split('\n')[3] ?? '';
   const at = line.indexOf(SOURCES);
   if (at < 0) return undefined;
-  const who = line.slice(at + SOURCES.length).replace(/:\d+\)?$/, '');
-  return BODY_CLOCKS.test(who) ? undefined : who;
+  return line.slice(at + SOURCES.length).replace(/:\d+\)?$/, '');
 }
 
 /**

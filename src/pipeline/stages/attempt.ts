@@ -6,10 +6,10 @@ import { sessionOf } from '../affinity.ts';
 import type { Carrier, Tried } from '../carrier.ts';
 import type { Stage } from '../compose.ts';
 import { outOfTime, timeLeft } from '../deadline.ts';
+import { DeadlineWatch } from '../deadline-watch.ts';
 import type { Drains } from '../drains.ts';
 import { type Answer, type Answered, type Candidate, extend, type Grant, type Routed } from '../exchange.ts';
 import { isFallback, tooSmall } from '../fallback-fit.ts';
-import { FirstByteWatch } from '../first-byte.ts';
 import { type FundPorts, fund } from '../fund.ts';
 import { type Hedge, race } from '../hedge.ts';
 import { BeginningTimes, HedgeBudget } from '../hedge-policy.ts';
@@ -261,7 +261,7 @@ export function createAttemptWith<In extends Asking, Prepared extends Sendable, 
   const work: Work<In, Prepared, Out> = {
     ports,
     carrier,
-    watch: new FirstByteWatch(ports.clock),
+    watch: new DeadlineWatch(ports.clock),
     times: new BeginningTimes(),
   };
   const hedge: Hedge<In, Prepared, Out> = { work, funds: ports, budget: new HedgeBudget() };

@@ -1,25 +1,30 @@
 import { InFlight, type UnderWay } from '../core/resilience/in-flight.ts';
 import type { Clock } from '../ports/clock.ts';
 
-/** Something that has to begin in time. */
+/** Something that has to happen in time. */
 export interface Awaited extends UnderWay {
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds; may be moved while it is watched. */
   readonly deadline: number;
-  /** It has not begun in time. Called once. */
+  /** It has not happened in time. Called once. */
   expire(): void;
 }
 
-/** How often deadlines are looked at: a timer each would cost more than they are worth. */
+/** How often deadlines are looked at: a timer each would cost more than they are worth (PERFORMANCE, rule 6). */
 const TICK_MS = 50;
 
 /** Watches many deadlines with one timer, which only runs while there is any. */
-export class FirstByteWatch {
+export class DeadlineWatch {
   readonly #clock: Clock;
   readonly #awaited = new InFlight<Awaited>();
   #ticking = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** The watch's own clock, monotonic milliseconds. */
+  now(): number {
+    return this.#clock.monotonic();
   }
 
   /** Begins to watch; `forget` ends it. */

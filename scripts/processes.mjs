@@ -1,6 +1,7 @@
 // Starting, pinning, watching and ending the processes of a run. Only what was started here is ended, by its process id.
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { cpus } from 'node:os';
 
 const children = new Set();
@@ -12,7 +13,8 @@ function pinned(core, command) {
   return canPin ? ['taskset', '-c', String(core), ...command] : command;
 }
 
-function remember(child) {
+/** Keeps a child in mind until it ends, for {@link stopAllNow}. */
+export function remember(child) {
   children.add(child);
   child.once('exit', () => children.delete(child));
   return child;
@@ -42,10 +44,11 @@ export function startModule(core, path) {
   return remember(canPin ? fork(path, { execPath, execArgv }) : fork(path));
 }
 
-/** The first message or exit of a child. */
+/** The next message of a child; rejects when it ends first. */
 export function message(child) {
   return new Promise((resolve, reject) => {
-    const onExit = (code) => reject(new Error(`${child.spawnargs.at(-1)} ended with code ${code}`));
+    const onExit = (code) =>
+      reject(new Error(`${child.spawnargs.at(-1)} ended with code ${code}\n${child.errors ?? ''}`));
     child.once('exit', onExit);
     child.once('message', (value) => {
       child.off('exit', onExit);
@@ -54,26 +57,36 @@ export function message(child) {
   });
 }
 
-/** Ends a child: asks, waits up to 10 s, insists. */
-export async function stop(child) {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  await new Promise((resolve) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
-    child.once('exit', () => {
+/** Ends a child and returns its exit code: asks, waits, insists. */
+export function stop(child, { signal = 'SIGTERM', limitMs = 15_000 } = {}) {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
+    child.once('exit', (code) => {
       clearTimeout(timer);
-      resolve();
+      resolve(code);
     });
-    child.kill('SIGTERM');
+    child.kill(signal);
   });
 }
 
 export async function stopAll() {
-  await Promise.all([...children].map(stop));
+  await Promise.all([...children].map((child) => stop(child)));
 }
 
-/** Ends what is left when the bench itself is ended. */
+/** Ends what is left, at once. */
 export function stopAllNow() {
   for (const child of children) child.kill('SIGKILL');
+}
+
+/** When the run itself is ended, what it started is ended too. */
+export function stopWithUs() {
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => {
+      stopAllNow();
+      process.exit(130);
+    });
+  }
 }
 
 const NO_CPU = { total: 0, main: 0, waited: 0 };
@@ -108,6 +121,15 @@ export function memoryOf(pid) {
   } catch {
     return undefined;
   }
+}
+
+/** A TCP port that was free a moment ago. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 export function sleep(ms) {

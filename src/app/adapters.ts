@@ -1,5 +1,5 @@
 import { chmodSync } from 'node:fs';
-import { openJournal } from '../adapters/journal/journal.ts';
+import { openFreeJournal } from '../adapters/journal/slots.ts';
 import { createMemoryEventBus } from '../adapters/memory/event-bus.ts';
 import { createMemoryMetrics } from '../adapters/memory/metrics.ts';
 import { openSqlite } from '../adapters/sqlite/open.ts';
@@ -70,8 +70,7 @@ function makeDataDirectory(dataDir: string): void {
 
 function openStorage(config: Config, dataDir: string, log: Log) {
   const clock = systemClock;
-  const journal = openJournal({
-    directory: `${dataDir}/journal`,
+  const journal = openFreeJournal(dataDir, {
     clock,
     durability: config.storage.sync === 'full' ? 'disk' : 'kernel',
   });

@@ -300,6 +300,9 @@ async function serve(opened: Opened): Promise<Gateway> {
       await server.close();
       await learning.close();
       await live.close();
+      // What was spent is in the store before the claims on it are given up.
+      await adapters.ledger.flush().catch(() => undefined);
+      await spending.shared.close();
       await closeAdapters(adapters);
     },
   };
@@ -350,6 +353,7 @@ export async function openGateway(given: GatewayOptions): Promise<Gateway> {
     });
     adapters.resolver.onChange(() => live?.recompile());
     overrides.watch(() => void live?.adoptOverrides());
+    identity.watch.on('prices', async () => live?.refreshPrices());
     const answers = new SharedAnswers(adapters);
     const learning = new RouteLearning({ ...adapters, live });
     await learning.open(createInnerCalls({ ...adapters, ...spending.sources }));

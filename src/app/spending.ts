@@ -5,6 +5,7 @@ import { BudgetDirectory } from '../control/budget-directory.ts';
 import { createBudgetHandlers } from '../control/budgets.ts';
 import { operator } from '../control/caller.ts';
 import { createLimitHandlers } from '../control/limits.ts';
+import { SharedBudgets } from '../control/shared-budgets.ts';
 import { nanoToUsd } from '../core/cost/money.ts';
 import type { BudgetBook, ThresholdReached } from '../core/policy/budget.ts';
 import type { Budget } from '../core/policy/budget-rule.ts';
@@ -21,6 +22,7 @@ import type { Log } from '../ports/log-sink.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
+import type { BudgetClaims } from '../ports/shared-spend.ts';
 import type { Store } from '../ports/store.ts';
 import type { Config } from './config/index.ts';
 import { fileRules } from './file-budgets.ts';
@@ -44,6 +46,7 @@ export interface SpendingSources {
   readonly budgets: () => ScopeIndex<Budget>;
   readonly rateRules: () => ScopeIndex<RateRule>;
   readonly approvals: ApprovalDesk;
+  readonly claims?: BudgetClaims;
   readonly places: () => { limitsOf(scope: string): RateLimits | undefined };
   readonly policyOf: (scope: Scope) => Policy | undefined;
 }
@@ -53,6 +56,8 @@ export interface Spending {
   readonly directory: BudgetDirectory;
   readonly approvals: ApprovalBook;
   readonly sources: SpendingSources;
+  /** Budgets are shared with other processes on the same database through this. */
+  readonly shared: SharedBudgets;
   /** Takes over what a configuration declares. */
   adopt(config: Config): Promise<void>;
   /** Now and then. */
@@ -118,15 +123,23 @@ export async function openSpending(
     await directory.syncFile(budgets, rules);
   };
   await adopt(config);
-  ports.book.onThreshold((reached) => tellThreshold(ports, nameOf, reached));
+  const shared = await SharedBudgets.open(ports);
+  ports.book.onThreshold((reached) => {
+    void shared.isTeller(reached).then((mine) => {
+      if (mine) tellThreshold(ports, nameOf, reached);
+    });
+  });
+  identity.watch.on('budgets', () => directory.refresh());
   return {
     directory,
+    shared,
     approvals,
     adopt,
     sources: {
       budgets: () => directory.budgets(),
       rateRules: () => directory.rateRules(),
       approvals,
+      claims: shared,
       places: () => keys.snapshot(),
       policyOf: (scope) => policyOf(identity, scope),
     },

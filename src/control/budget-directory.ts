@@ -1,13 +1,13 @@
 import type { BudgetBook } from '../core/policy/budget.ts';
-import type { Spent } from '../core/policy/budget-account.ts';
+import { type BudgetRaise, sameWindow } from '../core/policy/budget-account.ts';
 import type { Budget } from '../core/policy/budget-rule.ts';
-import { windowStartOf } from '../core/policy/budget-window.ts';
 import type { RateRule } from '../core/policy/rate-rule.ts';
 import { ScopeIndex } from '../core/policy/scope-index.ts';
 import type { VirtualKey } from '../core/policy/virtual-key.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Store } from '../ports/store.ts';
+import { ownedByAccount, type SpentBy, spentBefore } from './spent-before.ts';
 
 const DAY_MS = 86_400_000;
 /** The longest window that ends, and some more. */
@@ -31,6 +31,10 @@ export class BudgetDirectory {
   readonly #ports: BudgetDirectoryPorts;
   readonly #budgets = new Map<string, Budget>();
   readonly #rules = new Map<string, RateRule>();
+  /** Of budgets that the file declares. */
+  readonly #raises = new Map<string, readonly BudgetRaise[]>();
+  /** Changes happen one after the other: one that is half done must not be taken for another process's. */
+  #last: Promise<unknown> = Promise.resolve();
   #budgetIndex = new ScopeIndex<Budget>([]);
   #ruleIndex = new ScopeIndex<RateRule>([]);
 
@@ -40,20 +44,59 @@ export class BudgetDirectory {
 
   /** Reads everything, and what each budget has spent in its current window. */
   async load(): Promise<void> {
-    const { store, book, clock } = this.#ports;
-    const now = clock.now();
-    await store.budgets.pruneSpend(now - KEPT_SPEND_MS);
-    for (const budget of await store.budgets.all()) this.#budgets.set(budget.id, budget);
-    for (const rule of await store.rateRules.all()) this.#rules.set(rule.id, rule);
-    const spent = await this.#spent(now);
-    for (const budget of this.#budgets.values()) this.#define(budget, spent, now);
-    // Members who have spent something in a window that is still open.
-    for (const [account, rows] of spent) {
-      const slash = account.indexOf('/');
-      const budget = slash < 0 ? undefined : this.#budgets.get(account.slice(0, slash));
-      if (budget !== undefined) book.define(account, budget, { now, spent: rows });
+    const { store, clock } = this.#ports;
+    await store.budgets.pruneSpend(clock.now() - KEPT_SPEND_MS);
+    await this.refresh();
+  }
+
+  /** Takes over what other processes stored, changed or removed. */
+  refresh(): Promise<void> {
+    return this.#inTurn(() => this.#refresh());
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #refresh(): Promise<void> {
+    const { store } = this.#ports;
+    const budgets = new Map((await store.budgets.all()).map((budget) => [budget.id, budget]));
+    const rules = new Map((await store.rateRules.all()).map((rule) => [rule.id, rule]));
+    for (const budget of [...this.#budgets.values()]) {
+      if (budget.source === 'api' && !budgets.has(budget.id)) this.#forget(budget.id);
     }
+    const changed = [...budgets.values()].filter((budget) => this.#isNews(budget));
+    const spent = changed.length === 0 ? NO_SPEND : await this.#spent();
+    for (const budget of changed) this.#takeOver(budget, spent);
+    for (const { id, source } of [...this.#rules.values()]) {
+      if (source === 'api' && !rules.has(id)) this.#rules.delete(id);
+    }
+    for (const rule of rules.values()) this.#rules.set(rule.id, rule);
     this.#swap();
+  }
+
+  #isNews(budget: Budget): boolean {
+    const { id } = budget;
+    const known = budget.source === 'file' ? this.#raises.get(id) : this.#budgets.get(id);
+    return JSON.stringify(known) !== JSON.stringify(budget.source === 'file' ? budget.raises : budget);
+  }
+
+  /** A budget as it is stored. Of one that the file declares, only its raises are. */
+  #takeOver(stored: Budget, spent: SpentBy): void {
+    const { id } = stored;
+    let budget = stored;
+    if (stored.source === 'file') {
+      this.#raises.set(id, stored.raises ?? []);
+      const declared = this.#budgets.get(id);
+      if (declared === undefined) return;
+      budget = { ...declared, raises: stored.raises ?? [] };
+    }
+    const before = this.#budgets.get(id);
+    this.#budgets.set(id, budget);
+    if (before !== undefined && sameWindow(before, budget)) this.#redefine(budget);
+    else this.#open(budget, spent);
   }
 
   /** For the data plane; another object after every change. */
@@ -82,63 +125,90 @@ export class BudgetDirectory {
     return this.#rules.values();
   }
 
-  /** Takes over a budget that is new or was changed, and stores it unless the configuration file declares it. */
-  async putBudget(budget: Budget): Promise<void> {
-    await this.#put(budget, undefined);
-    this.#swap();
+  /** Takes over a budget that is new or was changed, and stores it; of one that the file declares, its raises. */
+  putBudget(budget: Budget): Promise<void> {
+    return this.#inTurn(async () => {
+      if (budget.source === 'file') await this.#keepRaises(budget);
+      await this.#put(budget, undefined);
+      this.#swap();
+    });
   }
 
   /** `spent`: read already, where many are put at once. */
-  async #put(budget: Budget, spent: ReadonlyMap<string, readonly Spent[]> | undefined): Promise<void> {
+  async #put(budget: Budget, spent: SpentBy | undefined): Promise<void> {
     const before = this.#budgets.get(budget.id);
-    const { store, book, clock } = this.#ports;
+    const { store } = this.#ports;
+    const begins = before === undefined || !sameWindow(before, budget);
+    // What it has spent is stored first: other processes hear of a budget that has its beginning.
+    const found = begins ? await this.#begin(budget, before, spent) : NO_SPEND;
     if (budget.source === 'api') {
       await (before === undefined ? store.budgets.insert(budget) : store.budgets.update(budget));
     }
-    if (before === undefined || !sameWindow(before, budget)) await this.#begin(budget, spent);
-    else book.define(budget.id, budget, { now: clock.now() });
     this.#budgets.set(budget.id, budget);
-    if (before !== undefined && budget.scope.id.endsWith('*')) this.#redefineMembers(budget);
+    if (begins) this.#open(budget, found);
+    else this.#redefine(budget);
   }
 
-  async removeBudget(budget: Budget): Promise<void> {
-    if (budget.source === 'api') await this.#ports.store.budgets.remove(budget.id);
-    this.#budgets.delete(budget.id);
-    for (const id of [...this.#ports.book.ids()]) {
-      if (id === budget.id || id.startsWith(`${budget.id}/`)) this.#ports.book.remove(id);
+  /** The file knows nothing of raises of what it declares, so they are kept beside it. */
+  async #keepRaises(budget: Budget): Promise<void> {
+    const { store } = this.#ports;
+    const known = this.#raises.has(budget.id);
+    await (known ? store.budgets.update(budget) : store.budgets.insert(budget));
+    this.#raises.set(budget.id, budget.raises ?? []);
+  }
+
+  removeBudget(budget: Budget): Promise<void> {
+    return this.#inTurn(async () => {
+      if (budget.source === 'api') await this.#ports.store.budgets.remove(budget.id);
+      this.#forget(budget.id);
+      this.#swap();
+    });
+  }
+
+  #forget(id: string): void {
+    const { book } = this.#ports;
+    this.#budgets.delete(id);
+    for (const account of [...book.ids()]) {
+      if (account === id || account.startsWith(`${id}/`)) book.remove(account);
     }
-    this.#swap();
   }
 
-  async putRule(rule: RateRule): Promise<void> {
-    const { rateRules } = this.#ports.store;
-    if (rule.source === 'api')
+  putRule(rule: RateRule): Promise<void> {
+    return this.#inTurn(async () => {
+      const { rateRules } = this.#ports.store;
       await (this.#rules.has(rule.id) ? rateRules.update(rule) : rateRules.insert(rule));
-    this.#rules.set(rule.id, rule);
-    this.#swap();
+      this.#rules.set(rule.id, rule);
+      this.#swap();
+    });
   }
 
-  async removeRule(rule: RateRule): Promise<void> {
-    if (rule.source === 'api') await this.#ports.store.rateRules.remove(rule.id);
-    this.#rules.delete(rule.id);
-    this.#swap();
+  removeRule(rule: RateRule): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#ports.store.rateRules.remove(rule.id);
+      this.#rules.delete(rule.id);
+      this.#swap();
+    });
   }
 
   /** Brings what the configuration file declares in line: new ones in, changed ones updated, missing ones out. */
-  async syncFile(budgets: readonly Budget[], rules: readonly RateRule[]): Promise<void> {
+  syncFile(budgets: readonly Budget[], rules: readonly RateRule[]): Promise<void> {
+    return this.#inTurn(() => this.#syncFile(budgets, rules));
+  }
+
+  async #syncFile(budgets: readonly Budget[], rules: readonly RateRule[]): Promise<void> {
     const wanted = new Set([...budgets, ...rules].map(({ id }) => id));
-    for (const budget of [...this.#budgets.values()]) {
-      if (budget.source === 'file' && !wanted.has(budget.id)) await this.removeBudget(budget);
+    for (const { id, source } of [...this.#budgets.values()]) {
+      if (source === 'file' && !wanted.has(id)) this.#forget(id);
     }
-    for (const rule of [...this.#rules.values()]) {
-      if (rule.source === 'file' && !wanted.has(rule.id)) await this.removeRule(rule);
+    for (const { id, source } of [...this.#rules.values()]) {
+      if (source === 'file' && !wanted.has(id)) this.#rules.delete(id);
     }
-    const spent = budgets.length === 0 ? undefined : await this.#spent(this.#ports.clock.now());
+    const spent = budgets.length === 0 ? undefined : await this.#spent();
     for (const budget of budgets) {
-      const { raises } = this.#budgets.get(budget.id) ?? {};
+      const raises = this.#raises.get(budget.id);
       await this.#put(raises === undefined ? budget : { ...budget, raises }, spent);
     }
-    for (const rule of rules) await this.putRule(rule);
+    for (const rule of rules) this.#rules.set(rule.id, rule);
     this.#swap();
   }
 
@@ -153,77 +223,37 @@ export class BudgetDirectory {
     }
   }
 
-  /** A budget whose window begins to count: from what the ledger has, and else from what the rollups know. */
-  async #begin(budget: Budget, spent: ReadonlyMap<string, readonly Spent[]> | undefined): Promise<void> {
-    const { store, book, clock } = this.#ports;
-    const now = clock.now();
-    const known = (spent ?? (await this.#spent(now))).get(budget.id);
-    const current = windowStartOf(budget.window, now, budget.timeZone);
-    const hasOwn =
-      known !== undefined && (budget.rolling === true || known.some(({ bucket }) => bucket === current));
-    if (hasOwn) {
-      book.remove(budget.id);
-      book.define(budget.id, budget, { now, spent: known });
-      return;
-    }
-    const nano = budget.rolling === true ? 0 : await this.#spentBefore(budget, current);
-    if (nano > 0) await store.budgets.setSpend({ account: budget.id, bucket: current, nano });
-    book.remove(budget.id);
-    book.define(budget.id, budget, { now, settledNano: nano });
-  }
-
-  /** What a scope has spent since a moment, by hourly sums: money that was spent before there was a budget. */
-  async #spentBefore({ scope }: Budget, since: number): Promise<number> {
-    const { store, ledger } = this.#ports;
+  /** A budget whose window begins to count: from what was charged to it, and what was spent before there was the budget. */
+  async #begin(budget: Budget, earlier: Budget | undefined, spent: SpentBy | undefined): Promise<SpentBy> {
+    const { store, ledger, clock } = this.#ports;
+    // One that the file declares was there before, unless nothing was ever charged to it.
+    const known = spent !== undefined && [...spent.keys()].some((account) => isOf(budget, account));
+    if (budget.source === 'file' && known && earlier === undefined) return spent;
     await ledger.flush();
-    const total = async (query: Parameters<typeof store.usage.total>[0]) =>
-      (await store.usage.total(query, since)).costNano;
-    switch (scope.kind) {
-      case 'key':
-        return total({ keyId: scope.id });
-      case 'model':
-        return total({ model: scope.id });
-      case 'end_user':
-        return total({ user: scope.id });
-      case 'tag': {
-        const at = scope.id.indexOf('=');
-        return total({ tag: { name: scope.id.slice(0, at), value: scope.id.slice(at + 1) } });
-      }
-      case 'session':
-        return 0;
-      default: {
-        const field = MEMBERSHIP[scope.kind];
-        const byKey = await store.usage.totalsByKey(since);
-        let sum = 0;
-        for (const key of this.#ports.keys()) {
-          if (key[field] === scope.id || (scope.kind === 'user' && key.serviceAccountId === scope.id)) {
-            sum += byKey.get(key.id) ?? 0;
-          }
-        }
-        return sum;
-      }
-    }
+    const before = await spentBefore(this.#ports, budget, clock.now());
+    // What was charged to windows of another kind is known from the log like everything else.
+    return ownedByAccount(await store.budgets.begin(before, earlier?.id));
   }
 
-  async #spent(now: number): Promise<Map<string, Spent[]>> {
-    const found = new Map<string, Spent[]>();
-    for (const { account, bucket, nano } of await this.#ports.store.budgets.spendSince(now - KEPT_SPEND_MS)) {
-      const rows = found.get(account);
-      if (rows === undefined) found.set(account, [{ bucket, nano }]);
-      else rows.push({ bucket, nano });
-    }
-    return found;
+  async #spent(): Promise<SpentBy> {
+    const { store, clock } = this.#ports;
+    return ownedByAccount(await store.budgets.spendSince(clock.now() - KEPT_SPEND_MS));
   }
 
-  #define(budget: Budget, spent: ReadonlyMap<string, Spent[]>, now: number): void {
-    this.#ports.book.define(budget.id, budget, { now, spent: spent.get(budget.id) ?? [] });
-  }
-
-  #redefineMembers(budget: Budget): void {
+  /** Opens the accounts of a budget anew: its own, and those of members who have spent something. */
+  #open(budget: Budget, spent: SpentBy): void {
     const { book, clock } = this.#ports;
-    for (const id of book.ids()) {
-      if (id.startsWith(`${budget.id}/`)) book.define(id, budget, { now: clock.now() });
+    const now = clock.now();
+    for (const id of [...book.ids()]) if (isOf(budget, id)) book.remove(id);
+    book.define(budget.id, budget, { now, ...spent.get(budget.id) });
+    for (const [account, rows] of spent) {
+      if (account !== budget.id && isOf(budget, account)) book.define(account, budget, { now, ...rows });
     }
+  }
+
+  #redefine(budget: Budget): void {
+    const { book, clock } = this.#ports;
+    for (const id of book.ids()) if (isOf(budget, id)) book.define(id, budget, { now: clock.now() });
   }
 
   #swap(): void {
@@ -232,18 +262,9 @@ export class BudgetDirectory {
   }
 }
 
-/** Which field of a key names the place. */
-const MEMBERSHIP = {
-  organization: 'organizationId',
-  team: 'teamId',
-  project: 'projectId',
-  user: 'userId',
-} as const;
+const NO_SPEND: SpentBy = new Map();
 
-function sameWindow(left: Budget, right: Budget): boolean {
-  return (
-    left.window === right.window &&
-    left.timeZone === right.timeZone &&
-    (left.rolling ?? false) === (right.rolling ?? false)
-  );
+/** Whether an account is the budget's own or that of one of its members. */
+function isOf({ id }: Budget, account: string): boolean {
+  return account === id || account.startsWith(`${id}/`);
 }

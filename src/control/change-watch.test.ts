@@ -69,9 +69,12 @@ function world() {
           version: changed.length,
           keys: version < 0 ? [] : changed.slice(version),
           places: false,
+          budgets: false,
+          prices: false,
           everything: version < 0,
         }),
     },
+    budgets: { begin: () => answer([]) },
     usage: { totalsByKey: () => answer(new Map()) },
   } as unknown as Store;
   let wake: () => void = () => undefined;

@@ -15,12 +15,16 @@ export interface ChangeWatchPorts {
   readonly places: PlaceDirectory;
 }
 
+/** What others keep in memory. */
+type Heard = 'budgets' | 'prices';
+
 /**
- * Takes over what other processes changed about keys and places, so that a key revoked by one is refused by all. What
+ * Takes over what other processes changed about keys, places, budgets, limits and prices, so that a key revoked by one is refused by all. What
  * this process changed itself it knows at once.
  */
 export class ChangeWatch {
   readonly #ports: ChangeWatchPorts;
+  readonly #heard: Partial<Record<Heard, () => Promise<void>>> = {};
   #version = -1;
   #failing = false;
   #closed = false;
@@ -39,6 +43,11 @@ export class ChangeWatch {
     return watch;
   }
 
+  /** Calls back when another process (or this one) changed budgets, limits or prices. One listener each. */
+  on(what: Heard, changed: () => Promise<void>): void {
+    this.#heard[what] = changed;
+  }
+
   /** Takes over what changed since the last time. */
   async check(): Promise<void> {
     const { store, directory, places } = this.#ports;
@@ -51,6 +60,8 @@ export class ChangeWatch {
       if (changes.places) await places.load();
       for (const id of changes.keys) await directory.refresh(id);
     }
+    if (changes.everything || changes.budgets) await this.#heard.budgets?.();
+    if (changes.everything || changes.prices) await this.#heard.prices?.();
     this.#version = changes.version;
   }
 

@@ -10,6 +10,7 @@ import {
 import type { BudgetWindow, VirtualKey } from '../core/policy/virtual-key.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store } from '../ports/store.ts';
+import { ownedByAccount } from './spent-before.ts';
 
 const WINDOWS: readonly BudgetWindow[] = ['hour', 'day', 'week', 'month', 'total'];
 
@@ -49,10 +50,15 @@ export class KeyDirectory {
     const used = new Set(keys.flatMap((key) => (key.budget === undefined ? [] : [key.budget.window])));
     for (const window of WINDOWS) {
       if (!used.has(window)) continue;
-      const spent = await this.#store.usage.totalsByKey(windowStartOf(window, now));
-      for (const key of keys) {
-        if (key.budget?.window !== window) continue;
-        this.#book.define(key.id, key.budget, { now, settledNano: spent.get(key.id) ?? 0 });
+      const bucket = windowStartOf(window, now);
+      const spent = await this.#store.usage.totalsByKey(bucket);
+      const budgeted = keys.filter((key) => key.budget?.window === window);
+      const begun = await this.#store.budgets.begin(
+        budgeted.map(({ id }) => ({ account: id, bucket, nano: spent.get(id) ?? 0 })),
+      );
+      const found = ownedByAccount(begun);
+      for (const { id, budget } of budgeted) {
+        if (budget !== undefined) this.#book.define(id, budget, { now, ...found.get(id) });
       }
     }
     this.#swap();
@@ -115,8 +121,10 @@ export class KeyDirectory {
       this.#book.define(key.id, key.budget, { now });
       return;
     }
-    const total = await this.#store.usage.total({ keyId: key.id }, windowStartOf(key.budget.window, now));
-    this.#book.define(key.id, key.budget, { now, settledNano: total.costNano });
+    const bucket = windowStartOf(key.budget.window, now);
+    const { costNano: nano } = await this.#store.usage.total({ keyId: key.id }, bucket);
+    const begun = await this.#store.budgets.begin([{ account: key.id, bucket, nano }]);
+    this.#book.define(key.id, key.budget, { now, ...ownedByAccount(begun).get(key.id) });
   }
 
   #swap(): void {

@@ -2,6 +2,7 @@ import { worstCase } from '../core/cost/cost.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { BudgetClaims } from '../ports/shared-spend.ts';
 import { promptEstimate } from './estimate.ts';
 import type { Exchange, Hold } from './exchange.ts';
 import type { Deployment } from './runtime.ts';
@@ -28,6 +29,8 @@ export function worstAt(exchange: Exchange, deployment: Deployment): number | un
 export interface FundPorts {
   readonly book: BudgetBook;
   readonly clock: Clock;
+  /** Where other processes spend from the same budgets. */
+  readonly claims?: BudgetClaims;
   /** Keeps the larger hold, so that a killed process can charge it. */
   readonly journal: (exchange: Exchange, amountNano: number) => Promise<void>;
 }
@@ -61,6 +64,13 @@ export async function fund(
   }
   exchange.hold = { ...hold, amountNano };
   try {
+    if (paid && ports.claims?.active === true) {
+      const refusedBy = await ports.claims.claim(exchange.id);
+      // What was raised here stays held until the exchange ends: nobody spends it.
+      if (refusedBy !== undefined) {
+        return new SluiceError('budget_exceeded', 'The budget cannot pay for this fallback.');
+      }
+    }
     await ports.journal(exchange, amountNano);
     return undefined;
   } catch (error) {

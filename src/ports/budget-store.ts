@@ -10,6 +10,11 @@ export interface BudgetSpend {
   readonly nano: number;
 }
 
+/** The same by whether this process (or an earlier one with its number) spent it. */
+export interface OwnedSpend extends BudgetSpend {
+  readonly own: boolean;
+}
+
 /** Rules kept by scope. */
 export interface RuleStore<Rule> {
   /** Throws `conflict` when the id exists. */
@@ -25,9 +30,13 @@ export interface RuleStore<Rule> {
 /** Budgets, and what they have spent as far as the ledger is ingested. */
 export interface BudgetStore extends RuleStore<Budget> {
   /** Spend since `bucket`, and that of windows without an end. */
-  spendSince(bucket: number): Promise<readonly BudgetSpend[]>;
-  /** Puts what a new budget begins with in place of what is known of its window. */
-  setSpend(spend: BudgetSpend): Promise<void>;
+  spendSince(bucket: number): Promise<readonly OwnedSpend[]>;
+  /**
+   * What accounts begin with: all that was spent in a bucket, as far as it was not charged to them, is kept as nobody's.
+   * Resolves to all there is of these accounts. `cleared`: a budget whose charges, and those of its members, are dropped
+   * before, because it counts over other windows now.
+   */
+  begin(spend: readonly BudgetSpend[], cleared?: string): Promise<readonly OwnedSpend[]>;
   /** Deletes windows that began before `bucket`, except those without an end. */
   pruneSpend(bucket: number): Promise<number>;
 }

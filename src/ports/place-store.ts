@@ -43,6 +43,10 @@ export interface PlaceChanges {
   readonly keys: readonly string[];
   /** A place was added, changed or removed. */
   readonly places: boolean;
+  /** A budget or a rate limit was. */
+  readonly budgets: boolean;
+  /** A price was set or taken back. */
+  readonly prices: boolean;
   /** Too much changed: read everything again. */
   readonly everything: boolean;
 }

@@ -7,6 +7,7 @@ import type { ApprovalStore, BudgetStore, RuleStore } from './budget-store.ts';
 import type { CredentialStore, KeyringStore } from './credential-store.ts';
 import type { LabelStore } from './label-store.ts';
 import type { Extent, PlaceStore } from './place-store.ts';
+import type { SharedSpend } from './shared-spend.ts';
 
 /**
  * Everything durable, split by noun. Plain data in and out: times are milliseconds since 1970, money is nano-dollars
@@ -27,6 +28,8 @@ export interface Store {
   readonly budgets: BudgetStore;
   readonly rateRules: RuleStore<RateRule>;
   readonly approvals: ApprovalStore;
+  /** Budgets, where several processes share them. */
+  readonly shared: SharedSpend;
   readonly credentials: CredentialStore;
   readonly keyring: KeyringStore;
   /** What routers learn from. */

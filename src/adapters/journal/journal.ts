@@ -10,6 +10,8 @@ import { type SegmentFiles, SegmentWriter, systemFiles } from './writer.ts';
 export interface JournalOptions {
   /** Made with mode 700 when absent. One process at a time. */
   readonly directory: string;
+  /** The process's number among those that share the database. Default 1. */
+  readonly slot?: number;
   readonly clock: Clock;
   /** A segment is closed when it has grown to this. Default 16 MiB. */
   readonly segmentBytes?: number;
@@ -29,6 +31,7 @@ export interface JournalOptions {
 /** The main thread's half of the ledger: appends, and knows how far it is safe to read. */
 export interface Journal {
   readonly directory: string;
+  readonly slot: number;
   /** First segment of this process; holds in earlier ones belong to a process that is gone. */
   readonly firstSegment: number;
   /** Resolves when the hold is kept. Throws `ledger_unavailable` when the disk refuses: do not call the upstream. */
@@ -96,6 +99,7 @@ class Group {
 
 class GroupedJournal implements Journal {
   readonly directory: string;
+  readonly slot: number;
   readonly firstSegment: number;
   readonly #writer: SegmentWriter;
   readonly #unlock: () => void;
@@ -113,6 +117,7 @@ class GroupedJournal implements Journal {
 
   constructor(options: JournalOptions, writer: SegmentWriter, unlock: () => void) {
     this.directory = options.directory;
+    this.slot = options.slot ?? 1;
     this.firstSegment = writer.position().segment;
     this.#options = options;
     this.#writer = writer;

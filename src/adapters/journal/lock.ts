@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '../../core/errors/error.ts';
@@ -24,7 +24,9 @@ export function makePrivateFile(path: string): void {
  */
 export function lockDirectory(directory: string): () => void {
   const path = join(directory, 'lock');
-  makePrivateFile(path);
+  // Closing a file gives up every lock the process has on it: one that is there is not opened for its mode.
+  if (existsSync(path)) chmodSync(path, 0o600);
+  else makePrivateFile(path);
   const database = new DatabaseSync(path);
   try {
     database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');

@@ -1,6 +1,7 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { AuditFilter, AuditRecord, AuditStore } from '../../ports/audit-store.ts';
+import { isUniqueViolation } from './failure.ts';
 import { limitOf, pageOf, placeOf } from './paging.ts';
 import type { AuditTable, Schema } from './schema.ts';
 
@@ -48,10 +49,16 @@ export function createAuditStore(typed: Kysely<Schema>): AuditStore {
         throw new SluiceError('conflict', 'The audit log has moved on; read its head and try again.');
       }
       const { previousHash, ...rest } = record;
-      await typed
-        .insertInto('audit')
-        .values({ ...rest, previous_hash: previousHash })
-        .execute();
+      try {
+        await typed
+          .insertInto('audit')
+          .values({ ...rest, previous_hash: previousHash })
+          .execute();
+      } catch (error) {
+        // Another process was faster.
+        if (!isUniqueViolation(error)) throw error;
+        throw new SluiceError('conflict', 'The audit log has moved on; read its head and try again.');
+      }
     },
     async list(page, filter) {
       const limit = limitOf(page);

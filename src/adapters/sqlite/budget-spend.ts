@@ -5,15 +5,18 @@ import { decodeWho, whoText } from '../journal/exchange-text.ts';
 /** Adds what exchanges cost to the budgets that paid, in the transaction that stores the exchanges. */
 export class BudgetSpendWriter {
   readonly #add: StatementSync;
+  readonly #slot: number;
   /** Charges (see `readCharges`) → nano-dollars. */
   #sums = new Map<string, number>();
   /** Many exchanges share their payers. */
   #who = '';
   #charges: string | undefined;
 
-  constructor(raw: DatabaseSync) {
+  /** `slot`: who spent it. */
+  constructor(raw: DatabaseSync, slot: number) {
+    this.#slot = slot;
     this.#add = raw.prepare(
-      `INSERT INTO budget_spend (account, bucket, settled_nano) VALUES (?, ?, ?)
+      `INSERT INTO budget_spend (account, bucket, slot, settled_nano) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET settled_nano = settled_nano + excluded.settled_nano`,
     );
   }
@@ -31,7 +34,7 @@ export class BudgetSpendWriter {
 
   write(): void {
     for (const [charges, nano] of this.#sums) {
-      for (const { id, bucket } of readCharges(charges)) this.#add.run(id, bucket, nano);
+      for (const { id, bucket } of readCharges(charges)) this.#add.run(id, bucket, this.#slot, nano);
     }
     this.#sums = new Map();
   }

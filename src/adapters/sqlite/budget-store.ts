@@ -3,37 +3,78 @@ import { SluiceError } from '../../core/errors/error.ts';
 import type { Budget } from '../../core/policy/budget-rule.ts';
 import type { RateRule } from '../../core/policy/rate-rule.ts';
 import type { Scoped } from '../../core/policy/scope-index.ts';
-import type { BudgetStore, RuleStore } from '../../ports/budget-store.ts';
+import type { BudgetSpend, BudgetStore, OwnedSpend, RuleStore } from '../../ports/budget-store.ts';
 import { isUniqueViolation } from './failure.ts';
 
 type Rule = Scoped & { readonly createdAt: number };
 
 /** Budgets and their spend in the database. */
-export function createBudgetStore(raw: DatabaseSync): BudgetStore {
-  const since = raw.prepare(
-    'SELECT account, bucket, settled_nano AS nano FROM budget_spend WHERE bucket >= ? OR bucket = 0',
-  );
-  const set = raw.prepare(
-    `INSERT INTO budget_spend (account, bucket, settled_nano) VALUES (?, ?, ?)
-     ON CONFLICT DO UPDATE SET settled_nano = excluded.settled_nano`,
-  );
+export function createBudgetStore(raw: DatabaseSync, slot: number): BudgetStore {
+  const since = raw.prepare(`${OWNED} WHERE bucket >= ?2 OR bucket = 0 GROUP BY 1, 2, 3`);
   const prune = raw.prepare('DELETE FROM budget_spend WHERE bucket < ? AND bucket > 0');
+  const pruneClaims = raw.prepare('DELETE FROM budget_claims WHERE bucket < ? AND bucket > 0');
   return {
     ...ruleStore<Budget>(raw, 'budgets'),
     async spendSince(bucket) {
-      return since.all(bucket).map((row) => ({
-        account: String(row['account']),
-        bucket: Number(row['bucket']),
-        nano: Number(row['nano']),
-      }));
+      return since.all(slot, bucket).map(ownedOf);
     },
-    async setSpend({ account, bucket, nano }) {
-      set.run(account, bucket, nano);
-    },
+    begin: async (spend, cleared) => begin(raw, spend, { slot, cleared }),
     async pruneSpend(bucket) {
+      pruneClaims.run(bucket);
       return Number(prune.run(bucket).changes);
     },
   };
+}
+
+const OWNED = `SELECT account, bucket, slot = ?1 AS own, sum(settled_nano) AS nano FROM budget_spend`;
+
+function ownedOf(row: Readonly<Record<string, unknown>>): OwnedSpend {
+  return {
+    account: String(row['account']),
+    bucket: Number(row['bucket']),
+    nano: Number(row['nano']),
+    own: row['own'] === 1,
+  };
+}
+
+/** Drops what is known of a budget and of its members: `budget/ann` lies between `budget/` and `budget0`. */
+function clear(raw: DatabaseSync, id: string): void {
+  for (const table of ['budget_spend', 'budget_claims']) {
+    raw
+      .prepare(`DELETE FROM ${table} WHERE account = ? OR (account >= ? AND account < ?)`)
+      .run(id, `${id}/`, `${id}0`);
+  }
+}
+
+/** Nobody's share (slot 0) is what the charges of processes do not explain. */
+function begin(
+  raw: DatabaseSync,
+  spend: readonly BudgetSpend[],
+  { slot, cleared }: { readonly slot: number; readonly cleared: string | undefined },
+): OwnedSpend[] {
+  const charged = raw.prepare(
+    'SELECT sum(settled_nano) AS nano FROM budget_spend WHERE account = ? AND bucket = ? AND slot <> 0',
+  );
+  const put = raw.prepare(
+    'INSERT OR REPLACE INTO budget_spend (account, bucket, slot, settled_nano) VALUES (?, ?, 0, ?)',
+  );
+  const drop = raw.prepare('DELETE FROM budget_spend WHERE account = ? AND bucket = ? AND slot = 0');
+  const read = raw.prepare(`${OWNED} WHERE account = ?2 GROUP BY 1, 2, 3`);
+  raw.exec('BEGIN IMMEDIATE');
+  try {
+    if (cleared !== undefined) clear(raw, cleared);
+    for (const { account, bucket, nano } of spend) {
+      const rest = nano - Number(charged.get(account, bucket)?.['nano'] ?? 0);
+      if (rest > 0) put.run(account, bucket, rest);
+      else drop.run(account, bucket);
+    }
+    raw.exec('COMMIT');
+  } catch (error) {
+    if (raw.isTransaction) raw.exec('ROLLBACK');
+    throw error;
+  }
+  const accounts = [...new Set(spend.map(({ account }) => account))];
+  return accounts.flatMap((account) => read.all(slot, account).map(ownedOf));
 }
 
 /** Rate limits of any scope in the database. */

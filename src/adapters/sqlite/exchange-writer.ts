@@ -30,7 +30,8 @@ export class ExchangeWriter {
   readonly #rollups: RollupWriter;
   readonly #spend: BudgetSpendWriter;
 
-  constructor(raw: DatabaseSync) {
+  /** `slot`: whose exchanges they are. */
+  constructor(raw: DatabaseSync, slot = 1) {
     this.#raw = raw;
     this.#insertOne = raw.prepare(insertOf(1));
     this.#insertMany = raw.prepare(insertOf(ROWS_PER_INSERT));
@@ -40,7 +41,7 @@ export class ExchangeWriter {
     );
     this.#postings = new PostingWriter(raw);
     this.#rollups = new RollupWriter(raw);
-    this.#spend = new BudgetSpendWriter(raw);
+    this.#spend = new BudgetSpendWriter(raw, slot);
   }
 
   /** Inserts within the caller's transaction; an id that is there already changes nothing. Returns bytes added. */

@@ -22,7 +22,11 @@ afterEach(async () => {
 });
 
 const started = () => {
-  const ingestor = new Ingestor(database.raw, journal.directory, journal.firstSegment);
+  const ingestor = new Ingestor(database.raw, {
+    directory: journal.directory,
+    firstSegment: journal.firstSegment,
+    slot: 1,
+  });
   return { ingestor, recovered: ingestor.recover() };
 };
 const rows = () =>

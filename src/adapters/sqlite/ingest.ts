@@ -22,6 +22,15 @@ export interface IngestReport {
   readonly crashed: number;
 }
 
+/** Whose journal is read. */
+export interface IngestSource {
+  readonly directory: string;
+  /** Where the running process began; what is open in earlier segments will never be settled. */
+  readonly firstSegment: number;
+  /** The process's number among those that share the database. */
+  readonly slot: number;
+}
+
 /**
  * Moves settled exchanges from the journal into the database. The place reached is stored in the same transaction as
  * the rows, so each is ingested exactly once however often the process dies; recovery is the same code run from that
@@ -31,21 +40,25 @@ export class Ingestor {
   readonly #raw: DatabaseSync;
   readonly #directory: string;
   readonly #firstSegment: number;
+  readonly #slot: number;
   readonly #writer: ExchangeWriter;
   readonly #saveState;
+  readonly #addBytes;
   readonly #openHolds = new Map<string, { readonly segment: number; readonly text: string }>();
   #position: JournalPosition;
   #recoveredThrough: number;
   #rows: SettledExchange[] = [];
   #damaged = 0;
 
-  /** `firstSegment`: where the running process began; what is open in earlier segments will never be settled. */
-  constructor(raw: DatabaseSync, directory: string, firstSegment: number) {
+  constructor(raw: DatabaseSync, { directory, firstSegment, slot }: IngestSource) {
     this.#raw = raw;
     this.#directory = directory;
     this.#firstSegment = firstSegment;
-    this.#writer = new ExchangeWriter(raw);
-    const state = raw.prepare('SELECT segment, position, recovered_through FROM ingest_state').get();
+    this.#slot = slot;
+    this.#writer = new ExchangeWriter(raw, slot);
+    const state = raw
+      .prepare('SELECT segment, position, recovered_through FROM journal_slots WHERE slot = ?')
+      .get(slot);
     this.#position = { segment: Number(state?.['segment'] ?? 0), offset: Number(state?.['position'] ?? 0) };
     if (this.#position.segment > (listSegments(directory).at(-1) ?? 0)) {
       // Somebody emptied the directory and the clock went back: numbers began anew, so begin anew too.
@@ -53,8 +66,9 @@ export class Ingestor {
     }
     this.#recoveredThrough = Math.min(Number(state?.['recovered_through'] ?? 0), firstSegment - 1);
     this.#saveState = raw.prepare(
-      'UPDATE ingest_state SET segment = ?, position = ?, recovered_through = ?, raw_bytes = raw_bytes + ?',
+      'INSERT OR REPLACE INTO journal_slots (slot, segment, position, recovered_through) VALUES (?, ?, ?, ?)',
     );
+    this.#addBytes = raw.prepare('UPDATE ingest_state SET raw_bytes = raw_bytes + ?');
   }
 
   /**
@@ -163,7 +177,8 @@ export class Ingestor {
     this.#raw.exec('BEGIN IMMEDIATE');
     try {
       const bytes = this.#writer.insert(rows);
-      this.#saveState.run(position.segment, position.offset, this.#recoveredThrough, bytes);
+      this.#saveState.run(this.#slot, position.segment, position.offset, this.#recoveredThrough);
+      this.#addBytes.run(bytes);
       this.#raw.exec('COMMIT');
     } catch (error) {
       this.#writer.forget();

@@ -7,6 +7,7 @@ import { audit } from './migrations/0005-audit.ts';
 import { credentials } from './migrations/0006-credentials.ts';
 import { analytics } from './migrations/0007-analytics.ts';
 import { routeLabels } from './migrations/0008-route-labels.ts';
+import { processes } from './migrations/0009-processes.ts';
 
 /**
  * Forward only, each in its own transaction. A migration that has been released is never edited: write the next one.
@@ -21,6 +22,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0006_credentials': { up: credentials },
   '0007_analytics': { up: analytics },
   '0008_route_labels': { up: routeLabels },
+  '0009_processes': { up: processes },
 };
 
 const FIRST = [

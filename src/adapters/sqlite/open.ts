@@ -37,6 +37,8 @@ const INGEST_DELAY_MS = 100;
 const INGEST_RETRY_MS = 1000;
 const FLUSH_TIMEOUT_MS = 60_000;
 const MAINTENANCE_MS = 60_000;
+/** How often it is looked whether a process that shares the database is gone. */
+const LEFT_BEHIND_MS = 5000;
 /** How long after midnight a day is summed up; what comes later costs a little more. */
 const DAY_GRACE_MS = 3_600_000;
 /** A hold this old belongs to no request any more; see `Ingestor.expireHolds`. */
@@ -55,6 +57,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Sqlite> {
       databasePath: join(options.directory, 'sluice.db'),
       journalDirectory: journal.directory,
       firstSegment: journal.firstSegment,
+      slot: journal.slot,
     },
     clock,
     timeoutMs: options.timeoutMs ?? 10_000,
@@ -151,15 +154,24 @@ class Maintenance {
   readonly #channel: Channel;
   readonly #options: SqliteOptions;
   #cancel: () => void;
+  #cancelLook: () => void;
 
   constructor(channel: Channel, options: SqliteOptions) {
     this.#channel = channel;
     this.#options = options;
     this.#cancel = options.clock.after(MAINTENANCE_MS, () => this.#run());
+    this.#cancelLook = options.clock.after(LEFT_BEHIND_MS, () => this.#look());
   }
 
   stop(): void {
     this.#cancel();
+    this.#cancelLook();
+  }
+
+  async #look(): Promise<void> {
+    const left = await this.#channel.call('shared', 'takeOver', [], FLUSH_TIMEOUT_MS).catch(() => 0);
+    if (Number(left) > 0) this.#options.log.warn('processes_taken_over', { count: Number(left) });
+    this.#cancelLook = this.#options.clock.after(LEFT_BEHIND_MS, () => this.#look());
   }
 
   async #run(): Promise<void> {
@@ -248,10 +260,20 @@ function storeOver(channel: Channel, close: () => Promise<void>): Store {
       'remove',
       'all',
       'spendSince',
-      'setSpend',
+      'begin',
       'pruneSpend',
     ]),
     rateRules: noun<Store['rateRules']>('rateRules', ['insert', 'update', 'remove', 'all']),
+    shared: noun<Store['shared']>('shared', [
+      'join',
+      'isAcknowledged',
+      'acknowledge',
+      'news',
+      'claim',
+      'others',
+      'takeOver',
+      'leave',
+    ]),
     approvals: noun<Store['approvals']>('approvals', [
       'insert',
       'get',

@@ -150,17 +150,19 @@ async function readChanges(typed: Kysely<Schema>, since: number): ReturnType<Pla
     SELECT min(version) AS first, max(version) AS last FROM ${table}`.execute(typed);
   const { first, last } = bounds.rows[0] ?? { first: null, last: null };
   const version = last ?? 0;
-  if (since < 0) return { version, keys: [], places: false, everything: true };
-  if (version === since) return { version, keys: [], places: false, everything: false };
+  const nothing = { version, keys: [], places: false, budgets: false, prices: false, everything: false };
+  if (since < 0) return { ...nothing, everything: true };
+  if (version === since) return nothing;
   if (last !== null && last - (first ?? last) > 2 * KEPT_CHANGES) {
     await sql`DELETE FROM ${table} WHERE version <= ${last - KEPT_CHANGES}`.execute(typed);
   }
   // A version behind what is still written down, or ahead of it (the database was replaced): start over.
   if (version < since || (first ?? 0) > since + 1 || version - since > MAX_CHANGES) {
-    return { version, keys: [], places: true, everything: true };
+    return { ...nothing, everything: true };
   }
   const { rows } = await sql<{ kind: string; id: string }>`
     SELECT DISTINCT kind, id FROM ${table} WHERE version > ${since}`.execute(typed);
   const keys = rows.filter(({ kind }) => kind === 'key').map(({ id }) => id);
-  return { version, keys, places: rows.length > keys.length, everything: false };
+  const of = (wanted: string) => rows.some(({ kind }) => kind === wanted);
+  return { ...nothing, keys, places: of('place'), budgets: of('budget'), prices: of('price') };
 }

@@ -7,6 +7,8 @@ export interface WorkerStart {
   readonly journalDirectory: string;
   /** First segment of the running process. */
   readonly firstSegment: number;
+  /** The process's number among those that share the database. Default 1. */
+  readonly slot?: number;
 }
 
 /** A call to the worker: a method of one of the stores, or `ledger.ingest` and `ledger.expireHolds`. */

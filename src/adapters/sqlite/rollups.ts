@@ -203,6 +203,8 @@ export function sumUpHour(raw: DatabaseSync, before: number): boolean {
     return false;
   }
   inTransaction(raw, () => {
+    // Another process may have made them meanwhile.
+    if (oldestFrom(raw, 'hours_through') !== hour) return;
     makeHourCubes(raw, hour);
     raw.prepare('UPDATE ingest_state SET hours_through = ?').run(hour + HOUR_MS);
   });
@@ -247,6 +249,7 @@ export function sumUpDay(raw: DatabaseSync, before: number): boolean {
   }
   while (sumUpHour(raw, end));
   inTransaction(raw, () => {
+    if (oldestFrom(raw, 'days_through') !== oldest) return;
     const names = ['tag_name', ...NAME_COLUMNS].join();
     const sums = SUM_COLUMNS.map((name) => `sum(${name})`).join();
     raw

@@ -12,9 +12,11 @@ import { toPlain } from './failure.ts';
 import { Ingestor, type IngestReport } from './ingest.ts';
 import { createKeyStore } from './keys.ts';
 import { createLabelStore } from './label-store.ts';
+import { takeOverLeft } from './left-behind.ts';
 import { createPlaceStore } from './place-store.ts';
 import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
 import { sumUpDay, sumUpHour } from './rollups.ts';
+import { createSharedSpend } from './shared-spend.ts';
 import { createPriceOverrideStore, createSettingStore } from './small-stores.ts';
 import { createUsageStore } from './usage.ts';
 
@@ -36,9 +38,10 @@ async function serve(port: MessagePort, start: WorkerStart): Promise<void> {
   const send = (message: WorkerMessage) => port.postMessage(message);
   try {
     const database = await openDatabase(start.databasePath);
-    const ingestor = new Ingestor(database.raw, start.journalDirectory, start.firstSegment);
+    const { journalDirectory: directory, firstSegment, slot = 1 } = start;
+    const ingestor = new Ingestor(database.raw, { directory, firstSegment, slot });
     const recovered = ingestor.recover();
-    const nouns = nounsOf(database, ingestor);
+    const nouns = nounsOf(database, ingestor, { directory, slot });
     port.on('message', async (call: Call) => {
       if (call.noun === 'worker') {
         await close(port, database);
@@ -65,7 +68,11 @@ async function answer(nouns: Nouns, call: Call): Promise<WorkerMessage> {
   }
 }
 
-function nounsOf({ raw, typed }: Database, ingestor: Ingestor): Nouns {
+function nounsOf(
+  { raw, typed }: Database,
+  ingestor: Ingestor,
+  own: { readonly directory: string; readonly slot: number },
+): Nouns {
   const methods = (store: object) => store as Readonly<Record<string, Method>>;
   return {
     keys: methods(createKeyStore(typed)),
@@ -75,8 +82,9 @@ function nounsOf({ raw, typed }: Database, ingestor: Ingestor): Nouns {
     settings: methods(createSettingStore(typed)),
     audit: methods(createAuditStore(typed)),
     places: methods(createPlaceStore(typed)),
-    budgets: methods(createBudgetStore(raw)),
+    budgets: methods(createBudgetStore(raw, own.slot)),
     rateRules: methods(createRateRuleStore(raw)),
+    shared: methods(createSharedSpend(raw, own.slot, async () => takeOverLeft(raw, own))),
     approvals: methods(createApprovalStore(raw, typed)),
     credentials: methods(createCredentialStore(raw)),
     keyring: methods(createKeyringStore(raw)),

@@ -1,4 +1,6 @@
-import { ROLLING_MS, windowEndOf, windowStartOf } from './budget-window.ts';
+import { advanceOthers, type OthersSpend, putOthers } from './budget-claims.ts';
+import { partMs, rollingMs, windowEndOf, windowStartOf } from './budget-window.ts';
+import { add, amountOf } from './nano.ts';
 import type { BudgetWindow } from './virtual-key.ts';
 
 /** More money for a while. */
@@ -40,13 +42,24 @@ export interface Account {
   held: number;
   /** Parts of a rolling window: start → spend. */
   parts: Map<number, number> | undefined;
+  /** By bucket what others have spent and hold: other processes, or nobody in particular before there was the budget. */
+  others: Map<number, OthersSpend>;
+  othersSettled: number;
+  othersHeld: number;
+  /** Parts whose claim is older than what they hold. Only of rolling windows. */
+  readonly unwritten: Set<number>;
   /** Thresholds already told of in this window: how many. */
   told: number;
   toldAt: number;
 }
 
-/** Parts a rolling window is summed up from; spend leaves it by at most one part too late, never too early. */
-const PARTS = 60;
+/** What a budget begins with. */
+export interface AccountState {
+  readonly now: number;
+  readonly settledNano?: number;
+  readonly spent?: readonly Spent[];
+  readonly others?: readonly OthersSpend[];
+}
 
 /** Whether two definitions count over the same time. */
 export function sameWindow(left: BudgetDefinition, right: BudgetDefinition): boolean {
@@ -58,11 +71,7 @@ export function sameWindow(left: BudgetDefinition, right: BudgetDefinition): boo
 }
 
 /** A new account with what the store knows of its current window. */
-export function openAccount(
-  id: string,
-  definition: BudgetDefinition,
-  state: { readonly now: number; readonly settledNano?: number; readonly spent?: readonly Spent[] },
-): Account {
+export function openAccount(id: string, definition: BudgetDefinition, state: AccountState): Account {
   const account: Account = {
     id,
     definition,
@@ -73,6 +82,10 @@ export function openAccount(
     settled: 0,
     held: 0,
     parts: isRolling(definition) ? new Map() : undefined,
+    others: new Map(),
+    othersSettled: 0,
+    othersHeld: 0,
+    unwritten: new Set(),
     told: 0,
     toldAt: Number.NEGATIVE_INFINITY,
   };
@@ -85,14 +98,21 @@ export function openAccount(
     // Nothing says when it was spent: it stays for a whole window.
     if (state.settledNano !== undefined) spendPart(account, account.windowStart, state.settledNano);
   }
+  if (state.others !== undefined) {
+    putOthers(account, state.others);
+    advanceOthers(account);
+  }
+  for (const bucket of account.parts?.keys() ?? []) account.unwritten.add(bucket);
   account.told = passed(account, limitAt(account, state.now));
   account.toldAt = account.windowStart;
   return account;
 }
 
 /** How many thresholds are behind. */
-export function passed({ definition, settled }: Account, limit: number): number {
-  return (definition.thresholds ?? []).filter((percent) => settled * 100 >= limit * percent).length;
+export function passed(account: Account, limit: number): number {
+  const settled = account.settled + account.othersSettled;
+  const { thresholds = [] } = account.definition;
+  return thresholds.filter((percent) => settled * 100 >= limit * percent).length;
 }
 
 /** Moves to the window of `now`; never back. */
@@ -108,6 +128,7 @@ export function advance(account: Account, now: number): void {
     account.settled = 0;
     account.held = 0;
     account.told = 0;
+    advanceOthers(account);
   }
   account.until =
     windowEndOf(definition.window, account.windowStart, definition.timeZone) ?? Number.POSITIVE_INFINITY;
@@ -120,6 +141,7 @@ function advanceParts(account: Account, parts: Map<number, number>, now: number)
   if (start < account.windowStart) return;
   account.windowStart = start;
   account.until = start + step;
+  advanceOthers(account);
   for (const [part, nano] of parts) {
     if (part + rollingMs(definition) >= start) continue;
     parts.delete(part);
@@ -138,21 +160,12 @@ export function spendPart(account: Account, start: number, nano: number): void {
   const before = parts.get(start) ?? 0;
   const after = add(before, amount);
   parts.set(start, after);
+  account.unwritten.add(start);
   account.settled = add(account.settled, after - before);
 }
 
 function isRolling(definition: BudgetDefinition): boolean {
   return definition.rolling === true && definition.window !== 'total';
-}
-
-/** Length of a rolling window. */
-export function rollingMs({ window }: BudgetDefinition): number {
-  return window === 'total' ? 0 : ROLLING_MS[window];
-}
-
-/** Length of one of its parts. */
-export function partMs(definition: BudgetDefinition): number {
-  return rollingMs(definition) / PARTS;
 }
 
 /** The limit and its raises; worked out again when the next raise ends. */
@@ -169,14 +182,4 @@ export function limitAt(account: Account, now: number): number {
   account.limit = limit;
   account.limitUntil = until;
   return limit;
-}
-
-/** A lawful amount: whole, not negative, safe. */
-export function amountOf(nano: number): number {
-  return nano > 0 ? Math.min(Math.ceil(nano), Number.MAX_SAFE_INTEGER) : 0;
-}
-
-/** A sum that stays safe. */
-export function add(left: number, right: number): number {
-  return Math.min(left + right, Number.MAX_SAFE_INTEGER);
 }

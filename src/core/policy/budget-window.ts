@@ -9,12 +9,25 @@ const FIRST_MONDAY_MS = 4 * DAY_MS;
 const FAR_MS = 15 * HOUR_MS;
 
 /** How long a rolling window is, milliseconds; a month counts 30 days. `total` does not roll. */
-export const ROLLING_MS: Readonly<Record<Exclude<BudgetWindow, 'total'>, number>> = {
+const ROLLING_MS: Readonly<Record<Exclude<BudgetWindow, 'total'>, number>> = {
   hour: HOUR_MS,
   day: DAY_MS,
   week: WEEK_MS,
   month: 30 * DAY_MS,
 };
+
+/** Parts a rolling window is summed up from; spend leaves it by at most one part too late, never too early. */
+const PARTS = 60;
+
+/** Length of a rolling window, milliseconds; 0 for `total`. */
+export function rollingMs({ window }: { readonly window: BudgetWindow }): number {
+  return window === 'total' ? 0 : ROLLING_MS[window];
+}
+
+/** Length of one of its parts. */
+export function partMs(budget: { readonly window: BudgetWindow }): number {
+  return rollingMs(budget) / PARTS;
+}
 
 /**
  * Start of the calendar window a moment lies in; 0 for `total`. Days, weeks (from Monday) and months follow the clocks of

@@ -1,19 +1,17 @@
 import {
   type Account,
-  add,
+  type AccountState,
   advance,
-  amountOf,
   type BudgetDefinition,
   limitAt,
   openAccount,
-  partMs,
   passed,
-  rollingMs,
-  type Spent,
   sameWindow,
   spendPart,
 } from './budget-account.ts';
-import { windowEndOf } from './budget-window.ts';
+import { advanceOthers, type Claim, claimOf, type OthersSpend, putOthers, rangeOf } from './budget-claims.ts';
+import { partMs, rollingMs, windowEndOf } from './budget-window.ts';
+import { add, amountOf } from './nano.ts';
 
 export { windowEndOf, windowStartOf } from './budget-window.ts';
 
@@ -76,6 +74,8 @@ export class BudgetBook {
   readonly #accounts = new Map<string, Account>();
   readonly #holds = new Map<string, OpenHold>();
   #listener: ((reached: ThresholdReached) => void) | undefined;
+  /** Accounts whose claims are older than they are; absent while nobody shares them. */
+  #changed: Set<string> | undefined;
 
   /** Calls back when settled spend reaches a threshold: once per window and threshold. One listener. */
   onThreshold(listener: (reached: ThresholdReached) => void): void {
@@ -86,11 +86,7 @@ export class BudgetBook {
    * Adds a budget or changes its definition. `settledNano` (or `spent`, by window or part) is what the store knows of its
    * current window; it counts only where the book does not know better: for a new budget or a changed window.
    */
-  define(
-    id: string,
-    definition: BudgetDefinition,
-    state: { readonly now: number; readonly settledNano?: number; readonly spent?: readonly Spent[] },
-  ): void {
+  define(id: string, definition: BudgetDefinition, state: AccountState): void {
     const known = this.#accounts.get(id);
     if (known !== undefined && sameWindow(known.definition, definition)) {
       known.definition = definition;
@@ -100,6 +96,7 @@ export class BudgetBook {
     }
     const account = openAccount(id, definition, state);
     this.#accounts.set(id, account);
+    this.#changed?.add(id);
   }
 
   /** Forgets a budget. Its open holds settle into nothing. */
@@ -143,15 +140,15 @@ export class BudgetBook {
       if (account === undefined || shares.some((share) => share.account === account)) {
         continue;
       }
-      const wanted = account.settled + account.held + amount;
-      const forced = force === true || (typeof force === 'object' && force.has(id));
-      if (!forced && wanted > limitAt(account, now)) {
+      const wanted = burdenOf(account) + amount;
+      if (!isForced(force, id) && wanted > limitAt(account, now)) {
         return { granted: false, refusedBy: id };
       }
       shares.push({ account, windowStart: account.windowStart });
     }
     for (const { account } of shares) {
       account.held = add(account.held, amount);
+      this.#changed?.add(account.id);
     }
     this.#holds.set(wish.holdId, { amount, expiresAt: wish.expiresAt, shares, force });
     return { granted: true };
@@ -173,12 +170,14 @@ export class BudgetBook {
       return account.parts !== undefined || account.windowStart === windowStart;
     });
     for (const { account } of burdened) {
-      const forced = force === true || (typeof force === 'object' && force.has(account.id));
-      if (!forced && account.settled + account.held + more > limitAt(account, now)) {
+      if (!isForced(force, account.id) && burdenOf(account) + more > limitAt(account, now)) {
         return { granted: false, refusedBy: account.id };
       }
     }
-    for (const { account } of burdened) account.held = add(account.held, more);
+    for (const { account } of burdened) {
+      account.held = add(account.held, more);
+      this.#changed?.add(account.id);
+    }
     this.#holds.set(holdId, { ...hold, amount });
     return { granted: true };
   }
@@ -212,6 +211,7 @@ export class BudgetBook {
     // A cost that is no number must not make the call free.
     const cost = Number.isNaN(costNano) ? hold.amount : amountOf(costNano);
     for (const { account, windowStart } of hold.shares) {
+      this.#changed?.add(account.id);
       const paid = spared?.has(account.id) === true ? 0 : cost;
       if (account.parts !== undefined) {
         account.held = Math.max(0, account.held - hold.amount);
@@ -252,7 +252,9 @@ export class BudgetBook {
     if (account === undefined) {
       return undefined;
     }
-    const { definition, settled, held, windowStart } = account;
+    const { definition, windowStart } = account;
+    const settled = add(account.settled, account.othersSettled);
+    const held = add(account.held, account.othersHeld);
     const limitNano = limitAt(account, now);
     const rolling = account.parts !== undefined;
     return {
@@ -272,7 +274,8 @@ export class BudgetBook {
   freesAt(id: string, amountNano: number, now: number): number | undefined {
     const account = this.#current(id, now);
     if (account === undefined) return now;
-    const { definition, settled } = account;
+    const { definition } = account;
+    const settled = account.settled + account.othersSettled;
     const room = limitAt(account, now) - amountOf(amountNano);
     if (settled <= room) return now;
     if (room < 0) return undefined;
@@ -280,11 +283,66 @@ export class BudgetBook {
       return windowEndOf(definition.window, account.windowStart, definition.timeZone);
     }
     let rest = settled;
-    for (const [start, nano] of [...account.parts].sort(([a], [b]) => a - b)) {
+    const others = [...account.others.values()].map(
+      ({ bucket, settledNano }) => [bucket, settledNano] as const,
+    );
+    for (const [start, nano] of [...account.parts, ...others].sort(([a], [b]) => a - b)) {
       rest -= nano;
       if (rest <= room) return start + rollingMs(definition) + partMs(definition);
     }
     return now;
+  }
+
+  /** From now on (or no longer) others spend from these budgets too: `takeClaims` tells what they must know. */
+  share(shared: boolean): void {
+    if (!shared) this.#changed = undefined;
+    else this.#changed ??= new Set(this.#accounts.keys());
+  }
+
+  /** What is to be claimed before an open hold may be spent. Its limits are asked unless it was forced. */
+  claimsOf(holdId: string, now: number): readonly Claim[] {
+    const hold = this.#holds.get(holdId);
+    return (hold?.shares ?? []).map(({ account }) => {
+      this.#current(account.id, now);
+      return claimOf(account, isForced(hold?.force, account.id) ? undefined : limitAt(account, now));
+    });
+  }
+
+  /** Claims of all accounts that changed since the last time; `putBack` takes those that could not be written. */
+  takeClaims(now: number): readonly Claim[] {
+    const claims: Claim[] = [];
+    for (const id of this.#changed ?? []) {
+      const account = this.#current(id, now);
+      if (account !== undefined) claims.push(claimOf(account, undefined));
+    }
+    this.#changed?.clear();
+    return claims;
+  }
+
+  putBack(claims: readonly Claim[]): void {
+    for (const { account: id, parts } of claims) {
+      this.#changed?.add(id);
+      for (const { bucket } of parts) this.#accounts.get(id)?.unwritten.add(bucket);
+    }
+  }
+
+  /** The buckets of these budgets (all when absent) that count now. */
+  ranges(ids: Iterable<string> | undefined, now: number): ReturnType<typeof rangeOf>[] {
+    const ranges: ReturnType<typeof rangeOf>[] = [];
+    for (const id of ids ?? this.#accounts.keys()) {
+      const account = this.#current(id, now);
+      if (account !== undefined) ranges.push(rangeOf(account));
+    }
+    return ranges;
+  }
+
+  /** Replaces what others have spent and hold of a budget. */
+  putOthers(id: string, rows: readonly OthersSpend[], now: number): void {
+    const account = this.#current(id, now);
+    if (account === undefined) return;
+    putOthers(account, rows);
+    advanceOthers(account);
+    if (account.definition.thresholds !== undefined) this.#tell(account, now);
   }
 
   #current(id: string, now: number): Account | undefined {
@@ -295,17 +353,28 @@ export class BudgetBook {
     return account;
   }
 
-  #tell(account: Account): void {
+  #tell(account: Account, now?: number): void {
     const { thresholds = [] } = account.definition;
+    if (now !== undefined) limitAt(account, now);
     while (account.told < thresholds.length) {
       const percent = thresholds[account.told] ?? 100;
-      if (account.settled * 100 < account.limit * percent) return;
+      const settled = add(account.settled, account.othersSettled);
+      if (settled * 100 < account.limit * percent) return;
       account.told += 1;
       account.toldAt = account.windowStart;
-      const { id, limit, settled, windowStart } = account;
+      const { id, limit, windowStart } = account;
       this.#listener?.({ id, percent, limitNano: limit, settledNano: settled, windowStart });
     }
   }
+}
+
+/** Everything that counts against the limit. */
+function burdenOf({ settled, held, othersSettled, othersHeld }: Account): number {
+  return settled + held + othersSettled + othersHeld;
+}
+
+function isForced(force: Reservation['force'], id: string): boolean {
+  return force === true || (typeof force === 'object' && force.has(id));
 }
 
 /** What {@link BudgetBook.chargesOf} wrote: budget ids and the windows (or parts) to charge. */

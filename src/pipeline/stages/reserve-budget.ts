@@ -6,6 +6,7 @@ import type { Applied, ScopeIndex } from '../../core/policy/scope-index.ts';
 import type { ApprovalDesk } from '../../ports/approval-desk.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ledger } from '../../ports/ledger.ts';
+import type { BudgetClaims } from '../../ports/shared-spend.ts';
 import { approvalWish } from '../approval-wish.ts';
 import { BudgetFinder, type Payers } from '../budget-finder.ts';
 import { exceeded } from '../budget-refusal.ts';
@@ -23,6 +24,8 @@ export interface ReservePorts {
   readonly clock: Clock;
   readonly budgets: () => ScopeIndex<Budget>;
   readonly approvals: ApprovalDesk;
+  /** Where other processes spend from the same budgets. */
+  readonly claims?: BudgetClaims;
 }
 
 const NO_BUDGET_HOLD = { budgetId: undefined, charges: undefined };
@@ -92,16 +95,45 @@ class Reserver {
         perhaps.length === 0 ? payers.ids : [...payers.ids, ...perhaps.map(({ budgetId }) => budgetId)];
       const wish = { holdId: exchange.id, budgetIds, amountNano, expiresAt: now + HOLD_MS, force: forced };
       const decision = book.reserve(wish, now);
-      if (decision.granted) return this.#hold(exchange, { amountNano, payers, perhaps });
-      const refused = payers.applied.find(({ account }) => account === decision.refusedBy);
-      if (refused === undefined)
-        throw exceeded(this.#ports, exchange, { id: decision.refusedBy, amountNano });
-      if (refused.rule.action === 'approve') return this.#ask(exchange, bid, { refused, amountNano });
-      if (refused.rule.action !== 'downgrade' || !this.#standIn(exchange, bid, refused)) {
-        throw exceeded(this.#ports, exchange, { id: refused.account, amountNano, budget: refused.rule });
+      if (decision.granted) {
+        const hold = this.#hold(exchange, { amountNano, payers, perhaps });
+        return this.#ports.claims?.active === true ? this.#claimed(exchange, bid, hold) : hold;
       }
+      const asked = this.#refused(exchange, bid, { refusedBy: decision.refusedBy, amountNano });
+      if (asked !== undefined) return asked;
     }
     throw new SluiceError('internal', 'Budgets could not agree on this request.');
+  }
+
+  /** Asks for a yes, or resolves to nothing when a cheaper model may try again. Throws `budget_exceeded` otherwise. */
+  #refused(
+    exchange: Granted,
+    bid: Bid,
+    { refusedBy, amountNano }: { readonly refusedBy: string; readonly amountNano: number },
+  ): Promise<Hold> | undefined {
+    const refused = bid.payers.applied.find(({ account }) => account === refusedBy);
+    if (refused === undefined) throw exceeded(this.#ports, exchange, { id: refusedBy, amountNano });
+    if (refused.rule.action === 'approve') return this.#ask(exchange, bid, { refused, amountNano });
+    if (refused.rule.action !== 'downgrade' || !this.#standIn(exchange, bid, refused)) {
+      throw exceeded(this.#ports, exchange, { id: refused.account, amountNano, budget: refused.rule });
+    }
+    return undefined;
+  }
+
+  /** The hold, once no other process has the money. */
+  async #claimed(exchange: Granted, bid: Bid, hold: Hold): Promise<Hold> {
+    const { claims, book } = this.#ports;
+    let refusedBy: string | undefined;
+    try {
+      refusedBy = await claims?.claim(exchange.id);
+    } catch (error) {
+      book.release(exchange.id);
+      throw error;
+    }
+    if (refusedBy === undefined) return hold;
+    book.release(exchange.id);
+    const { amountNano } = hold;
+    return (await this.#refused(exchange, bid, { refusedBy, amountNano })) ?? this.#bid(exchange, bid);
   }
 
   /** True when the request can be tried again with a cheaper model. */

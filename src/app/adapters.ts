@@ -55,7 +55,8 @@ export interface Adapters extends Resilience, Vault {
   readonly resolver: SecretResolver;
 }
 
-function makeDataDirectory(dataDir: string): void {
+/** Makes the data directory, for its owner only. Throws `ledger_unavailable` when it cannot be used. */
+export function makeDataDirectory(dataDir: string): void {
   try {
     makeFolders(dataDir);
     chmodSync(dataDir, 0o700);
@@ -86,7 +87,6 @@ function openStorage(config: Config, dataDir: string, log: Log) {
 /** Opens them in order; closes what is open when a later one fails. Throws `SluiceError`. */
 export async function openAdapters(options: AdapterOptions, dataDir: string): Promise<Adapters> {
   const { config, source } = options;
-  makeDataDirectory(dataDir);
   const { store, ledger } = await openStorage(config, dataDir, options.log);
   try {
     const clock = systemClock;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { lockStart } from '../adapters/journal/lock.ts';
 import { auditLines, createAuditHandlers } from '../control/audit-reading.ts';
 import { createCacheHandlers } from '../control/cache.ts';
 import { type Caller, type Handlers, operator } from '../control/caller.ts';
@@ -22,7 +23,7 @@ import type { Runtime } from '../pipeline/runtime.ts';
 import { SharedAnswers } from '../pipeline/shared-answers.ts';
 import { admit } from '../pipeline/stages/authenticate.ts';
 import type { Log } from '../ports/log-sink.ts';
-import { type Adapters, closeAdapters, openAdapters } from './adapters.ts';
+import { type Adapters, closeAdapters, makeDataDirectory, openAdapters } from './adapters.ts';
 import { ensureAdminKey } from './admin-key.ts';
 import type { Config, Problem } from './config/index.ts';
 import { createConfigHandlers } from './config-handlers.ts';
@@ -328,6 +329,16 @@ function withOverrides(
 /** Opens everything in order and listens; closes it again when a later step fails. Throws `SluiceError`. */
 export async function openGateway(given: GatewayOptions): Promise<Gateway> {
   const dataDir = expandPath(given.config.storage.data_dir);
+  makeDataDirectory(dataDir);
+  const release = await lockStart(dataDir);
+  try {
+    return await open(given, dataDir);
+  } finally {
+    release();
+  }
+}
+
+async function open(given: GatewayOptions, dataDir: string): Promise<Gateway> {
   const adapters = await openAdapters(given, dataDir);
   let identity: Identity | undefined;
   let live: LiveRuntime | undefined;

@@ -84,6 +84,12 @@ export function scopeFor(ports: ScopePorts, caller: Caller, named: Named): Omit<
       `\`scope_id\`: there is no ${scope.kind.replace('_', ' ')} with this id here.`,
     );
   }
+  if (named.organization_id !== undefined && named.organization_id !== place.organizationId) {
+    throw badRequest(
+      'organization_id',
+      `\`organization_id\`: this ${scope.kind.replace('_', ' ')} belongs to another organization; leave the field out.`,
+    );
+  }
   return { scope, organizationId: place.organizationId };
 }
 

@@ -68,6 +68,7 @@ export async function fund(
       const refusedBy = await ports.claims.claim(exchange.id);
       // What was raised here stays held until the exchange ends: nobody spends it.
       if (refusedBy !== undefined) {
+        exchange.hold = hold;
         return new SluiceError('budget_exceeded', 'The budget cannot pay for this fallback.');
       }
     }

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import { SluiceError } from '../../core/errors/error.ts';
 
 /** Makes a directory (and those above it) that only its owner can enter. */
@@ -13,6 +14,27 @@ export function makePrivateDirectory(directory: string): void {
 export function makePrivateFile(path: string): void {
   closeSync(openSync(path, 'a', 0o600));
   chmodSync(path, 0o600);
+}
+
+const START_POLL_MS = 50;
+const START_WAIT_MS = 30_000;
+
+/**
+ * Waits until no other process starts on this data directory: two that migrate the same database, or make the same key,
+ * would be in each other's way. Resolves to a function that lets go.
+ * @throws SluiceError `conflict` when another one does not come to an end
+ */
+export async function lockStart(dataDir: string): Promise<() => void> {
+  const directory = join(dataDir, 'starting');
+  makePrivateDirectory(directory);
+  for (let left = START_WAIT_MS / START_POLL_MS; ; left--) {
+    try {
+      return lockDirectory(directory);
+    } catch (error) {
+      if (left <= 0 || !(error instanceof SluiceError)) throw error;
+      await setTimeout(START_POLL_MS);
+    }
+  }
 }
 
 /**

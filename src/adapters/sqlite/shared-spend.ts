@@ -56,7 +56,7 @@ export function createSharedSpend(
     async news(since) {
       const version = Number(clock.get()?.['version']);
       const found = rest.get(slot);
-      const names = raw.prepare('SELECT group_concat(slot) AS slots FROM processes').get();
+      const names = raw.prepare("SELECT group_concat(slot || ':' || joined) AS slots FROM processes").get();
       const running = String(names?.['slots'] ?? '');
       const left = running !== seen;
       seen = running;

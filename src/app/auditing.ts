@@ -49,6 +49,13 @@ const NOTED: ReadonlySet<string> = new Set([
 /** How often the chain's head goes into the operational log, which is kept elsewhere. */
 const HEAD_MS = 3_600_000;
 
+/** Which budget refused, and its figures at that moment. */
+function figuresOf({ error, ruling }: ExchangeRecord): Readonly<Record<string, unknown>> {
+  if (error !== 'budget_exceeded' || ruling === undefined) return {};
+  const { refusal } = JSON.parse(ruling) as { readonly refusal?: Readonly<Record<string, unknown>> };
+  return refusal ?? {};
+}
+
 function noteExchange(refusals: RefusalNotes, record: ExchangeRecord): void {
   if (record.outcome !== 'refused' || record.error === undefined || !NOTED.has(record.error)) return;
   refusals.note({
@@ -56,7 +63,12 @@ function noteExchange(refusals: RefusalNotes, record: ExchangeRecord): void {
     target: record.keyId ?? '',
     organization: record.place?.organizationId ?? DEFAULT_ORGANIZATION_ID,
     caller: { actor: record.keyId === undefined ? 'nobody' : `key:${record.keyId}`, address: '' },
-    details: { error: record.error, exchange: record.id, model: record.model.slice(0, 256) },
+    details: {
+      error: record.error,
+      exchange: record.id,
+      model: record.model.slice(0, 256),
+      ...figuresOf(record),
+    },
   });
 }
 

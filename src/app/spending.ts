@@ -14,7 +14,7 @@ import type { RateLimiter } from '../core/policy/rate.ts';
 import type { RateRule } from '../core/policy/rate-rule.ts';
 import type { Scope } from '../core/policy/scope.ts';
 import type { ScopeIndex } from '../core/policy/scope-index.ts';
-import type { RateLimits } from '../core/policy/virtual-key.ts';
+import type { PlaceLimits } from '../core/policy/virtual-key.ts';
 import type { ApprovalDesk } from '../ports/approval-desk.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
@@ -47,7 +47,7 @@ export interface SpendingSources {
   readonly rateRules: () => ScopeIndex<RateRule>;
   readonly approvals: ApprovalDesk;
   readonly claims?: BudgetClaims;
-  readonly places: () => { limitsOf(scope: string): RateLimits | undefined };
+  readonly places: () => { limitsOf(scope: string): PlaceLimits | undefined };
   readonly policyOf: (scope: Scope) => Policy | undefined;
 }
 

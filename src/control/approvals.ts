@@ -1,7 +1,7 @@
 import { usdToNano } from '../core/cost/money.ts';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
 import { type Approval, statusAt } from '../core/policy/approval.ts';
-import type { RateLimits, VirtualKey } from '../core/policy/virtual-key.ts';
+import type { PlaceLimits, VirtualKey } from '../core/policy/virtual-key.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { KeyChange, Store } from '../ports/store.ts';
@@ -132,7 +132,7 @@ class Decisions {
     if (Array.isArray(models) && key.models !== undefined)
       change.models = [...new Set([...key.models, ...models.map(String)])];
     if (typeof limits === 'object' && limits !== null)
-      change.limits = { ...key.limits, ...(limits as RateLimits) };
+      change.limits = { ...key.limits, ...(limits as PlaceLimits) };
     if (typeof expires_at === 'string') change.expiresAt = Date.parse(expires_at);
     return { key, change };
   }

@@ -4,7 +4,7 @@ import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import { abortRuleSet, withAbortRule } from '../core/policy/client-abort.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import type { BudgetRule, KeyRotation, RateLimits, VirtualKey } from '../core/policy/virtual-key.ts';
+import type { BudgetRule, KeyRotation, PlaceLimits, VirtualKey } from '../core/policy/virtual-key.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { KeyChange } from '../ports/store.ts';
 import { type Caller, type Handlers, notFound } from './caller.ts';
@@ -45,8 +45,8 @@ function expiry(text: string | null | undefined, now: number): number | undefine
   return at;
 }
 
-function limitsOf(input: KeyInput['limits']): RateLimits {
-  return present(input ?? {}) as RateLimits;
+function limitsOf(input: KeyInput['limits']): PlaceLimits {
+  return present(input ?? {}) as PlaceLimits;
 }
 
 /** What the input says of the key's policy, over what the key has. `null` clears. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Policy } from '../core/policy/policy.ts';
-import type { RateLimits } from '../core/policy/virtual-key.ts';
+import type { PlaceLimits } from '../core/policy/virtual-key.ts';
 import type { policyInput } from './contracts/place-shapes.ts';
 
 type PolicyView = z.output<typeof policyInput>;
@@ -29,7 +29,7 @@ export function policyOf(input: PolicyView): Policy {
     requiredTags: input.required_tags,
     systemPrompt: input.system_prompt,
     approvals: input.approvals,
-    limits: input.limits === undefined ? undefined : (present(input.limits) as RateLimits),
+    limits: input.limits === undefined ? undefined : (present(input.limits) as PlaceLimits),
   }) as Policy;
 }
 

@@ -72,6 +72,9 @@ export function scopeFor(ports: ScopePorts, caller: Caller, named: Named): Omit<
     // Without an organization it holds for the whole gateway, which only the admin key can want.
     const everywhere = caller.tenant === 'every' && named.organization_id === undefined;
     const organizationId = everywhere ? undefined : organizationFor(caller, named.organization_id);
+    if (organizationId !== undefined && !ports.places.organizations.has(organizationId)) {
+      throw badRequest('organization_id', '`organization_id`: there is no organization with this id.');
+    }
     return { scope, organizationId };
   }
   const place = placeOf(ports, scope);

@@ -27,6 +27,11 @@ export const keyLimits = z.strictObject({
   tph: z.number().int().positive().max(1e12).optional(),
   tpd: z.number().int().positive().max(1e12).optional(),
   concurrency: z.number().int().positive().max(1e6).optional(),
+  on_limit: z.enum(['refuse', 'queue']).optional().meta({
+    description: 'What is over the limit is refused (default), or waits for its turn',
+  }),
+  max_wait_ms: z.number().int().min(1).max(600_000).optional(),
+  max_waiting: z.number().int().min(1).max(10_000).optional(),
 });
 
 export const budgetInput = z.strictObject({

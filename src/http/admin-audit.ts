@@ -113,6 +113,30 @@ function crossesTenants(ports: AdminAuditPorts, { caller, input }: Asked): boole
   });
 }
 
+/** Writes down that a call could not be read: the first of each field at once, the others of a minute as a number. */
+export function noteUnread(
+  ports: AdminAuditPorts,
+  name: EndpointName,
+  refused: Omit<Asked, 'input'> & { readonly error: unknown },
+): void {
+  const { request, caller, error } = refused;
+  const { audit }: Endpoint = CONTRACT[name];
+  const input = request.params as Input;
+  const message = error instanceof Error ? error.message.slice(0, 500) : '';
+  ports.refusals.note({
+    action: `${audit ?? name}.refused`,
+    target: targetOf(input),
+    organization: ports.organizationOf(input, caller),
+    caller,
+    details: { error: 'bad_request', ...fieldOf(error), problem: message },
+  });
+}
+
+function fieldOf(error: unknown): { readonly field?: string } {
+  const field = error instanceof SluiceError ? error.facts.param : undefined;
+  return field === undefined ? {} : { field: field.slice(0, 200) };
+}
+
 /**
  * Writes down that a call did not happen, and throws the error on. The entry before it said what was wanted. Reads are
  * noted only where somebody knocked at what he may not see: what is forbidden, and what is another tenant's.
@@ -130,7 +154,7 @@ export async function noteRefusal(
     action: `${audit ?? name}.refused`,
     target: targetOf(input),
     organization: ports.organizationOf(input, caller),
-    details: { error: code, ...(crossing ? { cross_tenant: true } : {}) },
+    details: { error: code, ...fieldOf(error), ...(crossing ? { cross_tenant: true } : {}) },
   };
   if (audit !== undefined || code === 'forbidden') {
     // The refusal stands, whether or not it could be written down.

@@ -8,7 +8,7 @@ import { exchangeRowOf, maySee } from '../control/exchanges.ts';
 import type { OpenedSession, Sessions } from '../control/sessions.ts';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { EventBus } from '../ports/event-bus.ts';
-import { type AdminAuditPorts, type Asked, audited, noteRefusal } from './admin-audit.ts';
+import { type AdminAuditPorts, type Asked, audited, noteRefusal, noteUnread } from './admin-audit.ts';
 import { addressOf } from './client-address.ts';
 import type { Idempotency } from './idempotency.ts';
 import { toFailure } from './respond.ts';
@@ -113,6 +113,21 @@ function parseInput(endpoint: Endpoint, request: FastifyRequest): Record<string,
   throw badRequest(where, `\`${where || 'body'}\`: ${issue?.message ?? 'not valid'}.`);
 }
 
+/** What was sent. Throws `bad_request`, which is written down where the call would have changed something. */
+function readInput(
+  ports: AdminPorts,
+  name: EndpointName,
+  { request, caller }: Omit<Asked, 'input'>,
+): Record<string, unknown> {
+  const endpoint: Endpoint = CONTRACT[name];
+  try {
+    return parseInput(endpoint, request);
+  } catch (error) {
+    if (endpoint.audit !== undefined) noteUnread(ports, name, { request, caller, error });
+    throw error;
+  }
+}
+
 /** An error as `{ error: { code, message, details? } }`. */
 export function adminError(error: unknown): { status: number; body: object; failure: SluiceError } {
   const failure = toFailure(error);
@@ -151,7 +166,7 @@ function registerJson(app: FastifyInstance, ports: AdminPorts, name: EndpointNam
     },
     handler: async (request, reply) => {
       const caller = callers.get(request) ?? (await authorize(ports, request, name));
-      const input = parseInput(definition, request);
+      const input = readInput(ports, name, { request, caller });
       try {
         checkFields(definition, input, caller);
       } catch (error) {

@@ -18,9 +18,21 @@ function whose(budget: Budget | undefined): string {
 }
 
 /**
- * `budget_exceeded`: which budget, its window, what is settled and held, and when it frees; in the sentence, which every
+ * `budget_exceeded`, noted for log and audit: which budget, its window, what is settled and held, and when it frees; in the sentence, which every
  * dialect carries, and in `x-sluice-budget`.
  */
+export function refused(
+  ports: { readonly book: BudgetBook; readonly clock: Clock },
+  exchange: Granted,
+  by: { readonly id: string; readonly amountNano: number; readonly budget?: Budget },
+): SluiceError {
+  const error = exceeded(ports, exchange, by);
+  const refusal = error.facts.details as Readonly<Record<string, string | null>>;
+  exchange.facts.ruling = { ...exchange.facts.ruling, refusal };
+  return error;
+}
+
+/** The same where it may not be the end: an approval can let the request pass. */
 export function exceeded(
   ports: { readonly book: BudgetBook; readonly clock: Clock },
   exchange: Granted,
@@ -41,6 +53,7 @@ export function exceeded(
   const facts = {
     budget: budget?.id ?? id,
     window,
+    window_start: new Date(view?.windowStart ?? now).toISOString(),
     limit_usd: usd(view?.limitNano),
     settled_usd: usd(view?.settledNano),
     held_usd: usd(view?.heldNano),
@@ -48,7 +61,8 @@ export function exceeded(
     needed_usd: usd(amountNano),
     frees_at: busy || frees === undefined ? null : new Date(frees).toISOString(),
   };
-  const header = Object.entries(facts).map(([name, value]) => `${name}=${printable(value ?? 'never')}`);
+  const { window_start: _, ...shown } = facts;
+  const header = Object.entries(shown).map(([name, value]) => `${name}=${printable(value ?? 'never')}`);
   if (busy) header[header.length - 1] = 'frees_at=running';
   return new SluiceError(
     'budget_exceeded',

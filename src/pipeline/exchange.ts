@@ -96,6 +96,8 @@ export interface Ruling {
   readonly downgradedTo?: string;
   /** The budget that did so. */
   readonly budget?: string;
+  /** The budget that refused it, with its figures at that moment. */
+  readonly refusal?: Readonly<Record<string, string | null>>;
   /** Where its data had to stay. */
   readonly regions?: readonly string[];
   /** A prompt was put before the conversation. */

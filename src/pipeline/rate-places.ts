@@ -1,7 +1,7 @@
 import type { RatePlace, RateRule } from '../core/policy/rate-rule.ts';
 import { type Scope, scopeName } from '../core/policy/scope.ts';
 import type { ScopeIndex } from '../core/policy/scope-index.ts';
-import type { RateLimits, VirtualKey } from '../core/policy/virtual-key.ts';
+import type { PlaceLimits, VirtualKey } from '../core/policy/virtual-key.ts';
 import { scopeFacts } from './budget-finder.ts';
 import type { Principal } from './exchange.ts';
 import type { Granted } from './policy-facts.ts';
@@ -9,19 +9,24 @@ import type { Granted } from './policy-facts.ts';
 /** Where limits come from. */
 export interface LimitSources {
   /** A snapshot: another object when a place's limits changed. */
-  readonly places: { limitsOf(scope: string): RateLimits | undefined };
+  readonly places: { limitsOf(scope: string): PlaceLimits | undefined };
   readonly rules: ScopeIndex<RateRule>;
 }
 
 const NONE: readonly RatePlace[] = Object.freeze([]);
 
-function limitsAnything(limits: RateLimits | undefined): limits is RateLimits {
-  return limits !== undefined && Object.values(limits).some((value) => value !== undefined);
+function limitsAnything(limits: PlaceLimits | undefined): limits is PlaceLimits {
+  return limits !== undefined && Object.values(limits).some((value) => typeof value === 'number');
+}
+
+function placeOf(id: string, limits: PlaceLimits): RatePlace {
+  const { on_limit, max_wait_ms: maxWaitMs = 10_000, max_waiting: maxWaiting = 100 } = limits;
+  return { id, limits, queue: on_limit === 'queue' ? { maxWaitMs, maxWaiting } : undefined };
 }
 
 function ofKey(key: VirtualKey | undefined): readonly RatePlace[] {
   return key !== undefined && limitsAnything(key.limits)
-    ? [{ id: scopeName({ kind: 'key', id: key.id }), limits: key.limits }]
+    ? [placeOf(scopeName({ kind: 'key', id: key.id }), key.limits)]
     : NONE;
 }
 
@@ -45,7 +50,10 @@ export class RatePlaces {
     if (rules.size === 0) return fixed;
     const applied = rules.find(principal.scopes, scopeFacts(exchange, rules as unknown as ScopeIndex<never>));
     if (applied.length === 0) return fixed;
-    return [...fixed, ...applied.map(({ rule, account }) => ({ id: account, limits: rule.limits, rule }))];
+    return [
+      ...fixed,
+      ...applied.map(({ rule, account }) => ({ id: account, limits: rule.limits, queue: rule, rule })),
+    ];
   }
 
   /** Those of the key and of its places. Keys' own first: they are the tightest as a rule. */
@@ -54,7 +62,7 @@ export class RatePlaces {
     for (const scope of scopes) {
       const name = scopeName(scope);
       const limits = scope.kind === 'key' ? undefined : places.limitsOf(name);
-      if (limitsAnything(limits)) found.push({ id: name, limits });
+      if (limitsAnything(limits)) found.push(placeOf(name, limits));
     }
     return found.length === 0 ? NONE : found;
   }

@@ -1,4 +1,4 @@
-import type { JointDecision, RateRule } from '../core/policy/rate-rule.ts';
+import type { JointDecision, LimitQueue } from '../core/policy/rate-rule.ts';
 import { FairQueue } from '../core/resilience/fair-queue.ts';
 import type { Clock } from '../ports/clock.ts';
 
@@ -45,11 +45,11 @@ export class RateQueue {
 
   /** The decision after waiting; the refusal itself when there is no room, when the time is over, or the client left. */
   wait(
-    place: { readonly id: string; readonly rule: RateRule },
+    place: { readonly id: string; readonly line: LimitQueue },
     waiting: Waiting,
     refused: JointDecision,
   ): Promise<JointDecision> {
-    const { rule, id } = place;
+    const { line: limit, id } = place;
     if (waiting.signal.aborted) return Promise.resolve(refused);
     const line = this.#lineOf(id);
     const { clock } = { clock: this.#clock };
@@ -62,14 +62,14 @@ export class RateQueue {
         resolve(decision);
       };
       const onAbort = (): void => leave(refused);
-      const cancel = clock.after(rule.maxWaitMs, () => leave(waiting.ask()));
+      const cancel = clock.after(limit.maxWaitMs, () => leave(waiting.ask()));
       const waiter: Waiter = { ...waiting, resolve: leave };
       const joined = line.queue.push(waiter, {
         tenant: waiting.tenant,
         priority: 'normal',
         weight: 1,
-        deadline: clock.monotonic() + rule.maxWaitMs,
-        maxLength: rule.maxWaiting,
+        deadline: clock.monotonic() + limit.maxWaitMs,
+        maxLength: limit.maxWaiting,
       });
       if (joined === undefined) {
         leave(refused);

@@ -160,7 +160,10 @@ function checkBudget(
       remedy: 'Add `downgrade_to` with the cheaper model.',
     });
   }
-  if (budget.downgrade_to !== undefined) {
+  // Also a tier of a router.
+  const tier = ['easy', 'medium', 'hard', 'needs_info'].includes(budget.downgrade_to ?? '');
+  const tiered = Object.values(config.routers).some(({ tiers }) => tiers !== undefined);
+  if (budget.downgrade_to !== undefined && !(tier && tiered)) {
     checkModelName(config, [...path, 'downgrade_to'], budget.downgrade_to, { known: undefined, report });
   }
 }

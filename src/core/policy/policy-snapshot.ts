@@ -9,7 +9,7 @@ import {
 } from './place.ts';
 import { type EffectivePolicy, narrow, type Policy, saysNothing, UNRESTRICTED } from './policy.ts';
 import { type Scope, scopeName } from './scope.ts';
-import type { RateLimits, VirtualKey } from './virtual-key.ts';
+import type { PlaceLimits, VirtualKey } from './virtual-key.ts';
 
 /** Everything keys can belong to, by id. */
 export interface PlaceMaps {
@@ -44,7 +44,7 @@ export interface PolicySnapshot {
   /** By the hash of the presented secret. `previous` is true when it is the secret before the last rotation. */
   find(hash: string): { readonly entry: KeyEntry; readonly previous: boolean } | undefined;
   /** Rate limits that everything in a place shares, by `scopeName`. Keys have their own in `VirtualKey.limits`. */
-  limitsOf(scope: string): RateLimits | undefined;
+  limitsOf(scope: string): PlaceLimits | undefined;
 }
 
 /** Works out a key's scopes and policy from its places. Several keys of one place share what they have in common. */
@@ -137,8 +137,8 @@ function scopesOf(key: VirtualKey): readonly Scope[] {
 }
 
 /** Rate limits of every place that has some. */
-function placeLimits(places: PlaceMaps): ReadonlyMap<string, RateLimits> {
-  const found = new Map<string, RateLimits>();
+function placeLimits(places: PlaceMaps): ReadonlyMap<string, PlaceLimits> {
+  const found = new Map<string, PlaceLimits>();
   const add = (kind: Scope['kind'], all: Iterable<{ readonly id: string; readonly policy: Policy }>) => {
     for (const { id, policy } of all) {
       if (policy.limits !== undefined) found.set(scopeName({ kind, id }), policy.limits);

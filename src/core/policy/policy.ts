@@ -1,6 +1,6 @@
 import { type AddressBlock, isWithin, parseBlock } from './cidr.ts';
 import { isModelAllowed } from './key.ts';
-import type { RateLimits } from './virtual-key.ts';
+import type { PlaceLimits } from './virtual-key.ts';
 
 /** What may be done with one request parameter. */
 export interface ParameterRule {
@@ -36,7 +36,7 @@ export interface Policy {
   /** Names or patterns of models each call of which needs an approval. */
   readonly approvals?: readonly string[];
   /** Shared by everything in the place, so not narrowed but enforced per scope; see `PolicySnapshot.limitsOf`. */
-  readonly limits?: RateLimits;
+  readonly limits?: PlaceLimits;
 }
 
 /** Lists that must all allow a name. No list: everything is allowed. */

@@ -23,10 +23,19 @@ export interface RateRule extends Scoped {
   readonly createdAt: number;
 }
 
+/** How requests wait for a limit. */
+export interface LimitQueue {
+  /** 0: nobody waits. */
+  readonly maxWaitMs: number;
+  readonly maxWaiting: number;
+}
+
 /** Limits and the name their counts are kept under. */
 export interface RatePlace {
   readonly id: string;
   readonly limits: RateLimits;
+  /** Absent: what is over the limit is refused. */
+  readonly queue?: LimitQueue | undefined;
   /** The rule they come from; absent where they belong to a key or its place. */
   readonly rule?: RateRule;
 }

@@ -34,6 +34,16 @@ export interface RateLimits {
   readonly concurrency?: number;
 }
 
+/** Limits of a key or a place, and what happens at them; named as the API names them, because they are kept as sent. */
+export interface PlaceLimits extends RateLimits {
+  /** What is over the limit is refused (default), or waits for its turn. */
+  readonly on_limit?: 'refuse' | 'queue';
+  /** Longest wait, milliseconds; 10,000 when absent. */
+  readonly max_wait_ms?: number;
+  /** Requests that may wait at once; 100 when absent. */
+  readonly max_waiting?: number;
+}
+
 /** A new secret at fixed times. */
 export interface KeyRotation {
   /** Seconds between two secrets. */
@@ -75,7 +85,7 @@ export interface VirtualKey {
   /** Users whose own policies bound this key: who made it, and who widened it. */
   readonly limitedBy: readonly string[];
   readonly rotation: KeyRotation | undefined;
-  readonly limits: RateLimits;
+  readonly limits: PlaceLimits;
   readonly budget: BudgetRule | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }

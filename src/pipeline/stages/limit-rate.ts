@@ -7,7 +7,7 @@ import {
   type RateRule,
 } from '../../core/policy/rate-rule.ts';
 import type { ScopeIndex } from '../../core/policy/scope-index.ts';
-import type { RateLimits } from '../../core/policy/virtual-key.ts';
+import type { PlaceLimits } from '../../core/policy/virtual-key.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { promptEstimate } from '../estimate.ts';
 import { extend, type Slot } from '../exchange.ts';
@@ -24,7 +24,7 @@ export interface LimitRatePorts {
   readonly limiter: RateLimiter;
   readonly clock: Clock;
   /** Limits of the places keys belong to. */
-  readonly places: () => { limitsOf(scope: string): RateLimits | undefined };
+  readonly places: () => { limitsOf(scope: string): PlaceLimits | undefined };
   /** Limits on any scope. */
   readonly rateRules: () => ScopeIndex<RateRule>;
 }
@@ -118,10 +118,10 @@ export function createLimitRate(
     };
     const decision = ask();
     if (decision.granted) return extend(exchange, { slot: slotOf(decision) });
-    const { id, rule } = decision.place;
-    if (rule === undefined || rule.maxWaitMs === 0) throw refusal(decision);
+    const { id, queue: line } = decision.place;
+    if (line === undefined || line.maxWaitMs === 0) throw refusal(decision);
     const tenant = exchange.principal.key?.id ?? exchange.client.address;
-    return queue.wait({ id, rule }, { tenant, signal: exchange.signal, ask }, decision).then((last) => {
+    return queue.wait({ id, line }, { tenant, signal: exchange.signal, ask }, decision).then((last) => {
       if (!last.granted) throw refusal(last);
       return extend(exchange, { slot: slotOf(last) });
     });

@@ -9,7 +9,8 @@ import type { Ledger } from '../../ports/ledger.ts';
 import type { BudgetClaims } from '../../ports/shared-spend.ts';
 import { approvalWish } from '../approval-wish.ts';
 import { BudgetFinder, type Payers } from '../budget-finder.ts';
-import { exceeded } from '../budget-refusal.ts';
+import { exceeded, refused } from '../budget-refusal.ts';
+import { downgradeTarget } from '../downgrade-target.ts';
 import { extend, type Hold } from '../exchange.ts';
 import { holdRecord } from '../hold-record.ts';
 import type { Granted } from '../policy-facts.ts';
@@ -47,9 +48,9 @@ function unknownPrice(): SluiceError {
 
 /** Puts a cheaper model in the place of the one asked for. False when it cannot stand in. */
 function downgrade(exchange: Granted, budget: Budget): boolean {
-  const { principal, runtime, grant, facts } = exchange;
-  if (exchange.operation !== 'chat' || budget.downgradeTo === undefined) return false;
-  const route = runtime.resolve(budget.downgradeTo);
+  const { principal, grant, facts } = exchange;
+  if (exchange.operation !== 'chat') return false;
+  const route = downgradeTarget(exchange, budget.downgradeTo);
   if (route === undefined || route.name === grant.route.name || !allowsModel(principal.policy, route.name)) {
     return false;
   }
@@ -111,11 +112,11 @@ class Reserver {
     bid: Bid,
     { refusedBy, amountNano }: { readonly refusedBy: string; readonly amountNano: number },
   ): Promise<Hold> | undefined {
-    const refused = bid.payers.applied.find(({ account }) => account === refusedBy);
-    if (refused === undefined) throw exceeded(this.#ports, exchange, { id: refusedBy, amountNano });
-    if (refused.rule.action === 'approve') return this.#ask(exchange, bid, { refused, amountNano });
-    if (refused.rule.action !== 'downgrade' || !this.#standIn(exchange, bid, refused)) {
-      throw exceeded(this.#ports, exchange, { id: refused.account, amountNano, budget: refused.rule });
+    const payer = bid.payers.applied.find(({ account }) => account === refusedBy);
+    if (payer === undefined) throw refused(this.#ports, exchange, { id: refusedBy, amountNano });
+    if (payer.rule.action === 'approve') return this.#ask(exchange, bid, { payer, amountNano });
+    if (payer.rule.action !== 'downgrade' || !this.#standIn(exchange, bid, payer)) {
+      throw refused(this.#ports, exchange, { id: payer.account, amountNano, budget: payer.rule });
     }
     return undefined;
   }
@@ -141,7 +142,7 @@ class Reserver {
     const changed = downgrade(exchange, rule);
     if (rule.hard || bid.forced.has(account)) return changed;
     const standsIn =
-      changed || exchange.grant.route.name === exchange.runtime.resolve(rule.downgradeTo ?? '')?.name;
+      changed || exchange.grant.route.name === downgradeTarget(exchange, rule.downgradeTo)?.name;
     if (standsIn) bid.forced.add(account);
     return standsIn;
   }
@@ -149,9 +150,9 @@ class Reserver {
   async #ask(
     exchange: Granted,
     bid: Bid,
-    { refused, amountNano }: { readonly refused: Applied<Budget>; readonly amountNano: number },
+    { payer, amountNano }: { readonly payer: Applied<Budget>; readonly amountNano: number },
   ): Promise<Hold> {
-    const error = exceeded(this.#ports, exchange, { id: refused.account, amountNano, budget: refused.rule });
+    const error = exceeded(this.#ports, exchange, { id: payer.account, amountNano, budget: payer.rule });
     const wish = approvalWish(exchange, {
       subject: error.message,
       details: { ...error.facts.details } as never,

@@ -155,7 +155,19 @@ const clientLimits = z
   .strictObject({
     rpm: count('Requests per minute.').optional(),
     tpm: count('Tokens per minute.', { max: 1_000_000_000_000 }).optional(),
+    rph: count('Requests per hour.').optional(),
+    rpd: count('Requests per day.').optional(),
+    tph: count('Tokens per hour.', { max: 1_000_000_000_000 }).optional(),
+    tpd: count('Tokens per day.', { max: 1_000_000_000_000 }).optional(),
     concurrency: count('Requests at once.').optional(),
+    on_limit: z
+      .enum(['refuse', 'queue'])
+      .optional()
+      .describe('What is over the limit is refused with 429 (default), or waits for its turn.'),
+    max_wait_ms: milliseconds('Longest wait with `on_limit: queue`; default 10000.', {
+      max: 600_000,
+    }).optional(),
+    max_waiting: count('Requests that may wait at once; default 100.', { max: 10_000 }).optional(),
   })
   .optional()
   .describe('Rate limits.');

@@ -5,6 +5,7 @@ import { BudgetDirectory } from '../control/budget-directory.ts';
 import { createBudgetHandlers } from '../control/budgets.ts';
 import { operator } from '../control/caller.ts';
 import { createLimitHandlers } from '../control/limits.ts';
+import { restoreRates } from '../control/rate-restore.ts';
 import { SharedBudgets } from '../control/shared-budgets.ts';
 import { nanoToUsd } from '../core/cost/money.ts';
 import type { BudgetBook, ThresholdReached } from '../core/policy/budget.ts';
@@ -123,6 +124,8 @@ export async function openSpending(
     await directory.syncFile(budgets, rules);
   };
   await adopt(config);
+  const restored = { ...ports, keys, rules: directory.rateRules() };
+  await restoreRates(restored, directory.allRules());
   const shared = await SharedBudgets.open(ports);
   ports.book.onThreshold((reached) => {
     void shared.isTeller(reached).then((mine) => {

@@ -318,6 +318,42 @@ describe('limits of keys and places', () => {
   });
 });
 
+describe('what was let through before a restart still counts', () => {
+  it.each([
+    ['requests per hour of a key', { limits: { rph: 3 } }, undefined, undefined],
+    ['requests per day of a key', { limits: { rpd: 3 } }, undefined, undefined],
+    ['requests per minute of a key', { limits: { rpm: 3 } }, undefined, undefined],
+    ['tokens per day of a key', { limits: { tpd: 110 } }, undefined, undefined],
+    ['tokens per hour of a team', {}, { tph: 110 }, undefined],
+    [
+      'requests per day of an end user',
+      {},
+      undefined,
+      { scope: 'end_user', scope_id: '*', limits: { rpd: 3 } },
+    ],
+    ['requests per hour of a tag', {}, undefined, { scope: 'tag', scope_id: 'a=b', limits: { rph: 3 } }],
+    ['requests per day of a model', {}, undefined, { scope: 'model', scope_id: 'one/m', limits: { rpd: 3 } }],
+  ] as const)('%s', async (_, fields, ofTeam, rule) => {
+    const team = await gateway.client.call('createTeam', {
+      name: 't',
+      ...(ofTeam === undefined ? {} : { policy: { limits: ofTeam } }),
+    });
+    const { key } = await newKey({ ...fields, team_id: team.id });
+    if (rule !== undefined) await gateway.client.call('createLimit', rule);
+    const headers = { 'x-sluice-user': 'ann', 'x-sluice-tags': 'a=b' };
+    const served: number[] = [];
+    for (let n = 0; n < 2; n++) served.push((await call({ key, headers })).status);
+    // Refused by policy: it never counted.
+    expect((await call({ key, headers, body: { model: 'nobody' } })).status).toBe(404);
+    await restart();
+    for (let n = 0; n < 2; n++) served.push((await call({ key, headers })).status);
+    expect(served).toEqual([200, 200, 200, 429]);
+    const refused = await call({ key, headers });
+    expect(refused.headers.get('x-sluice-error')).toBe('rate_limited');
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+});
+
 it('a budget downgrades to a tier of a router', async () => {
   const { key, id } = await newKey();
   await gateway.client.call('createBudget', {

@@ -26,6 +26,18 @@ export interface RateRequest {
   readonly expiresAt: number;
 }
 
+/** Requests of the past that belong to a limit's windows. */
+export interface PastUse {
+  readonly ageMs: number;
+  readonly requests: number;
+  readonly tokens: number;
+}
+
+/** The longest window of these limits, milliseconds; 0 without any. */
+export function longestWindow(limits: RateLimits): number {
+  return rulesOf(limits).reduce((longest, { windowMs }) => Math.max(longest, windowMs), 0);
+}
+
 /** A limit by its name in `RateLimits`. */
 export type LimitName = keyof RateLimits;
 
@@ -143,6 +155,21 @@ export class RateLimiter {
     return { granted: true, lease: new Place(state, place, counted), ...statesOf(state, now) };
   }
 
+  /**
+   * Counts what an earlier process let through, so that a restart gives nothing back. `past` may come in any order; what has
+   * left every window counts nowhere.
+   */
+  restore(id: string, limits: RateLimits, past: Iterable<PastUse>, now: number): void {
+    const state = this.#stateOf(id, now);
+    const counts = countsOf(state, limits, state.seenAt);
+    for (const use of past) {
+      for (let at = 0; at < state.rules.length; at++) {
+        const { kind } = state.rules[at] as Rule;
+        (counts[at] as SlidingCount).addAt(state.seenAt - Math.max(0, use.ageMs), use[kind]);
+      }
+    }
+  }
+
   /** Requests of this identity in flight. */
   inFlight(id: string): number {
     return this.#states.get(id)?.leases.size ?? 0;
@@ -258,6 +285,10 @@ class Place implements Lease {
   }
 }
 
+function slotOf(bucket: number, size: number): number {
+  return ((bucket % size) + size) % size;
+}
+
 /** A count over the last minute, hour or day in parts; rounds against the caller by at most one part. */
 class SlidingCount {
   readonly #bucketMs: number;
@@ -297,6 +328,16 @@ class SlidingCount {
     return this.#bucket;
   }
 
+  /** Counts at a time that may lie in the past. Before time 0 of the clock buckets are negative. */
+  addAt(at: number, amount: number): void {
+    const size = this.#ring.length;
+    const bucket = Math.floor(at / this.#bucketMs);
+    if (this.#bucket - bucket >= size) return;
+    const slot = slotOf(bucket, size);
+    this.#ring[slot] = this.#at(slot) + amount;
+    this.#sum += amount;
+  }
+
   /** Replaces an estimate: less than estimated is given back where it was counted, more is counted now. */
   correct(bucket: number, difference: number): void {
     if (difference >= 0) {
@@ -315,7 +356,7 @@ class SlidingCount {
     let rest = this.#sum;
     for (let age = size - 1; age >= 0; age -= 1) {
       const bucket = this.#bucket - age;
-      rest -= bucket < 0 ? 0 : this.#at(bucket % size);
+      rest -= this.#at(slotOf(bucket, size));
       if (rest + amount <= limit) {
         return Math.max(1, (bucket + size) * this.#bucketMs - now);
       }

@@ -17,6 +17,7 @@ import { defineGitops } from './verbs/gitops.ts';
 import { defineImport } from './verbs/import.ts';
 import { defineInit } from './verbs/init.ts';
 import { defineKeys } from './verbs/keys.ts';
+import { defineLimits } from './verbs/limits.ts';
 import { defineLogs } from './verbs/logs.ts';
 import { defineModels } from './verbs/models.ts';
 import { definePlaces } from './verbs/places.ts';
@@ -41,6 +42,7 @@ const VERBS: readonly DefineVerb[] = [
   defineKeys,
   definePlaces,
   defineBudget,
+  defineLimits,
   defineApprovals,
   defineSecrets,
   defineAudit,

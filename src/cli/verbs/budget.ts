@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { InputOf, OutputOf } from '../../control/contract.ts';
 import { badUsage } from '../failure.ts';
 import { parseChoice, parseList, parseMoment, parseUsd } from '../parse.ts';
+import { scopeOf } from '../scope-target.ts';
 import { dollars, factLines, tableLines } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 import { clean } from '../text.ts';
@@ -28,28 +29,8 @@ interface RaiseOptions extends ConnectionOptions {
   readonly request?: boolean;
 }
 
-const KINDS = [
-  'organization',
-  'team',
-  'project',
-  'user',
-  'key',
-  'tag',
-  'model',
-  'end_user',
-  'session',
-] as const;
 const WINDOWS = ['hour', 'day', 'week', 'month', 'total'] as const;
 const ACTIONS = ['block', 'warn', 'downgrade', 'approve'] as const;
-
-/** `team:team_abc`, `tag:feature=support`. */
-function scopeOf(text: string): { scope: (typeof KINDS)[number]; scope_id: string } {
-  const at = text.indexOf(':');
-  if (at < 1 || at === text.length - 1) {
-    throw badUsage(`Name what it limits as KIND:ID, for example team:team_abc; not "${text}".`);
-  }
-  return { scope: parseChoice(text.slice(0, at), 'SCOPE', KINDS), scope_id: text.slice(at + 1) };
-}
 
 /** Options as the API takes them; what was not given is not there. */
 function settingsOf(options: SetOptions): Omit<InputOf<'updateBudget'>, 'id'> {
@@ -163,7 +144,19 @@ async function raise(id: string, options: RaiseOptions, terminal: Terminal): Pro
   else describe(answer.budget, terminal);
 }
 
-/** `sluice budget set|status|list|raise` */
+async function remove(
+  id: string,
+  options: ConnectionOptions & { readonly yes?: boolean },
+  terminal: Terminal,
+): Promise<void> {
+  if (options.yes !== true) throw badUsage('Deleting cannot be undone; add --yes.');
+  const { connect } = await import('../connect.ts');
+  const answer = await connect(options, terminal).call('deleteBudget', { id });
+  if (options.json) printJson(terminal, { id, ...answer });
+  else terminal.print(`${clean(id)} is deleted.`);
+}
+
+/** `sluice budget set|status|list|raise|delete` */
 export function defineBudget(program: Command, terminal: Terminal): void {
   const budget = program
     .command('budget')
@@ -198,6 +191,14 @@ export function defineBudget(program: Command, terminal: Terminal): void {
   withConnection(
     addVerb(budget, 'list', { summary: 'List budgets', examples: ['sluice budget list'] }),
   ).action((options: ConnectionOptions) => list(options, terminal));
+  withConnection(
+    addVerb(budget, 'delete <id>', {
+      summary: 'Take a budget away',
+      examples: ['sluice budget delete budget_abc --yes'],
+    }),
+  )
+    .option('-y, --yes', 'confirm')
+    .action((id: string, options: ConnectionOptions) => remove(id, options, terminal));
   withConnection(
     addVerb(budget, 'raise <id>', {
       summary: 'Give a budget more for a while, or ask for it',

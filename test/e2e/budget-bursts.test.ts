@@ -33,7 +33,7 @@ providers:
     base_url: "${upstream.url}/v1"
     api_key: k
     price: { input_usd_per_mtok: 1, output_usd_per_mtok: 2, image_usd: 0.04 }
-    timeouts: { first_byte_ms: 1500, idle_ms: 1500 }
+    timeouts: { connect_ms: 1000, first_byte_ms: 1500, first_byte_reasoning_ms: 1500, idle_ms: 1500, total_ms: 1500 }
   dear: { type: openai-compatible, base_url: "${upstream.url}/v1", api_key: k, price: { input_usd_per_mtok: 3, output_usd_per_mtok: 6 } }
 models:
   m: { deployments: ["one/m"], retries: { attempts: 0 } }
@@ -60,11 +60,22 @@ interface Call {
   readonly signal?: AbortSignal;
 }
 
-function call({ key, body = {}, headers = {}, path = '/v1/chat/completions', signal }: Call): Promise<Response> {
+function call({
+  key,
+  body = {},
+  headers = {},
+  path = '/v1/chat/completions',
+  signal,
+}: Call): Promise<Response> {
   return fetch(gateway.url + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, ...headers },
-    body: JSON.stringify({ model: 'm', max_tokens: 20, messages: [{ role: 'user', content: 'hi' }], ...body }),
+    body: JSON.stringify({
+      model: 'm',
+      max_tokens: 20,
+      messages: [{ role: 'user', content: 'hi' }],
+      ...body,
+    }),
     ...(signal === undefined ? {} : { signal }),
   });
 }
@@ -81,9 +92,12 @@ async function settled(id: string) {
   throw new Error('a hold is left');
 }
 
+let made = 0;
+
 /** A key in every kind of place, and the headers that name the rest. */
 async function places() {
-  const team = await gateway.client.call('createTeam', { name: 't' });
+  made += 1;
+  const team = await gateway.client.call('createTeam', { name: `t${made}` });
   const project = await gateway.client.call('createProject', { name: 'p', team_id: team.id });
   const user = await gateway.client.call('createUser', { name: 'u', role: 'member', team_id: team.id });
   const { key, id } = await gateway.client.call('createKey', {
@@ -107,7 +121,17 @@ async function places() {
   return { key, headers, ids };
 }
 
-const KINDS = ['organization', 'team', 'project', 'user', 'key', 'tag', 'model', 'end_user', 'session'] as const;
+const KINDS = [
+  'organization',
+  'team',
+  'project',
+  'user',
+  'key',
+  'tag',
+  'model',
+  'end_user',
+  'session',
+] as const;
 
 /** Sends 200 at once until nothing is served any more. */
 async function burst(given: Call): Promise<{ readonly served: number; readonly refused: Response }> {
@@ -135,22 +159,26 @@ async function burst(given: Call): Promise<{ readonly served: number; readonly r
 }
 
 describe('200 at once against a small budget', () => {
-  it.each(KINDS)('of scope %s', async (scope) => {
-    const { key, headers, ids } = await places();
-    const budget = await gateway.client.call('createBudget', {
-      scope,
-      scope_id: ids[scope],
-      limit_usd: usd(LIMIT_NANO),
-      window: 'total',
-    });
-    const { served, refused } = await burst({ key, headers });
-    const state = await settled(budget.id);
-    expect(served).toBe(upstream.seen.length);
-    expect(nano(state.settled_usd)).toBe(served * COST_NANO);
-    expect(nano(state.settled_usd)).toBeLessThanOrEqual(LIMIT_NANO);
-    const [, needed = '0'] = /needed_usd=([\d.]+)/.exec(refused.headers.get('x-sluice-budget') ?? '') ?? [];
-    expect(nano(state.remaining_usd)).toBeLessThan(nano(needed));
-  }, 30_000);
+  it.each(KINDS)(
+    'of scope %s',
+    async (scope) => {
+      const { key, headers, ids } = await places();
+      const budget = await gateway.client.call('createBudget', {
+        scope,
+        scope_id: ids[scope],
+        limit_usd: usd(LIMIT_NANO),
+        window: 'total',
+      });
+      const { served, refused } = await burst({ key, headers });
+      const state = await settled(budget.id);
+      expect(served).toBe(upstream.seen.length);
+      expect(nano(state.settled_usd)).toBe(served * COST_NANO);
+      expect(nano(state.settled_usd)).toBeLessThanOrEqual(LIMIT_NANO);
+      const [, needed = '0'] = /needed_usd=([\d.]+)/.exec(refused.headers.get('x-sluice-budget') ?? '') ?? [];
+      expect(nano(state.remaining_usd)).toBeLessThan(nano(needed));
+    },
+    30_000,
+  );
 
   it('of every scope at the same time: the smallest refuses, all count the same', async () => {
     const { key, headers, ids } = await places();
@@ -274,21 +302,25 @@ describe('a hold comes back', () => {
     },
   };
 
-  it.each(Object.keys(endings))('%s', async (name) => {
-    const { key, headers, budgets } = await budgeted();
-    const least = (await endings[name]?.({ key, headers })) ?? 0;
-    const spent = new Set<number>();
-    for (const { id } of budgets) {
-      const state = await settled(id);
-      spent.add(nano(state.settled_usd));
-    }
-    expect(spent.size).toBe(1);
-    const [amount = -1] = spent;
-    expect(amount).toBeGreaterThanOrEqual(least);
-    expect(amount).toBeLessThan(1_000_000);
-    const { data } = await gateway.client.call('getUsage', {});
-    expect(nano(data[0]?.cost_usd ?? '0')).toBe(amount);
-  }, 20_000);
+  it.each(Object.keys(endings))(
+    '%s',
+    async (name) => {
+      const { key, headers, budgets } = await budgeted();
+      const least = (await endings[name]?.({ key, headers })) ?? 0;
+      const spent = new Set<number>();
+      for (const { id } of budgets) {
+        const state = await settled(id);
+        spent.add(nano(state.settled_usd));
+      }
+      expect(spent.size).toBe(1);
+      const [amount = -1] = spent;
+      expect(amount).toBeGreaterThanOrEqual(least);
+      expect(amount).toBeLessThan(1_000_000);
+      const { data } = await gateway.client.call('getUsage', {});
+      expect(nano(data[0]?.cost_usd ?? '0')).toBe(amount);
+    },
+    20_000,
+  );
 });
 
 describe('what is set aside covers', () => {
@@ -309,7 +341,10 @@ describe('what is set aside covers', () => {
 
   it('tools, choices and a missing max_tokens', async () => {
     const plain = await needed({});
-    const parameters = { type: 'object', properties: { city: { type: 'string', description: 'x'.repeat(4000) } } };
+    const parameters = {
+      type: 'object',
+      properties: { city: { type: 'string', description: 'x'.repeat(4000) } },
+    };
     const tools = [{ type: 'function', function: { name: 'weather', parameters } }];
     expect(await needed({ body: { tools } })).toBeGreaterThanOrEqual(plain + 1000 * 1000);
     expect(await needed({ body: { n: 4 } })).toBeGreaterThanOrEqual(plain + 3 * 20 * 2000);

@@ -145,6 +145,7 @@ function advanceParts(account: Account, parts: Map<number, number>, now: number)
   for (const [part, nano] of parts) {
     if (part + rollingMs(definition) >= start) continue;
     parts.delete(part);
+    account.unwritten.delete(part);
     account.settled -= nano;
   }
   if (account.toldAt + rollingMs(definition) <= start) {

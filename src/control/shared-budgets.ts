@@ -8,7 +8,7 @@ import type { BudgetClaims, SharedSpend } from '../ports/shared-spend.ts';
 /** How often figures are told to the others and asked from them. */
 const TICK_MS = 250;
 /** The others acknowledge within a tick; one that does not in this time is stopped, and spends nothing. */
-const JOIN_MS = 3000;
+const JOIN_MS = 10_000;
 const JOIN_POLL_MS = 50;
 /** Accounts asked about at once. */
 const MAX_ASKED = 500;

@@ -10,8 +10,10 @@ import { operationCarrier } from '../pipeline/carry-operation.ts';
 import { createChatPipeline } from '../pipeline/chat.ts';
 import type { Stage } from '../pipeline/compose.ts';
 import { cutAtHold } from '../pipeline/cut-at-hold.ts';
+import { fundBesides } from '../pipeline/fund.ts';
 import { holdRecord } from '../pipeline/hold-record.ts';
-import { createInnerCall, type MakeInnerCall } from '../pipeline/inner-call.ts';
+import { createInnerCall, type InnerCallPorts, type MakeInnerCall } from '../pipeline/inner-call.ts';
+import { createJudgeAnswer } from '../pipeline/judge-answer.ts';
 import { createOperationPipeline } from '../pipeline/operation.ts';
 import type { Granted } from '../pipeline/policy-facts.ts';
 import { withPrescriptions } from '../pipeline/prescribe.ts';
@@ -95,7 +97,17 @@ export function createChat(
   const answers = adapters.answers ?? new SharedAnswers(adapters);
   const calls = attemptPorts(adapters);
   const chooseRoute = stayWithin(createChooseRoute(adapters));
-  const attempt = createEscalate({ ...calls, chooseRoute, attempt: createAttempt(calls) });
+  const judge = createJudgeAnswer({
+    ...adapters,
+    // The exchange books what its judge costs, so that nothing is written down here.
+    call: createInnerCall({
+      ...innerPorts(adapters),
+      attempt: createAttempt({ ...calls, journal: async () => undefined }),
+      enders: [createLeaveDeployment(adapters)],
+    }),
+    fund: (exchange, worstNano) => fundBesides(calls, exchange, worstNano),
+  });
+  const attempt = createEscalate({ ...calls, chooseRoute, attempt: createAttempt(calls), judge });
   return createChatPipeline({
     authenticate: createAuthenticate(keys),
     authorize: createAuthorize(),
@@ -126,10 +138,10 @@ export function createChat(
   });
 }
 
-/** Calls of the gateway's own: copies for weaker models, and the judge. */
-export function createInnerCalls(adapters: PipelineAdapters): MakeInnerCall {
+/** What calls of the gateway's own are made with. */
+function innerPorts(adapters: PipelineAdapters): Omit<InnerCallPorts, 'attempt' | 'enders'> {
   const { clock } = adapters;
-  return createInnerCall({
+  return {
     ...adapters,
     newFacts,
     enforcePolicy: createEnforcePolicy(adapters),
@@ -142,6 +154,13 @@ export function createInnerCalls(adapters: PipelineAdapters): MakeInnerCall {
       }),
     ),
     chooseRoute: stayWithin(createChooseRoute(adapters)),
+  };
+}
+
+/** Calls of the gateway's own: copies for weaker models, and the judge. */
+export function createInnerCalls(adapters: PipelineAdapters): MakeInnerCall {
+  return createInnerCall({
+    ...innerPorts(adapters),
     attempt: createAttempt(attemptPorts(adapters)),
     enders: [createSettleCost(adapters), createLeaveDeployment(adapters), createWriteLog(adapters)],
   });

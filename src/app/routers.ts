@@ -113,6 +113,14 @@ function cascadeOf({ cascade }: RouterConfig): RouterPlan['cascade'] {
     models: cascade.models,
     escalateOn: cascade.escalate_on,
     maxEscalations: cascade.max_escalations,
+    judge:
+      cascade.judge === undefined
+        ? undefined
+        : {
+            model: cascade.judge.model,
+            rubric: cascade.judge.rubric ?? '',
+            timeoutMs: cascade.judge.timeout_ms,
+          },
   };
 }
 

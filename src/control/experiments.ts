@@ -20,7 +20,8 @@ function isGood({ record, receipt }: RoutedExchange, metric: ExperimentFacts['me
   const { outcome, finishReason } = record;
   if (outcome === 'abandoned' || outcome === 'refused' || outcome === 'crashed') return undefined;
   if (outcome !== 'answered') return false;
-  if (metric === 'no_escalation') return receipt.actual?.calls === undefined;
+  if (metric === 'no_escalation')
+    return receipt.actual?.calls?.every((call) => call.escalated_on === null) ?? true;
   return metric === 'answered' || finishReason === 'stop' || finishReason === 'tool_calls';
 }
 

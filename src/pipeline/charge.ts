@@ -103,3 +103,10 @@ export function givenUp(exchange: Exchange): BilledCall | undefined {
     usage: { ...UNKNOWN_USAGE, input: likelyPrompt(exchange), source: 'estimated' },
   };
 }
+
+/** The calls of an exchange that their providers bill, whatever became of them. */
+export function billedCalls(exchange: Exchange): readonly BilledCall[] {
+  const { deployment, billed = [], free } = exchange.facts;
+  if (free === true) return [];
+  return deployment === undefined ? billed : [{ deployment, usage: ownUsage(exchange) }, ...billed];
+}

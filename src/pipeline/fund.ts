@@ -43,7 +43,12 @@ export interface FundPorts {
 export async function fund(
   ports: FundPorts,
   exchange: Exchange & { hold?: Hold },
-  wish: { readonly deployment: Deployment; readonly besides?: boolean },
+  wish: {
+    readonly deployment: Deployment;
+    readonly besides?: boolean;
+    /** Calls of another size among those billed already, and what was set aside for them. */
+    readonly aside?: { readonly calls: number; readonly nano: number };
+  },
 ): Promise<SluiceError | undefined> {
   const { hold } = exchange;
   if (hold === undefined) return undefined;
@@ -56,9 +61,37 @@ export async function fund(
       'The price of this fallback is not known, and a budget has to pay.',
     );
   }
-  const calls = 1 + (wish.besides === true ? 1 : 0) + (exchange.facts.billed?.length ?? 0);
-  const amountNano = Math.min(worst * calls, Number.MAX_SAFE_INTEGER);
-  if (amountNano <= hold.amountNano) return undefined;
+  const { calls: others, nano } = wish.aside ?? NO_OTHERS;
+  const calls = 1 + (wish.besides === true ? 1 : 0) + (exchange.facts.billed?.length ?? 0) - others;
+  return raise(ports, exchange, worst * calls + nano);
+}
+
+const NO_OTHERS = { calls: 0, nano: 0 };
+
+/**
+ * The same for a call of another size that is billed besides, of which the worst case is known; `undefined` where its price
+ * is not. False when no budget can pay for it.
+ */
+export async function fundBesides(
+  ports: FundPorts,
+  exchange: Exchange & { hold?: Hold },
+  worstNano: number | undefined,
+): Promise<boolean> {
+  const { hold } = exchange;
+  if (hold === undefined) return true;
+  if (worstNano === undefined) return !ports.book.isPaid(exchange.id);
+  return (await raise(ports, exchange, hold.amountNano + worstNano)) === undefined;
+}
+
+async function raise(
+  ports: FundPorts,
+  exchange: Exchange & { hold?: Hold },
+  wanted: number,
+): Promise<SluiceError | undefined> {
+  const { hold } = exchange;
+  const amountNano = Math.min(wanted, Number.MAX_SAFE_INTEGER);
+  if (hold === undefined || amountNano <= hold.amountNano) return undefined;
+  const paid = ports.book.isPaid(exchange.id);
   if (paid && !ports.book.raise(exchange.id, amountNano, ports.clock.now()).granted) {
     return new SluiceError('budget_exceeded', 'The budget cannot pay for this fallback.');
   }

@@ -1,3 +1,4 @@
+import type { AttemptRecord } from '../core/cost/exchange.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { ChatResponse, JsonObject } from '../core/model/index.ts';
 import type { ClientDialect } from '../formats/codec.ts';
@@ -5,11 +6,12 @@ import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Random } from '../ports/random.ts';
 import { tapAnswer } from './answer-tap.ts';
-import { chargeExchange } from './charge.ts';
+import { billedCalls, chargeExchange } from './charge.ts';
 import { type Ender, type Stage, settleOnEnd } from './compose.ts';
 import {
   type Answered,
   type Authorized,
+  type BilledCall,
   type ClientFacts,
   type Exchange,
   extend,
@@ -44,6 +46,17 @@ export interface InnerCall {
   /** Sets the worst case aside, nano-dollars; false: not now. */
   readonly mayCost: (worstNano: number) => boolean;
   readonly signal: AbortSignal;
+  /**
+   * A part of another exchange, which books it: nothing is held, settled or logged here. Asked for the worst case before
+   * the call, `undefined` without a price; false: not now.
+   */
+  readonly within?: (worstNano: number | undefined) => Promise<boolean>;
+}
+
+/** What was called, for whoever books it. */
+export interface InnerCost {
+  readonly calls: readonly BilledCall[];
+  readonly attempts: readonly AttemptRecord[];
 }
 
 /** What came of it. */
@@ -68,7 +81,10 @@ export interface InnerCallPorts {
 }
 
 /** Makes a call; `paid` is told what it cost, whatever became of it. Throws what it failed with. */
-export type MakeInnerCall = (call: InnerCall, paid: (nano: number) => void) => Promise<InnerAnswer>;
+export type MakeInnerCall = (
+  call: InnerCall,
+  paid: (nano: number, cost: InnerCost) => void,
+) => Promise<InnerAnswer>;
 
 const MAX_ANSWER_BYTES = 512 * 1024;
 
@@ -110,6 +126,10 @@ function receive(ports: InnerCallPorts, call: InnerCall): Authorized {
 /** The hold is journalled, so that a killed process charges the call. */
 async function reserve(ports: InnerCallPorts, call: InnerCall, limited: Limited): Promise<Reserved> {
   const worst = worstOf(limited, limited.grant.route);
+  if (call.within !== undefined) {
+    if (!(await call.within(worst))) throw new SluiceError('budget_exceeded', 'No budget can pay for this.');
+    return extend(limited, { hold: { amountNano: worst ?? 0, budgetId: undefined, charges: undefined } });
+  }
   if (worst === undefined) {
     throw new SluiceError('price_unknown', 'The price of this model is not known, and a cap applies.');
   }
@@ -144,7 +164,10 @@ export function createInnerCall(ports: InnerCallPorts): MakeInnerCall {
   return async (call, paid) => {
     const exchange = receive(ports, call);
     const enders: Ender<Received>[] = [
-      () => paid(chargeExchange(exchange).cost?.total ?? 0),
+      () => {
+        const { attempts } = exchange.facts;
+        paid(chargeExchange(exchange).cost?.total ?? 0, { calls: billedCalls(exchange), attempts });
+      },
       ...(ports.enders as readonly Ender<Received>[]),
     ];
     let answer: InnerAnswer | undefined;

@@ -63,6 +63,15 @@ export interface Routing {
   implicit(route: ModelRoute, now: number): CompiledRouter | undefined;
 }
 
+/** A call of a cascade: one whose answer would not do, or the judge's. */
+export interface RoutedCall {
+  readonly model: string;
+  readonly costNano: number | undefined;
+  /** Why its answer was not taken; of a judge its verdict. */
+  readonly cause: string;
+  readonly role?: 'judge';
+}
+
 /** What was decided for an exchange, kept until its end. */
 export interface RoutingNote {
   readonly plan: RouterPlan;
@@ -71,8 +80,8 @@ export interface RoutingNote {
   readonly promptModel: string | undefined;
   /** Names the session in the book. */
   readonly sessionKey: string;
-  /** Calls of a cascade whose answers were not taken. */
-  calls: { readonly model: string; readonly costNano: number | undefined; readonly cause: string }[];
+  /** Calls of a cascade besides the one whose answer was taken. */
+  calls: RoutedCall[];
   /** What the request wants of a model's deployments; a cascade keeps to it. */
   readonly narrow: (route: ModelRoute) => ModelRoute;
   /** The model whose answer was taken, where a cascade went on. */

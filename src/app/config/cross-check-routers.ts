@@ -56,6 +56,7 @@ function modelsOf(router: RouterConfig): [ConfigPath, string][] {
   const named: [ConfigPath, string | undefined][] = [
     [['baseline'], router.baseline],
     [['shadow', 'judge'], router.shadow.judge],
+    [['cascade', 'judge', 'model'], router.cascade?.judge?.model],
     ...Object.entries(router.tiers ?? {}).map(([tier, model]): [ConfigPath, string | undefined] => [
       ['tiers', tier],
       model,
@@ -120,7 +121,7 @@ function checkExperiments(router: RouterConfig, path: ConfigPath, report: Report
 /** Whether there is anything to choose among. */
 function checkChoice(router: RouterConfig, path: ConfigPath, report: Report): void {
   const models = new Set(
-    modelsOf(router).flatMap(([place, model]) => (place[0] === 'shadow' ? [] : [model])),
+    modelsOf(router).flatMap(([place, model]) => (place.includes('judge') ? [] : [model])),
   );
   if (models.size > 1) return;
   report.warn({

@@ -120,7 +120,7 @@ export class RouteLearning implements RouteObserver {
   /** What a cascade found: answers that did not do, and one that passed unlooked-at by anybody else. */
   #cascade(exchange: Exchange, note: RoutingNote): void {
     if (note.decision.cascade === undefined || note.final === undefined) return;
-    const failed = note.calls.filter(({ cause }) => cause !== 'error');
+    const failed = note.calls.filter(({ cause, role }) => cause !== 'error' && role === undefined);
     const source = failed.some(({ cause }) => cause === 'invalid_output' || cause === 'tool_failure')
       ? ('failure' as const)
       : ('cascade' as const);

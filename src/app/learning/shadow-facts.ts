@@ -1,6 +1,4 @@
-import type { ChatResponse, JsonObject } from '../../core/model/index.ts';
-import { allowsModel } from '../../core/policy/policy.ts';
-import type { RouterPlan } from '../../core/routing/decision/types.ts';
+import type { JsonObject } from '../../core/model/index.ts';
 import type { LabelSource, RouteLabel } from '../../core/routing/promise/label.ts';
 import { LABEL_WEIGHTS } from '../../core/routing/promise/label.ts';
 import type { Exchange, Principal } from '../../pipeline/exchange.ts';
@@ -25,28 +23,10 @@ export function isCopyable(exchange: Exchange, body: JsonObject, note: RoutingNo
   return raw.length <= MAX_COPIED_BYTES && principal.ownCredential === undefined;
 }
 
-/** Whether a key may use a model. One whose list names the router and none of its models may use what is behind it. */
-export function mayUse({ policy }: Principal, model: string, plan: RouterPlan): boolean {
-  if (policy.models.length === 0 || allowsModel(policy, model)) return true;
-  const namesModels = plan.candidates.some((candidate) => allowsModel(policy, candidate.model));
-  return !namesModels && policy.models.every((list) => list.includes(plan.name));
-}
-
 /** The same request for another model: in one piece, and kept by nobody. */
 export function copyOf(body: JsonObject, model: string): JsonObject {
   const { stream: _, stream_options: __, store, ...rest } = body;
   return { ...rest, model, ...(store === undefined && !('input' in body) ? {} : { store: false }) };
-}
-
-/** What an answer says, its tool calls included; thinking left out. */
-export function textOfAnswer(response: ChatResponse): string {
-  const parts = response.choices[0]?.parts ?? [];
-  return parts
-    .flatMap((part) => {
-      if (part.type === 'text') return [part.text];
-      return part.type === 'tool_call' ? [JSON.stringify(part)] : [];
-    })
-    .join('\n');
 }
 
 /** The facts that every label of an exchange has. */

@@ -1,12 +1,13 @@
 import type { JsonObject } from '../../core/model/index.ts';
 import { drawOf } from '../../core/routing/decision/hash.ts';
-import { judgePrompt, readVerdict } from '../../core/routing/promise/judge.ts';
+import { judgePrompt, readVerdict, textOfAnswer } from '../../core/routing/promise/judge.ts';
 import type { RouteLabel } from '../../core/routing/promise/label.ts';
 import type { ClientDialect } from '../../formats/codec.ts';
 import { CLIENT_DIALECTS } from '../../formats/dialects.ts';
 import type { Tapped } from '../../pipeline/answer-tap.ts';
 import type { ClientFacts, Exchange, Principal } from '../../pipeline/exchange.ts';
 import type { InnerAnswer, InnerCall, MakeInnerCall } from '../../pipeline/inner-call.ts';
+import { mayUse } from '../../pipeline/may-use.ts';
 import { readPrompt } from '../../pipeline/prompt-view.ts';
 import type { RoutingNote } from '../../pipeline/routing.ts';
 import type { ModelRoute } from '../../pipeline/runtime.ts';
@@ -16,7 +17,7 @@ import type { Log } from '../../ports/log-sink.ts';
 import type { Random } from '../../ports/random.ts';
 import type { RouterConfig } from '../config/schema.ts';
 import { DailyCap } from './daily-cap.ts';
-import { copyOf, isCopyable, labelOf, mayUse, textOfAnswer, weakerOf } from './shadow-facts.ts';
+import { copyOf, isCopyable, labelOf, weakerOf } from './shadow-facts.ts';
 
 export interface ShadowPorts {
   readonly labels: LabelStore;

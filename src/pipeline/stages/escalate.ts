@@ -18,11 +18,13 @@ import { finalUsage } from '../charge.ts';
 import type { Stage } from '../compose.ts';
 import { type Answer, type Answered, extend, type Facts, type Routed } from '../exchange.ts';
 import { type FundPorts, fund } from '../fund.ts';
+import type { JudgeAnswer } from '../judge-answer.ts';
 import { readPrompt } from '../prompt-view.ts';
 import type { RoutingNote } from '../routing.ts';
 import type { Deployment, ModelRoute } from '../runtime.ts';
 
 export interface EscalatePorts extends FundPorts {
+  readonly judge: JudgeAnswer;
   readonly chooseRoute: (exchange: Routed) => Routed;
   readonly attempt: Stage<Routed, Answered>;
 }
@@ -238,6 +240,8 @@ class Climb {
   readonly #exchange: Routed;
   readonly #note: RoutingNote;
   readonly #plan: CascadePlan;
+  /** The judge's calls, among those that are billed. */
+  readonly #aside = { calls: 0, nano: 0 };
 
   constructor(ports: EscalatePorts, exchange: Routed, told: { note: RoutingNote; plan: CascadePlan }) {
     this.#ports = ports;
@@ -247,14 +251,35 @@ class Climb {
   }
 
   /** Asks the model at hand; why its answer will not do, if so. Throws what it failed with. */
-  async ask(): Promise<{ asked: Asked; weakness: Weakness | undefined }> {
+  async ask(isLast: boolean): Promise<{ asked: Asked; weakness: Weakness | undefined }> {
     const answered = await this.#ports.attempt(this.#exchange);
+    // Nobody comes after the last one, so there is nothing to wait for.
+    if (isLast) return { asked: answered as Asked, weakness: undefined };
     const { answer, response } = await collect(this.#exchange, answered.answer);
     const asked = extend(answered, { answer }) as Asked;
     const facts = response === undefined ? undefined : verifyFacts(this.#exchange, this.#plan.escalateOn);
-    const weakness =
-      response === undefined || facts === undefined ? undefined : findWeakness(response, facts);
-    return { asked, weakness };
+    if (response === undefined || facts === undefined) return { asked, weakness: undefined };
+    return { asked, weakness: findWeakness(response, facts) ?? (await this.#judged(response)) };
+  }
+
+  /** What the judge has against an answer, where one is configured; its calls are booked with the exchange. */
+  async #judged(response: ChatResponse): Promise<Weakness | undefined> {
+    const { judge } = this.#plan;
+    if (judge === undefined) return undefined;
+    const exchange = this.#exchange;
+    const { facts } = exchange;
+    const found = await this.#ports.judge(exchange, { judge, response, note: this.#note });
+    const { verdict, cost, costNano } = found;
+    const calls = cost?.calls ?? [];
+    if (cost !== undefined && calls.length > 0) {
+      facts.billed = [...(facts.billed ?? []), ...calls];
+      facts.attempts.push(...cost.attempts);
+      this.#aside.calls += calls.length;
+      this.#aside.nano += found.heldNano;
+    }
+    if (verdict !== 'not asked')
+      this.#note.calls.push({ model: judge.model, costNano, cause: verdict, role: 'judge' });
+    return verdict === 'fail' ? { cause: 'judge', says: `${judge.model} lets it not pass` } : undefined;
   }
 
   /** Puts the next model in place. False when it is out of reach or no budget can pay for it. */
@@ -264,7 +289,8 @@ class Climb {
     const route = found === undefined ? undefined : this.#note.narrow(found);
     const deployment = route === undefined ? undefined : dearest(route);
     if (route === undefined || deployment === undefined) return false;
-    if ((await fund(this.#ports, exchange, { deployment, besides: true })) !== undefined) return false;
+    if ((await fund(this.#ports, exchange, { deployment, besides: true, aside: this.#aside })) !== undefined)
+      return false;
     extend(exchange, { grant: { ...exchange.grant, route } });
     return true;
   }
@@ -274,7 +300,7 @@ class Climb {
     let kept: { asked: Asked; facts: CallFacts } | undefined;
     for (;;) {
       try {
-        const { asked, weakness } = await this.ask();
+        const { asked, weakness } = await this.ask(rest[0] === undefined);
         this.#note.final = asked.grant.route.name;
         const next = rest[0];
         if (weakness === undefined || next === undefined) return asked;
@@ -304,7 +330,9 @@ class Climb {
   #fallBack({ asked, facts }: { asked: Asked; facts: CallFacts }): Answered {
     const { grant, answer } = asked;
     Object.assign(this.#exchange.facts, facts);
-    const call = this.#note.calls.findLast(({ model }) => model === grant.route.name);
+    const call = this.#note.calls.findLast(
+      ({ model, role }) => model === grant.route.name && role === undefined,
+    );
     if (call !== undefined) this.#note.calls.splice(this.#note.calls.indexOf(call), 1);
     this.#note.final = grant.route.name;
     return extend(this.#exchange, { grant, answer });

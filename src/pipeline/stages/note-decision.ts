@@ -32,10 +32,10 @@ function actualOf(
 ): Actual {
   const { cost } = chargeExchange(exchange);
   const earlier = note.calls.reduce((sum, { costNano }) => sum + (costNano ?? 0), 0);
-  const calls = note.calls.map(({ model, costNano, cause }) => ({
+  const calls = note.calls.map(({ model, costNano, cause, role }) => ({
     model,
     cost_usd: usd(costNano),
-    escalated_on: cause,
+    ...(role === undefined ? { escalated_on: cause } : { escalated_on: null, role, verdict: cause }),
   }));
   const last = {
     model: note.final ?? ended.model ?? '',

@@ -5,6 +5,22 @@ const mode = (about: string) => z.enum(['off', 'observe', 'canary', 'on']).descr
 
 const condition = text('Condition over the request (CEL), for example tags.feature == "support-bot".', 4096);
 
+const judge = z
+  .strictObject({
+    model: modelReference(
+      'The model that judges; the keys whose requests it reads must be allowed to use it.',
+    ),
+    rubric: text('What answers have to meet besides being right and complete.', 2000).optional(),
+    timeout_ms: count('Without a verdict by then the answer passes. Milliseconds.', {
+      min: 100,
+      max: 60_000,
+    }).default(10_000),
+  })
+  .optional()
+  .describe(
+    'A model asked whether an answer passes, where no other sign speaks against it. Its cost is the exchange’s.',
+  );
+
 const cascade = z
   .strictObject({
     models: z.array(modelReference('A model.')).min(2).max(8).describe('Models from cheap to strong.'),
@@ -18,6 +34,7 @@ const cascade = z
       .default(['refusal', 'error', 'invalid_output', 'tool_failure'])
       .describe('What makes the next model answer instead.'),
     max_escalations: count('How often one request may move up.', { max: 8 }).default(1),
+    judge,
   })
   .optional()
   .describe('Ask the cheap model first and a stronger one when the answer is weak.');

@@ -15,6 +15,9 @@ export interface Actual {
     readonly cost_usd: string | null;
     /** Why its answer was not taken; `null` for the one that was. */
     readonly escalated_on: string | null;
+    /** A call that only judged another’s answer, and what it said. */
+    readonly role?: 'judge';
+    readonly verdict?: string;
   }[];
 }
 

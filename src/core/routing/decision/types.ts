@@ -71,6 +71,16 @@ export interface CascadePlan {
   readonly models: readonly string[];
   readonly escalateOn: readonly EscalationCause[];
   readonly maxEscalations: number;
+  readonly judge?: CascadeJudge | undefined;
+}
+
+/** A model that is asked about an answer in which nothing else was found wrong. */
+export interface CascadeJudge {
+  readonly model: string;
+  /** What answers have to meet besides being right; empty for nothing. */
+  readonly rubric: string;
+  /** Without a verdict by then the answer passes. Milliseconds. */
+  readonly timeoutMs: number;
 }
 
 export type EscalationCause = 'refusal' | 'uncertainty' | 'error' | 'invalid_output' | 'tool_failure';

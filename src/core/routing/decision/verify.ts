@@ -15,7 +15,7 @@ export interface VerifyFacts {
 
 /** Why an answer will not do; `undefined` when it will. */
 export interface Weakness {
-  readonly cause: EscalationCause;
+  readonly cause: EscalationCause | 'judge';
   readonly says: string;
 }
 

@@ -19,6 +19,7 @@ import type { DataPlanePorts } from '../http/call.ts';
 import { Idempotency } from '../http/idempotency.ts';
 import { listen, type RunningServer } from '../http/server.ts';
 import { DeadlineWatch } from '../pipeline/deadline-watch.ts';
+import type { FindMeaning } from '../pipeline/intent-meaning.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
 import { SharedAnswers } from '../pipeline/shared-answers.ts';
 import { admit } from '../pipeline/stages/authenticate.ts';
@@ -43,7 +44,7 @@ import { RouteLearning } from './learning/route-learning.ts';
 import { LiveRuntime } from './live-runtime.ts';
 import { createOperatorHandlers } from './operator-handlers.ts';
 import { expandPath, shippedFile } from './paths.ts';
-import { createChat, createInnerCalls, createOperations } from './pipelines.ts';
+import { createChat, createInnerCalls, createMeaning, createOperations } from './pipelines.ts';
 import { createRouterDesk } from './router-desk.ts';
 import { openSignIn, openTokens } from './sign-in.ts';
 import { createSpendingHandlers, openSpending, type Spending } from './spending.ts';
@@ -95,9 +96,10 @@ function dataPlanePorts(parts: {
   readonly spending: Spending;
   readonly answers: SharedAnswers;
   readonly learning: RouteLearning;
+  readonly meaning: FindMeaning;
 }): DataPlanePorts {
-  const { adapters, identity, runtime, traffic, config, spending, learning } = parts;
-  const ports = { ...adapters, ...spending.sources, answers: parts.answers };
+  const { adapters, identity, runtime, traffic, config, spending, learning, meaning } = parts;
+  const ports = { ...adapters, ...spending.sources, answers: parts.answers, meaning };
   const tokens = openTokens(identity, adapters, config);
   const keys = keyPorts(adapters, { ...identity, tokens }, config);
   const watch = new DeadlineWatch(adapters.clock);
@@ -180,11 +182,13 @@ interface Opened {
   readonly overrides: ConfigOverrides;
   readonly answers: SharedAnswers;
   readonly learning: RouteLearning;
+  readonly meaning: FindMeaning;
 }
 
 /** The admin side: sessions, audit and the handler of every endpoint of the contract. */
 function openControl(opened: Opened, address: { url: () => string; ready: () => boolean }) {
-  const { options, dataDir, adapters, identity, spending, live, overrides, answers, learning } = opened;
+  const { options, dataDir, adapters, identity, spending, live, overrides, answers, learning, meaning } =
+    opened;
   const { directory, rights } = identity;
   const { config, source, version } = options;
   const configured = config.access.admin_key ?? source.environment['SLUICE_ADMIN_KEY'];
@@ -195,7 +199,7 @@ function openControl(opened: Opened, address: { url: () => string; ready: () => 
   const { deleteUser } = identityHandlers;
   const around = { identity, sessions, config: () => live.config, url: address.url, deleteUser };
   const { signIn, scim, handlers: signInHandlers } = openSignIn(around, adapters);
-  const routers = createRouterDesk({ ...adapters, directory, live });
+  const routers = createRouterDesk({ ...adapters, directory, live, meaning });
   const handlers: Handlers = {
     ...identityHandlers,
     ...signInHandlers,
@@ -239,7 +243,7 @@ function cacheSettings(live: LiveRuntime) {
 }
 
 async function serve(opened: Opened): Promise<Gateway> {
-  const { adapters, identity, spending, live, overrides, answers, learning } = opened;
+  const { adapters, identity, spending, live, overrides, answers, learning, meaning } = opened;
   const { config } = opened.options;
   const traffic = new Traffic({ ...adapters, memory: opened.options.memory ?? memoryShare });
   const ready = () => !traffic.draining;
@@ -257,6 +261,7 @@ async function serve(opened: Opened): Promise<Gateway> {
       spending,
       answers,
       learning,
+      meaning,
     }),
     admin: {
       ...control,
@@ -367,8 +372,21 @@ async function open(given: GatewayOptions, dataDir: string): Promise<Gateway> {
     identity.watch.on('prices', async () => live?.refreshPrices());
     const answers = new SharedAnswers(adapters);
     const learning = new RouteLearning({ ...adapters, live });
-    await learning.open(createInnerCalls({ ...adapters, ...spending.sources }));
-    const opened = { options, dataDir, adapters, identity, spending, live, overrides, answers, learning };
+    const inner = { ...adapters, ...spending.sources };
+    await learning.open(createInnerCalls(inner));
+    const meaning = createMeaning(inner);
+    const opened = {
+      options,
+      dataDir,
+      adapters,
+      identity,
+      spending,
+      live,
+      overrides,
+      answers,
+      learning,
+      meaning,
+    };
     return await serve(opened);
   } catch (error) {
     identity?.watch.close();

@@ -13,6 +13,8 @@ import { cutAtHold } from '../pipeline/cut-at-hold.ts';
 import { fundBesides } from '../pipeline/fund.ts';
 import { holdRecord } from '../pipeline/hold-record.ts';
 import { createInnerCall, type InnerCallPorts, type MakeInnerCall } from '../pipeline/inner-call.ts';
+import { createInnerEmbed } from '../pipeline/inner-embed.ts';
+import { createFindMeaning, type FindMeaning } from '../pipeline/intent-meaning.ts';
 import { createJudgeAnswer } from '../pipeline/judge-answer.ts';
 import { createOperationPipeline } from '../pipeline/operation.ts';
 import type { Granted } from '../pipeline/policy-facts.ts';
@@ -71,6 +73,8 @@ export interface PipelineAdapters extends Resilience, SpendingSources {
   readonly log: Log;
   /** Shared with the control plane; made here when absent. */
   readonly answers?: SharedAnswers;
+  /** The same. */
+  readonly meaning?: FindMeaning;
 }
 
 /** What calls are made with: besides the adapters, how a hold that grows is kept. */
@@ -81,10 +85,13 @@ function attemptPorts(adapters: PipelineAdapters): AttemptPorts {
 
 /** One stage after the other, as one. */
 function then<In, Out extends Granted>(
-  authorize: (exchange: In) => Out,
+  authorize: (exchange: In) => Out | Promise<Out>,
   enforce: ReturnType<typeof createEnforcePolicy>,
 ): Stage<In, Out> {
-  return (exchange) => enforce(authorize(exchange));
+  return (exchange) => {
+    const granted = authorize(exchange);
+    return granted instanceof Promise ? granted.then(enforce) : enforce(granted);
+  };
 }
 
 /** The pipeline of chats. */
@@ -113,7 +120,11 @@ export function createChat(
     authorize: createAuthorize(),
     // Policies judge the model that was decided on, not the name that was asked for.
     decideRoute: then(
-      createDecideRoute({ ...adapters, budgetLeft: budgetLeftOf(adapters) }),
+      createDecideRoute({
+        ...adapters,
+        budgetLeft: budgetLeftOf(adapters),
+        meaning: adapters.meaning ?? createMeaning(adapters),
+      }),
       createEnforcePolicy(adapters),
     ),
     limitRate: createLimitRate(adapters),
@@ -164,6 +175,19 @@ export function createInnerCalls(adapters: PipelineAdapters): MakeInnerCall {
     attempt: createAttempt(attemptPorts(adapters)),
     enders: [createSettleCost(adapters), createLeaveDeployment(adapters), createWriteLog(adapters)],
   });
+}
+
+/** Compares prompts with intents by meaning: embeddings that the gateway asks for by itself. */
+export function createMeaning(adapters: PipelineAdapters): FindMeaning {
+  const embed = createInnerEmbed({
+    ...adapters,
+    newFacts,
+    reserveBudget: createReserveBudget(adapters),
+    chooseRoute: stayWithin(createChooseRoute(adapters)),
+    attempt: createAttemptWith(attemptPorts(adapters), operationCarrier),
+    enders: [createSettleCost(adapters), createLeaveDeployment(adapters), createWriteLog(adapters)],
+  });
+  return createFindMeaning({ ...adapters, embed });
 }
 
 /** The same stages around everything that is no chat. */

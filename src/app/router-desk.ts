@@ -10,6 +10,7 @@ import type { RouterPlan } from '../core/routing/decision/types.ts';
 import { CLIENT_DIALECTS } from '../formats/dialects.ts';
 import { newFacts } from '../http/chat.ts';
 import type { Principal } from '../pipeline/exchange.ts';
+import type { FindMeaning } from '../pipeline/intent-meaning.ts';
 import type { FoundRouter, Routing } from '../pipeline/routing.ts';
 import { type Asking, survey } from '../pipeline/situation.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -20,6 +21,7 @@ interface DeskPorts {
   readonly directory: KeyDirectory;
   readonly fleet: Fleet;
   readonly clock: Clock;
+  readonly meaning: FindMeaning;
 }
 
 type Input = ParsedInputOf<'explainRoute'>;
@@ -93,13 +95,16 @@ function findRouter(routing: Routing, input: Input): FoundRouter {
   return asked?.router.name === input.name ? asked : own;
 }
 
-function explain(ports: DeskPorts, input: Input): Receipt {
+async function explain(ports: DeskPorts, input: Input): Promise<Receipt> {
   const routing = routingOf(ports);
   const found = findRouter(routing, input);
   const exchange = pretend(ports, input);
   const { runtime } = ports.live;
   const baseline = found.router.baseline ?? exchange.envelope.model;
   const plan = found.router.planWith(baseline);
+  // Nobody in particular asks, so nobody’s budget pays.
+  const payer = { ...exchange.principal, key: undefined, scopes: [] };
+  const meaning = await ports.meaning({ ...exchange, principal: payer }, found);
   const monotonic = ports.clock.monotonic();
   const { situation } = survey(exchange, {
     routing,
@@ -107,6 +112,7 @@ function explain(ports: DeskPorts, input: Input): Receipt {
     plan,
     baseline,
     preferences: undefined,
+    intent: meaning?.intent,
     budgetLeftNano: undefined,
     admits: (deployment) => ports.fleet.admits(deployment, monotonic),
     latencyOf: (deployment) => ports.fleet.latency(deployment, false, monotonic),

@@ -153,10 +153,11 @@ function planOf(
       arms,
       holds: when === undefined ? undefined : holdsOf(when),
     })),
-    intents: config.intents.map(({ name: title, use, threshold }) => ({
+    intents: config.intents.map(({ name: title, use, threshold, meaning_threshold: meaningThreshold }) => ({
       name: title,
       model: use,
       threshold,
+      meaningThreshold,
     })),
     cascade: cascadeOf(config),
     maxPrice: capOf(config.max_price),
@@ -311,6 +312,7 @@ function isAttached({ keys, teams, tags }: Attached, to: Attachment): boolean {
 class CompiledRouting implements Routing {
   readonly headers: readonly string[];
   readonly routers: readonly CompiledRouter[];
+  readonly embedder: Routing['embedder'];
   readonly #input: RoutersInput;
   readonly #byName: ReadonlyMap<string, FoundRouter>;
   readonly #attached: readonly Attached[];
@@ -320,6 +322,11 @@ class CompiledRouting implements Routing {
     const { config, state } = input;
     this.#input = input;
     this.headers = config.routing.headers;
+    const { embedder } = config.routing;
+    this.embedder =
+      embedder === undefined
+        ? undefined
+        : { model: `${embedder.provider}/${embedder.model}`, timeoutMs: embedder.timeout_ms };
     // Opened now, so that the first request does not wait for it.
     if (Object.keys(config.routers).length > 0) void state.scorer.version;
     const entries = Object.entries(config.routers).map(([name, router]) => {

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { nanoToUsd } from '../core/cost/money.ts';
 import { compareArms, type Outcome, summarise } from '../core/routing/experiment.ts';
 import type { routerContract } from './contracts/routers.ts';
+import { round } from './round.ts';
 import type { RoutedExchange } from './router-log.ts';
 
 type View = z.output<typeof routerContract.listExperiments.output>['data'][number];
@@ -54,10 +55,6 @@ function outcomesOf(experiment: ExperimentFacts, routed: readonly RoutedExchange
 function firstOfSessions(outcomes: readonly Found[]): readonly Found[] {
   const seen = new Set<string>();
   return outcomes.filter(({ session }) => !seen.has(session) && seen.add(session));
-}
-
-function round(value: number): number {
-  return Math.round(value * 1e4) / 1e4;
 }
 
 function says(decided: readonly (string | null)[], pairs: number): string {

@@ -25,6 +25,7 @@ import type { ShadowRun } from '../ports/label-store.ts';
 import type { RouteTrainer } from '../ports/route-trainer.ts';
 import { toTime } from './caller.ts';
 import type { learningContract } from './contracts/learning.ts';
+import { round } from './round.ts';
 import type { RoutedExchange } from './router-log.ts';
 
 type Report = z.output<typeof learningContract.reportRouter.output>;
@@ -146,10 +147,6 @@ function lossOfPairs(labels: readonly RouteLabel[]): Compared {
   return { loss: gold.length >= 20 ? correctedMean(judged, gold) : meanOf(all), gold: gold.length };
 }
 
-function round(value: number): number {
-  return Math.round(value * 1e4) / 1e4;
-}
-
 function qualityOf(labels: readonly RouteLabel[], epsilon: number): Quality {
   const { loss, gold } = lossOfPairs(labels);
   const { value, low, high, samples } = loss;
@@ -191,6 +188,7 @@ function qualityOf(labels: readonly RouteLabel[], epsilon: number): Quality {
 interface Overheads {
   readonly shadowNano: number;
   readonly judgeNano: number;
+  readonly embeddingNano: number;
 }
 
 function savingsOf(
@@ -207,7 +205,7 @@ function savingsOf(
   const { saving: projected, coldCacheNano } = projectSavings(facts, ratio);
   const { saving: realised } = realisedSavings(facts, ratio);
   const control = mode === 'canary' ? 'watched' : 'held_out';
-  const spent = overhead.shadowNano + overhead.judgeNano;
+  const spent = overhead.shadowNano + overhead.judgeNano + overhead.embeddingNano;
   const count = (state: RoutedFacts['state']) =>
     facts.filter((one) => one.weak !== undefined && one.state === state).length;
   return {
@@ -273,9 +271,18 @@ export function standingView({ routeKey, state, alarm, says }: RouteStanding) {
 
 const MAX_ROUTES = 50;
 
-function overheadOf(runs: readonly ShadowRun[]): Overheads {
+/** What routing cost besides the answers themselves: bookings of their own, in no exchange's cost. */
+function overheadOf(runs: readonly ShadowRun[], routed: readonly RoutedExchange[]): Overheads {
   const sum = (of: (run: ShadowRun) => number) => runs.reduce((total, run) => total + of(run), 0);
-  return { shadowNano: sum(({ copyNano }) => copyNano), judgeNano: sum(({ judgeNano }) => judgeNano) };
+  const embeddingNano = routed.reduce(
+    (total, { receipt }) => total + usdToNano(receipt.actual?.embedding_usd ?? 0),
+    0,
+  );
+  return {
+    shadowNano: sum(({ copyNano }) => copyNano),
+    judgeNano: sum(({ judgeNano }) => judgeNano),
+    embeddingNano,
+  };
 }
 
 function ratioOf(runs: readonly ShadowRun[]): LengthRatio {
@@ -296,7 +303,7 @@ export async function reportOf(
   if (plan.candidates.length === 0) throw new SluiceError('internal', 'This router has no models.');
   const facts = routed.flatMap((one) => factsOf(plan, one) ?? []);
   const shared = { epsilon: promise.epsilon, mode: plan.mode };
-  const overhead = overheadOf(runs);
+  const overhead = overheadOf(runs, routed);
   const ratio = ratioOf(runs);
   const own = Math.round(promise.epsilon * 1000) / 10;
   const percents = [...new Set([...SHOWN_LOSSES, own])].sort((a, b) => a - b);
@@ -315,7 +322,10 @@ export async function reportOf(
         ...shared,
         labels: labels.filter((label) => label.routeKey === routeKey),
         ratio: ratioOf(ownRuns).pairs > 0 ? ratioOf(ownRuns) : ratio,
-        overhead: overheadOf(ownRuns),
+        overhead: overheadOf(
+          ownRuns,
+          routed.filter(({ receipt }) => receipt.input.routeKey === routeKey),
+        ),
       },
     );
     return {
@@ -332,8 +342,7 @@ export async function reportOf(
       judge_usd: nanoToUsd(overhead.judgeNano),
       retry_usd: nanoToUsd(Math.round(retryNano)),
       lost_cache_usd: nanoToUsd(Math.round(lostCacheNano)),
-      // Intents compare n-grams in this process: no call, no cost.
-      embedding_usd: nanoToUsd(0),
+      embedding_usd: nanoToUsd(overhead.embeddingNano),
     },
     routes: byRoute.sort((a, b) => b.exchanges - a.exchanges).slice(0, MAX_ROUTES),
   };

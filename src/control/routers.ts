@@ -23,7 +23,7 @@ export interface RouterDesk {
   /** Version of what scores prompts. */
   readonly promptModel: string | undefined;
   /** A decision for a request that is not made. Throws as the data plane would. */
-  explain(input: ParsedInputOf<'explainRoute'>): Receipt;
+  explain(input: ParsedInputOf<'explainRoute'>): Promise<Receipt>;
 }
 
 const WEEK_MS = 7 * 86_400_000;
@@ -97,7 +97,7 @@ export function createRouterHandlers(ports: RouterPorts): RouterHandlers {
     },
     async explainRoute(input) {
       planOf(ports, input.name);
-      return { ...routers.explain(input) };
+      return { ...(await routers.explain(input)) };
     },
     async replayRoute({ name, exchange_id: id }, caller) {
       planOf(ports, name);

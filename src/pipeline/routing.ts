@@ -46,6 +46,8 @@ export interface Routing {
   /** Client headers that conditions may read, lower-case names. */
   readonly headers: readonly string[];
   readonly scorer: PromptScorer | undefined;
+  /** What compares meanings: a model that embeds, and how long a request waits for it. */
+  readonly embedder?: { readonly model: string; readonly timeoutMs: number } | undefined;
   /** Sessions outlive configurations. */
   readonly sessions: SessionBook;
   readonly routers: readonly CompiledRouter[];
@@ -78,6 +80,8 @@ export interface RoutingNote {
   readonly situation: Situation;
   readonly decision: Decision;
   readonly promptModel: string | undefined;
+  /** What comparing meanings cost, booked as an exchange of its own. */
+  readonly embeddingNano?: number | undefined;
   /** Names the session in the book. */
   readonly sessionKey: string;
   /** Calls of a cascade besides the one whose answer was taken. */

@@ -3,6 +3,7 @@ import type { JsonObject } from '../core/model/index.ts';
 import { allowsModel } from '../core/policy/policy.ts';
 import { forbiddenBy, isBounded } from '../core/policy/residency.ts';
 import { drawOf, Fingerprint, hashText } from '../core/routing/decision/hash.ts';
+import type { FoundIntent } from '../core/routing/decision/intents.ts';
 import { matchesProvider, type Preferences } from '../core/routing/decision/preferences.ts';
 import type { PriceCap, RouterPlan, SessionState, Situation } from '../core/routing/decision/types.ts';
 import { promptEstimate } from './estimate.ts';
@@ -27,6 +28,8 @@ export interface Surroundings {
   readonly baseline: string;
   readonly preferences: Preferences | undefined;
   readonly budgetLeftNano: number | undefined;
+  /** The intent that was found by meaning, where an embedding model was asked. */
+  readonly intent?: FoundIntent | undefined;
   /** Whether a call of this deployment would be let out now. */
   readonly admits: (deployment: Deployment) => boolean;
   /** Milliseconds to the first byte. */
@@ -192,7 +195,7 @@ function learned(
   const hasContext = view.turns > 1 || view.system.length > 200;
   const attachments = exchange.envelope.media;
   const facts = { text: view.text, hasContext, attachments, toolResults: view.toolResults };
-  const intent = around.found.router.intents?.nearest(view.text);
+  const intent = around.intent ?? around.found.router.intents?.nearest(view.text);
   return {
     ...(scorer === undefined ? {} : { score: scorer.score(facts, routeKey) }),
     ...(intent === undefined ? {} : { intent }),

@@ -1,4 +1,4 @@
-import { checkModelName, type Judge } from './cross-check-models.ts';
+import { checkModelName, checkProviderName, type Judge } from './cross-check-models.ts';
 import { type KnownNames, OBJECTIVE_SUFFIX } from './known.ts';
 import type { ConfigPath, Report } from './paths.ts';
 import type { Config, RouterConfig } from './schema.ts';
@@ -16,6 +16,9 @@ const SECRET_HEADERS: ReadonlySet<string> = new Set([
 export function checkRouters(config: Config, known: KnownNames | undefined, report: Report): void {
   const judge = { known, report };
   checkHeaders(config, report);
+  const { embedder } = config.routing;
+  if (embedder !== undefined)
+    checkProviderName(config, ['routing', 'embedder', 'provider'], embedder.provider, judge);
   for (const [name, router] of Object.entries(config.routers)) {
     const path = ['routers', name];
     if (name.includes('*') || OBJECTIVE_SUFFIX.test(name)) {

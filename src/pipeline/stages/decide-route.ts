@@ -12,6 +12,7 @@ import {
 import type { Decision } from '../../core/routing/decision/types.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Authorized, extend, type Grant } from '../exchange.ts';
+import type { FindMeaning, Meaning } from '../intent-meaning.ts';
 import type { CompiledRouter, FoundRouter, Routing } from '../routing.ts';
 import type { Deployment, ModelRoute } from '../runtime.ts';
 import { type Asking, survey } from '../situation.ts';
@@ -22,6 +23,8 @@ export interface DecideRoutePorts {
   readonly fleet: Fleet;
   /** What the tightest budget of whoever asks has left, nano-dollars; `undefined` when none limits. */
   readonly budgetLeft: (exchange: Authorized) => number | undefined;
+  /** Compares prompts with intents by meaning, where a model for that is configured. */
+  readonly meaning: FindMeaning;
 }
 
 type Deciding = Authorized & Pick<Asking, 'routingHeaders'>;
@@ -145,13 +148,15 @@ function headline(router: string, { tier, reason, followed, mode }: Decision): s
   return `${router}: ${tier}, ${reason}${followed ? '' : `; ${mode}`}`;
 }
 
+interface Given {
+  readonly found: FoundRouter;
+  readonly preferences: Preferences | undefined;
+  readonly meaning?: Meaning | undefined;
+}
+
 /** Decides, notes the decision, and grants the model. */
-function route(
-  ports: DecideRoutePorts,
-  exchange: Deciding,
-  given: { found: FoundRouter; preferences: Preferences | undefined },
-): Grant {
-  const { found, preferences } = given;
+function route(ports: DecideRoutePorts, exchange: Deciding, given: Given): Grant {
+  const { found, preferences, meaning } = given;
   const { runtime, grant, facts } = exchange;
   const routing = runtime.routing as Routing;
   const baseline = found.router.baseline ?? grant.route.name;
@@ -163,6 +168,7 @@ function route(
     plan,
     baseline,
     preferences,
+    intent: meaning?.intent,
     budgetLeftNano: ports.budgetLeft(exchange),
     admits: (deployment) => ports.fleet.admits(deployment, monotonic),
     latencyOf: (deployment) => ports.fleet.latency(deployment, exchange.envelope.stream, monotonic),
@@ -180,6 +186,7 @@ function route(
     situation,
     decision,
     promptModel,
+    embeddingNano: meaning?.costNano,
     sessionKey,
     calls: [],
     final: undefined,
@@ -199,11 +206,7 @@ function route(
   };
 }
 
-function safely(
-  ports: DecideRoutePorts,
-  exchange: Deciding,
-  given: { found: FoundRouter; preferences: Preferences | undefined },
-): Grant {
+function safely(ports: DecideRoutePorts, exchange: Deciding, given: Given): Grant {
   try {
     return route(ports, exchange, given);
   } catch (error) {
@@ -215,20 +218,24 @@ function safely(
 
 /**
  * Which model answers: applies what OpenRouter's fields ask for, and lets the request's router decide. Does nothing at all
- * for requests that have neither.
+ * for requests that have neither, and waits for nothing unless intents are compared by meaning.
  */
-export function createDecideRoute(ports: DecideRoutePorts): <E extends Deciding>(exchange: E) => E {
+export function createDecideRoute(
+  ports: DecideRoutePorts,
+): <E extends Deciding>(exchange: E) => E | Promise<E> {
   return (exchange) => {
     const { routing } = exchange.runtime;
     const preferences = concernsUs(exchange) ? readPreferences(exchange.body) : undefined;
     if (preferences !== undefined) strip(exchange);
-    let { grant } = exchange;
-    if (routing !== undefined) {
-      const found = routerOf(exchange, routing, ports.clock.monotonic());
-      if (found !== undefined) grant = safely(ports, exchange, { found, preferences });
-    }
-    if (preferences !== undefined) grant = prefer(exchange, grant, preferences);
-    return grant === exchange.grant ? exchange : extend(exchange, { grant });
+    const grantBy = (grant: Grant) => {
+      const wanted = preferences === undefined ? grant : prefer(exchange, grant, preferences);
+      return wanted === exchange.grant ? exchange : extend(exchange, { grant: wanted });
+    };
+    const found = routing === undefined ? undefined : routerOf(exchange, routing, ports.clock.monotonic());
+    if (found === undefined) return grantBy(exchange.grant);
+    const compared = ports.meaning(exchange, found);
+    if (compared === undefined) return grantBy(safely(ports, exchange, { found, preferences }));
+    return compared.then((meaning) => grantBy(safely(ports, exchange, { found, preferences, meaning })));
   };
 }
 

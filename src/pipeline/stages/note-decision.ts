@@ -47,6 +47,7 @@ function actualOf(
     outcome: ended.ending.kind,
     cost_usd: usd(cost?.total),
     latency_ms: Math.round(ended.ms),
+    ...(note.embeddingNano === undefined ? {} : { embedding_usd: nanoToUsd(note.embeddingNano) }),
     ...(calls.length === 0 ? {} : { calls: [...calls, last] }),
   };
 }

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { count, dollars, MODEL_NAME, modelReference, percent, seconds, text } from './scalars.ts';
+import {
+  count,
+  dollars,
+  MODEL_NAME,
+  modelReference,
+  percent,
+  providerReference,
+  seconds,
+  text,
+} from './scalars.ts';
 
 const mode = (about: string) => z.enum(['off', 'observe', 'canary', 'on']).describe(about);
 
@@ -126,6 +135,12 @@ const intent = z
       .max(1)
       .default(0.5)
       .describe('Least similarity of spelling (cosine over n-grams), 0 to 1.'),
+    meaning_threshold: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.6)
+      .describe('Least similarity of meaning (cosine), 0 to 1, where `routing.embedder` compares.'),
   })
   .describe('Prompts that resemble these go to this model.');
 
@@ -218,6 +233,17 @@ export const routing = z
       .max(16)
       .default([])
       .describe('Headers that conditions may read as headers["x-name"]; they are kept in receipts.'),
+    embedder: z
+      .strictObject({
+        provider: providerReference('A name under `providers`, or a vendor.'),
+        model: modelReference('Its embedding model.'),
+        timeout_ms: count('A request waits no longer for it. Milliseconds.', {
+          min: 10,
+          max: 30_000,
+        }).default(1000),
+      })
+      .optional()
+      .describe('Compares prompts with the utterances of intents by meaning; without it, by spelling.'),
   })
   .prefault({})
   .describe('What holds for all routers.');

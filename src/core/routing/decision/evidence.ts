@@ -135,11 +135,14 @@ export function byExperiment(bench: Bench): Wish | undefined {
 export function byIntent(bench: Bench): Wish | undefined {
   const { intent } = bench.situation;
   const known = bench.plan.intents.find(({ name }) => name === intent?.name);
-  if (intent === undefined || known === undefined || intent.similarity < known.threshold) return undefined;
+  if (intent === undefined || known === undefined) return undefined;
+  const byMeaning = intent.by === 'meaning';
+  const least = byMeaning ? (known.meaningThreshold ?? known.threshold) : known.threshold;
+  if (intent.similarity < least) return undefined;
   const judged = findModel(bench, known.model);
   bench.steps.push({
     step: 'intent',
-    says: `nearest to "${known.name}" (similarity ${intent.similarity.toFixed(2)}): ${known.model}`,
+    says: `nearest to "${known.name}" (similarity of ${byMeaning ? 'meaning' : 'spelling'} ${intent.similarity.toFixed(2)}): ${known.model}`,
   });
   return judged === undefined ? undefined : { judged, reason: 'intent' };
 }

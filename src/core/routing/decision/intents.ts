@@ -6,7 +6,7 @@ export interface Embedder {
 
 const DIMENSIONS = 1024;
 /** Of a longer text only the beginning is read. UTF-16 units. */
-const MAX_CHARS = 2000;
+export const INTENT_CHARS = 2000;
 
 function mix(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -27,7 +27,7 @@ function add(vector: Float32Array, hash: number, weight: number): void {
 
 /**
  * Words and their letter triples, hashed with signs into 1,024 dimensions (feature hashing, Weinberger et al. 2009). It
- * knows spelling, not meaning: paraphrases in other words are not found. A real embedding model can take its place.
+ * knows spelling, not meaning: paraphrases in other words are not found. A configured embedding model takes its place.
  */
 export const HASHED_EMBEDDER: Embedder = {
   version: 'hashed-ngrams-1',
@@ -35,7 +35,7 @@ export const HASHED_EMBEDDER: Embedder = {
     const vector = new Float32Array(DIMENSIONS);
     const words =
       text
-        .slice(0, MAX_CHARS)
+        .slice(0, INTENT_CHARS)
         .toLowerCase()
         .normalize('NFKC')
         .match(/[\p{L}\p{N}]+/gu) ?? [];
@@ -60,31 +60,66 @@ export interface IntentExamples {
   readonly utterances: readonly string[];
 }
 
+/** The intent nearest to a prompt. */
+export interface FoundIntent {
+  readonly name: string;
+  /** Cosine, -1 to 1, four digits. */
+  readonly similarity: number;
+  /** Absent: by the spelling of words. */
+  readonly by?: 'meaning';
+}
+
 /** Intents whose utterances are embedded. */
 export interface EmbeddedIntents {
-  /** The nearest intent with its cosine similarity, -1 to 1, rounded to four digits; `undefined` without any utterance. */
-  nearest(text: string): { readonly name: string; readonly similarity: number } | undefined;
+  readonly examples: readonly IntentExamples[];
+  /** The nearest intent by spelling; `undefined` without any utterance. */
+  nearest(text: string): FoundIntent | undefined;
+}
+
+/** The nearest intent to a vector of unit length, among the utterances' vectors of unit length and the same dimensions. */
+export function nearestMeaning(
+  intents: readonly IntentExamples[],
+  vectorOf: (utterance: string) => Float32Array | undefined,
+  vector: Float32Array,
+): FoundIntent | undefined {
+  let best: FoundIntent | undefined;
+  for (const { name, utterances } of intents) {
+    for (const utterance of utterances) {
+      const other = vectorOf(utterance);
+      if (other === undefined || other.length !== vector.length) continue;
+      const similarity = cosine(vector, other);
+      if (best === undefined || similarity > best.similarity) best = { name, similarity, by: 'meaning' };
+    }
+  }
+  return best;
+}
+
+/** Of vectors of unit length; four digits, so that receipts stay short. */
+function cosine(one: Float32Array, other: Float32Array): number {
+  let dot = 0;
+  for (let at = 0; at < one.length; at++) dot += (one[at] ?? 0) * (other[at] ?? 0);
+  return Math.round(dot * 1e4) / 1e4;
 }
 
 /** Finds the intent whose utterance is nearest to a text. */
 export class IntentIndex implements EmbeddedIntents {
+  readonly examples: readonly IntentExamples[];
   readonly #embedder: Embedder;
   readonly #entries: readonly { readonly name: string; readonly vector: Float32Array }[];
 
   constructor(intents: readonly IntentExamples[], embedder: Embedder = HASHED_EMBEDDER) {
+    this.examples = intents;
     this.#embedder = embedder;
     this.#entries = intents.flatMap(({ name, utterances }) =>
       utterances.map((text) => ({ name, vector: embedder.embed(text) })),
     );
   }
 
-  nearest(text: string): { readonly name: string; readonly similarity: number } | undefined {
+  nearest(text: string): FoundIntent | undefined {
     const vector = this.#embedder.embed(text);
-    let best: { name: string; similarity: number } | undefined;
+    let best: FoundIntent | undefined;
     for (const entry of this.#entries) {
-      let dot = 0;
-      for (let at = 0; at < DIMENSIONS; at++) dot += (vector[at] ?? 0) * (entry.vector[at] ?? 0);
-      const similarity = Math.round(dot * 1e4) / 1e4;
+      const similarity = cosine(vector, entry.vector);
       if (best === undefined || similarity > best.similarity) best = { name: entry.name, similarity };
     }
     return best;

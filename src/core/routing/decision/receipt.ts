@@ -9,6 +9,8 @@ export interface Actual {
   readonly outcome: string;
   readonly cost_usd: string | null;
   readonly latency_ms: number;
+  /** What comparing intents by meaning cost; an exchange of its own, not part of `cost_usd`. */
+  readonly embedding_usd?: string;
   /** Every call of a cascade, in order. */
   readonly calls?: readonly {
     readonly model: string;

@@ -1,5 +1,6 @@
 import type { Price } from '../../cost/price.ts';
 import type { NeedsInfoReason, PromptScore, Tier } from '../model/types.ts';
+import type { FoundIntent } from './intents.ts';
 
 export type { Tier } from '../model/types.ts';
 
@@ -62,8 +63,10 @@ export interface Experiment {
 export interface Intent {
   readonly name: string;
   readonly model: string;
-  /** Least cosine similarity. */
+  /** Least cosine similarity, by spelling. */
   readonly threshold: number;
+  /** The same where an embedding model compared meanings; as for spelling when absent. */
+  readonly meaningThreshold?: number;
 }
 
 /** Cheap models first, with what makes the next one answer instead. */
@@ -227,7 +230,7 @@ export interface Situation extends Omit<ConditionFacts, 'task' | 'language'> {
   readonly latencies?: Readonly<Record<string, number>>;
   /** What the prompt model says; absent when it was not asked. */
   readonly score?: PromptScore;
-  readonly intent?: { readonly name: string; readonly similarity: number };
+  readonly intent?: FoundIntent;
 }
 
 /** Why a decision fell as it did, in one word; stands in `x-sluice-decision`. */

@@ -18,6 +18,7 @@ import type { Log } from '../../ports/log-sink.ts';
 import type { RouteTrainer } from '../../ports/route-trainer.ts';
 import type { RouterConfig } from '../config/schema.ts';
 import type { RouteModels, RoutingState } from '../routing-state.ts';
+import { PromptShelf } from './prompt-shelf.ts';
 import { RouteEntry } from './route-entry.ts';
 
 export interface RouteLearnerPorts {
@@ -39,6 +40,9 @@ const MAX_LOADED = 10_000;
 /** Pairs between two tests, at least. */
 const MIN_FRESH = 5;
 const FLUSH_MS = 200;
+
+/** What may speak against an answer besides people and judges. */
+type WeakSign = 'failure' | 'retry';
 
 /** The gateway itself, in the audit log. */
 const SYSTEM = operator('system', '');
@@ -70,6 +74,7 @@ export class RouteLearner {
   readonly #entries = new Map<string, RouteEntry>();
   readonly #byKey = new Map<string, RouteEntry>();
   readonly #unsaved: RouteLabel[] = [];
+  readonly #shelf = new PromptShelf();
   #cancelFlush: (() => void) | undefined;
   #labels = 0;
   #changes = 0;
@@ -140,6 +145,22 @@ export class RouteLearner {
     if (entry === undefined) return;
     entry.decided++;
     if (weaker) entry.weaker++;
+  }
+
+  /** An answer against which nothing spoke: counted, and told with the next one against which something does. */
+  passed(router: string, routeKey: string, found: { readonly model: string; readonly sign: WeakSign }): void {
+    this.#entry(router, routeKey)?.passed(found.model, found.sign);
+  }
+
+  /** A label that something speaks against an answer, with the good ones it has to be held against. */
+  takeAgainst(label: RouteLabel, model: string, sign: WeakSign): void {
+    const passes = this.#entry(label.router, label.routeKey)?.passes(model, sign) ?? 0;
+    this.take(passes === 0 ? label : { ...label, passes });
+  }
+
+  /** Forgets prompts that are too old. */
+  sweep(): void {
+    this.#shelf.sweep(this.#ports.clock.now());
   }
 
   /** Takes a label in and stores it shortly after; learning follows by itself. `prompt` stays in memory. */
@@ -214,7 +235,11 @@ export class RouteLearner {
     const { epsilon, delta } = promiseOf(config);
     const state = kept ?? unproven(this.#ports.state.shipped.version);
     // Half of δ is left for what the route may learn to score by.
-    const entry = new RouteEntry(router, routeKey, { promise: { epsilon, delta: delta / 2 }, state });
+    const entry = new RouteEntry(router, routeKey, {
+      promise: { epsilon, delta: delta / 2 },
+      state,
+      shelf: this.#shelf,
+    });
     this.#entries.set(name, entry);
     this.#byKey.set(routeKey, entry);
     return entry;

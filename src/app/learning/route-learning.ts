@@ -1,12 +1,15 @@
 import { openTrainer } from '../../adapters/route-learner/trainer.ts';
 import type { AuditLog } from '../../control/audit.ts';
+import { findWeakness } from '../../core/routing/decision/verify.ts';
 import { LABEL_WEIGHTS, PASSED_WEIGHT, type RouteLabel } from '../../core/routing/promise/label.ts';
 import { Rephrasings } from '../../core/routing/promise/rephrase.ts';
+import type { Tapped } from '../../pipeline/answer-tap.ts';
 import type { Exchange, Routed } from '../../pipeline/exchange.ts';
 import type { MakeInnerCall } from '../../pipeline/inner-call.ts';
 import { readPrompt } from '../../pipeline/prompt-view.ts';
 import type { RoutedEnd, RouteObserver } from '../../pipeline/route-observer.ts';
 import type { RoutingNote } from '../../pipeline/routing.ts';
+import { verifyFacts } from '../../pipeline/verify-facts.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log-sink.ts';
 import type { Random } from '../../ports/random.ts';
@@ -31,6 +34,15 @@ const HOUR_MS = 3_600_000;
 /** Labels outlive the log: they are small, hold no content, and a promise stands on them. */
 const KEEP_MS = 180 * 86_400_000;
 
+/** What looking at answers costs stays below what can be measured. */
+const CHECKS_PER_SECOND = 20;
+
+/** Whether an answer has a form that can be broken, and no cascade looks at it anyway. */
+function isCheckable({ decision, situation }: RoutingNote): boolean {
+  if (situation.reached === 'implicit' || decision.cascade !== undefined) return false;
+  return situation.output !== 'text' || situation.tools.length > 0;
+}
+
 type Chat = Routed & { readonly body: Parameters<typeof readPrompt>[0] };
 
 /** Watches routed exchanges, gathers their labels, and learns. */
@@ -40,6 +52,8 @@ export class RouteLearning implements RouteObserver {
   readonly #ports: RouteLearningPorts;
   readonly #rephrasings = new Rephrasings();
   #cancelPrune: () => void;
+  #checks = { second: 0, count: 0 };
+  #closed = false;
 
   constructor(ports: RouteLearningPorts) {
     this.#ports = ports;
@@ -78,6 +92,7 @@ export class RouteLearning implements RouteObserver {
   wantsAnswer(exchange: Routed): boolean {
     const note = exchange.facts.routing;
     if (note === undefined || this.shadows === undefined) return false;
+    if (isCheckable(note) && this.#mayCheck()) return true;
     return this.shadows.draws(exchange, (exchange as Chat).body, note) !== undefined;
   }
 
@@ -94,6 +109,7 @@ export class RouteLearning implements RouteObserver {
 
   async close(): Promise<void> {
     this.#cancelPrune();
+    this.#closed = true;
     await this.shadows?.close();
     await this.learner.close();
   }
@@ -105,6 +121,8 @@ export class RouteLearning implements RouteObserver {
     const { body } = exchange as unknown as Chat;
     this.#cascade(exchange, note);
     this.#repetition(exchange, note, model);
+    // Not in the turn of whoever was served: the answer has to be decoded for this.
+    if (tapped !== undefined && isCheckable(note)) setImmediate(() => this.#check(exchange, tapped, model));
     if (tapped === undefined || principal === undefined || body === undefined) return;
     const propensity = this.shadows?.draws(exchange, body, note);
     if (propensity === undefined || model !== note.decision.served) return;
@@ -134,6 +152,34 @@ export class RouteLearning implements RouteObserver {
     }
   }
 
+  /** At most so many answers a second are looked at. */
+  #mayCheck(): boolean {
+    const second = Math.floor(this.#ports.clock.monotonic() / 1000);
+    if (second !== this.#checks.second) this.#checks = { second, count: 0 };
+    return ++this.#checks.count <= CHECKS_PER_SECOND;
+  }
+
+  /** Broken JSON, a broken schema or a broken tool call, where no cascade looks for them. */
+  #check(exchange: Exchange, tapped: Tapped, model: string): void {
+    const note = exchange.facts.routing;
+    if (note === undefined || this.#closed) return;
+    try {
+      const facts = verifyFacts(exchange as Routed, ['invalid_output', 'tool_failure']);
+      const response = facts === undefined ? undefined : tapped.read();
+      if (facts === undefined || response === undefined) return;
+      const { plan, situation } = note;
+      if (findWeakness(response, facts) === undefined) {
+        this.learner.passed(plan.name, situation.routeKey, { model, sign: 'failure' });
+        return;
+      }
+      const id = this.#ports.random.id('lbl_');
+      const label = labelOf(exchange, note, { id, source: 'failure', outcomes: { [model]: 0 } });
+      this.learner.takeAgainst(label, model, 'failure');
+    } catch (error) {
+      this.#ports.log.warn('routers.label_lost', { error: String(error) });
+    }
+  }
+
   /** The same asked again soon by the same person: a weak sign that the answer before did not do. */
   #repetition(exchange: Exchange, note: RoutingNote, model: string): void {
     const person = exchange.client.session ?? exchange.client.user;
@@ -142,19 +188,23 @@ export class RouteLearning implements RouteObserver {
     const asked = { exchangeId: exchange.id, model, at: exchange.startedAt };
     const whose = `${note.situation.routeKey}\n${person}`;
     const before = this.#rephrasings.note(whose, readPrompt(body).text, asked);
-    if (before === undefined) return;
+    if (before === undefined) {
+      this.learner.passed(note.plan.name, note.situation.routeKey, { model, sign: 'retry' });
+      return;
+    }
     const id = this.#ports.random.id('lbl_');
     const label: RouteLabel = {
       ...labelOf(exchange, note, { id, source: 'retry', outcomes: { [before.model]: 0 } }),
       exchangeId: before.exchangeId,
       weight: LABEL_WEIGHTS.retry,
     };
-    this.learner.take(label);
+    this.learner.takeAgainst(label, before.model, 'retry');
   }
 
   #prune(): void {
     const { clock, store, log } = this.#ports;
     this.#cancelPrune = clock.after(HOUR_MS, () => this.#prune());
+    this.learner.sweep();
     store.labels.prune(clock.now() - KEEP_MS).catch((error: unknown) => {
       log.warn('routers.prune_failed', { error: String(error) });
     });

@@ -8,8 +8,8 @@ import {
   type StreamEvent,
 } from '../../core/model/index.ts';
 import { parseJson } from '../../core/model/parse-json.ts';
-import type { CascadePlan, EscalationCause } from '../../core/routing/decision/types.ts';
-import { findWeakness, type VerifyFacts, type Weakness } from '../../core/routing/decision/verify.ts';
+import type { CascadePlan } from '../../core/routing/decision/types.ts';
+import { findWeakness, type Weakness } from '../../core/routing/decision/verify.ts';
 import { createCollector } from '../../core/translation/collect.ts';
 import { createFrameReader } from '../../formats/reader.ts';
 import { CODECS } from '../../formats/registry.ts';
@@ -19,9 +19,9 @@ import type { Stage } from '../compose.ts';
 import { type Answer, type Answered, extend, type Facts, type Routed } from '../exchange.ts';
 import { type FundPorts, fund } from '../fund.ts';
 import type { JudgeAnswer } from '../judge-answer.ts';
-import { readPrompt } from '../prompt-view.ts';
 import type { RoutingNote } from '../routing.ts';
 import type { Deployment, ModelRoute } from '../runtime.ts';
+import { verifyFacts } from '../verify-facts.ts';
 
 export interface EscalatePorts extends FundPorts {
   readonly judge: JudgeAnswer;
@@ -126,35 +126,6 @@ function collect(exchange: Routed, answer: Answer): Collected | Promise<Collecte
       return collectEvents(answer.events, maxAnswerBytes);
     case 'byte-stream':
       return collectBytes(exchange, answer, maxAnswerBytes);
-  }
-}
-
-/** Word problems hold at least this many numbers; the verifier has learned from nothing else. */
-const LEAST_NUMBERS = 2;
-
-/** The learned verifier of answers, for the prompts it has learned from. */
-function doubtOf(exchange: Routed): Pick<VerifyFacts, 'doubt'> {
-  const scorer = exchange.runtime.routing?.scorer;
-  const task = exchange.facts.routing?.situation.score?.task;
-  if (scorer?.doubt === undefined || task !== 'reasoning') return {};
-  const { text } = readPrompt(exchange.body);
-  if ((text.match(/\d+/g)?.length ?? 0) < LEAST_NUMBERS) return {};
-  return { doubt: (answer) => scorer.doubt?.(text, answer) ?? 0 };
-}
-
-function verifyFacts(exchange: Routed, causes: readonly EscalationCause[]): VerifyFacts | undefined {
-  try {
-    const { output, tools } = exchange.decoded();
-    return {
-      output: output.type,
-      schema: output.type === 'json_schema' ? output.schema : undefined,
-      tools: tools.filter((tool) => tool.type === 'function'),
-      causes,
-      ...doubtOf(exchange),
-    };
-  } catch {
-    // What does not decode was forwarded as it is; nobody can say what it asked for.
-    return undefined;
   }
 }
 

@@ -35,6 +35,8 @@ export interface RouteLabel {
   /** The pair that was compared; only these labels count for the promise. */
   readonly pair?: { readonly weak: string; readonly strong: string };
   readonly versions: LabelVersions;
+  /** Answers of the same model since the last such label against which nothing spoke: what one bad one stands against. */
+  readonly passes?: number;
   /** In the person's words; at most 2,000 characters. */
   readonly comment?: string;
   /** The prompt; only where `log.content` is `full`. */

@@ -95,7 +95,6 @@ function factsOf(plan: RouterPlan, { record, receipt }: RoutedExchange): RoutedF
   };
   const wanted = receipt.proposed ?? receipt.model;
   const isWeaker = at(wanted) >= 0 && at(wanted) < at(receipt.baseline);
-  const moved = receipt.followed && (receipt.actual?.model ?? receipt.served) === receipt.model;
   const retries = (receipt.actual?.calls ?? []).filter((call) => call.escalated_on !== null);
   const { session } = receipt.input;
   return {
@@ -110,16 +109,29 @@ function factsOf(plan: RouterPlan, { record, receipt }: RoutedExchange): RoutedF
     ),
     weak: isWeaker ? priced(wanted) : undefined,
     baseline: priced(receipt.baseline),
-    state: stateOf(receipt, moved),
+    own: ownOf(receipt, priced),
+    mode: receipt.mode,
+    state: stateOf(receipt),
     score: receipt.score?.score,
     warmTokens: session?.model === receipt.baseline ? session.tokens : 0,
   };
 }
 
-function stateOf(receipt: RoutedExchange['receipt'], moved: boolean): RoutedFacts['state'] {
+type Priced = (model: string) => RoutedFacts['baseline'];
+
+/** The call whose answer was taken, of a cascade that made several. */
+function ownOf({ actual }: RoutedExchange['receipt'], priced: Priced): RoutedFacts['own'] {
+  const last = actual?.calls?.at(-1);
+  const found = last === undefined ? undefined : priced(last.model);
+  if (last?.cost_usd == null || found === undefined) return undefined;
+  return { ...found, nano: usdToNano(last.cost_usd) };
+}
+
+/** What was decided, not what came of it: a followed decision that a cascade or a failure sent on was followed. */
+function stateOf(receipt: RoutedExchange['receipt']): RoutedFacts['state'] {
   if (receipt.held_out === true) return 'held_out';
   if (receipt.proposed !== undefined) return 'held_back';
-  return moved ? 'followed' : 'watched';
+  return receipt.followed ? 'followed' : 'watched';
 }
 
 interface Compared {
@@ -215,7 +227,16 @@ function savingsOf(
     held_out: count('held_out'),
     projected: moneyOf(projected),
     realised: moneyOf(less(realised, spent)),
-    verified: moneyOf(less(verifiedSavings(facts, control), spent)),
+    // Sessions were drawn while this mode was in force; others were not, and say nothing about each other.
+    verified: moneyOf(
+      less(
+        verifiedSavings(
+          facts.filter((one) => one.mode === mode),
+          control,
+        ),
+        spent,
+      ),
+    ),
     cold_cache_usd: nanoToUsd(Math.round(coldCacheNano)),
     quality: qualityOf(labels, epsilon),
   };

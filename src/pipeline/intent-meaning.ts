@@ -1,11 +1,11 @@
 import { SluiceError } from '../core/errors/error.ts';
 import { UNRESTRICTED } from '../core/policy/policy.ts';
-import { forbiddenBy } from '../core/policy/residency.ts';
 import { hashText } from '../core/routing/decision/hash.ts';
 import { type FoundIntent, INTENT_CHARS, nearestMeaning } from '../core/routing/decision/intents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Authorized, ClientFacts, Principal } from './exchange.ts';
 import type { Embed } from './inner-embed.ts';
+import { mayReachModel } from './may-use.ts';
 import { readPrompt } from './prompt-view.ts';
 import type { FoundRouter, Routing } from './routing.ts';
 
@@ -64,7 +64,7 @@ class Meanings {
     if (this.#ports.clock.monotonic() < (this.#restingUntil.get(embedder.model) ?? 0)) return undefined;
     const { text, toolLoop } = readPrompt(exchange.body);
     const prompt = text.slice(0, INTENT_CHARS).trim();
-    if (prompt === '' || toolLoop || !mayRead(exchange, embedder.model)) return undefined;
+    if (prompt === '' || toolLoop || !mayReachModel(exchange, embedder.model)) return undefined;
     return this.#find(exchange, { found, embedder, prompt });
   }
 
@@ -187,16 +187,6 @@ class Meanings {
       }
     }
   }
-}
-
-/** Whether the key's policy and the request let a prompt go where the model is. */
-function mayRead({ runtime, principal, client }: MeaningAsker, model: string): boolean {
-  const { providers, regions } = principal.policy;
-  const bounds = { providers, regions, asked: client.regions };
-  const deployments = runtime.resolve(model)?.deployments ?? [];
-  return deployments.some(
-    ({ provider }) => forbiddenBy(bounds, { provider: provider.name, region: provider.region }) === undefined,
-  );
 }
 
 function clientOf(client: ClientFacts, router: string, of: string | undefined): ClientFacts {

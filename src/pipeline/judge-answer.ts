@@ -5,7 +5,7 @@ import { CLIENT_DIALECTS } from '../formats/dialects.ts';
 import type { Random } from '../ports/random.ts';
 import type { ClientFacts, Routed } from './exchange.ts';
 import type { InnerCost, MakeInnerCall } from './inner-call.ts';
-import { mayUse } from './may-use.ts';
+import { mayReachModel, mayUse } from './may-use.ts';
 import { readPrompt } from './prompt-view.ts';
 import type { RoutingNote } from './routing.ts';
 
@@ -69,8 +69,10 @@ function clientOf({ client }: Routed, timeoutMs: number): ClientFacts {
 }
 
 /** Whether the key lets its texts be read by that model; an approval was given for one call, not for two. */
-function mayAsk({ principal }: Routed, model: string, note: RoutingNote): boolean {
-  return principal.policy.approvals.length === 0 && mayUse(principal, model, note.plan);
+function mayAsk(exchange: Routed, model: string, note: RoutingNote): boolean {
+  const { principal } = exchange;
+  if (principal.policy.approvals.length > 0 || !mayUse(principal, model, note.plan)) return false;
+  return mayReachModel(exchange, model);
 }
 
 /**

@@ -68,4 +68,5 @@ export const cached = {
   places: ['places'],
   budgets: ['budgets'],
   approvals: ['approvals'],
+  routers: ['routers'],
 } as const;

@@ -7,7 +7,7 @@ import { CLIENT_DIALECTS } from '../../formats/dialects.ts';
 import type { Tapped } from '../../pipeline/answer-tap.ts';
 import type { ClientFacts, Exchange, Principal } from '../../pipeline/exchange.ts';
 import type { InnerAnswer, InnerCall, MakeInnerCall } from '../../pipeline/inner-call.ts';
-import { mayUse } from '../../pipeline/may-use.ts';
+import { mayReachModel, mayUse } from '../../pipeline/may-use.ts';
 import { readPrompt } from '../../pipeline/prompt-view.ts';
 import type { RoutingNote } from '../../pipeline/routing.ts';
 import type { ModelRoute } from '../../pipeline/runtime.ts';
@@ -135,7 +135,8 @@ export class ShadowRunner {
     const strongAnswer = job.tapped.read();
     if (config === undefined || judge === undefined || strongAnswer === undefined) return;
     const { principal } = exchange;
-    if (!mayUse(principal, judge, note.plan)) return;
+    // Before anything is sent: a copy that nobody may judge would be money for nothing.
+    if (!mayUse(principal, judge, note.plan) || !mayReachModel(exchange, judge)) return;
     const lease = await this.#caps.lease(note.plan.name, config.shadow.max_usd_per_day);
     const judging = judgeWorst(exchange.runtime.resolve(judge));
     // A copy that nobody could afford to judge would be money for nothing.

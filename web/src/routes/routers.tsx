@@ -1,26 +1,18 @@
-import {
-  Anchor,
-  Badge,
-  Button,
-  Group,
-  Progress,
-  SegmentedControl,
-  SimpleGrid,
-  Stack,
-  Text,
-} from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Anchor, Badge, Group, Progress, SegmentedControl, SimpleGrid, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { DataTable } from 'mantine-datatable';
 import { type ReactNode, useState } from 'react';
 import type { OutputOf } from '../../../src/control/contract.ts';
-import { api, sentenceOf } from '../api.ts';
+import { api, cached } from '../api.ts';
 import { Empty, ErrorPanel, RowSkeletons } from '../components/feedback.tsx';
 import { Facts, PageHead, Panel } from '../components/panel.tsx';
 import { tableLook } from '../components/table-look.ts';
 import { Moment, Money } from '../components/values.tsx';
 import { formatCount, formatUsd, plural } from '../format.ts';
-import { useRights } from '../me.ts';
+import { ExperimentsPanel } from './routers/experiments.tsx';
+import { ExplainPanel } from './routers/explain.tsx';
+import { ChangeMode, RollBack } from './routers/mode.tsx';
 
 type Router = OutputOf<'listRouters'>['data'][number];
 type Report = OutputOf<'reportRouter'>;
@@ -71,6 +63,7 @@ function SavingsPanel({ report }: { readonly report: Report }): ReactNode {
     ['Judge', <Money key="j" usd={overhead.judge_usd} />],
     ['Retries', <Money key="t" usd={overhead.retry_usd} />],
     ['Lost caches', <Money key="l" usd={overhead.lost_cache_usd} />],
+    ['Embeddings', <Money key="e" usd={overhead.embedding_usd} />],
   ];
   return (
     <Panel title="Savings" note="with 95 % intervals">
@@ -211,41 +204,32 @@ function EventList({ events }: { readonly events: Report['events'] }): ReactNode
   );
 }
 
-function RollBack({ name }: { readonly name: string }): ReactNode {
-  const queries = useQueryClient();
-  const rights = useRights();
-  const rollBack = useMutation({
-    mutationFn: () => api.call('rollBackRouter', { name }),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ['routers'] }),
-  });
-  if (!rights.may('rollBackRouter')) return null;
+function RuleTable({ rules }: { readonly rules: Router['rules'] }): ReactNode {
   return (
-    <Group gap="xs">
-      {rollBack.isError && (
-        <Text size="xs" c="red" role="alert">
-          {sentenceOf(rollBack.error)}
-        </Text>
-      )}
-      <Button
-        variant="default"
-        size="compact-sm"
-        loading={rollBack.isPending}
-        onClick={() => rollBack.mutate()}
-      >
-        Roll back
-      </Button>
-    </Group>
+    <DataTable<Router['rules'][number] & { readonly place: number }>
+      records={rules.map((rule, place) => ({ ...rule, place }))}
+      idAccessor="place"
+      {...tableLook(640)}
+      columns={[
+        {
+          accessor: 'name',
+          title: 'Rule',
+          width: 160,
+          render: ({ name, place }) => name ?? `rule ${place + 1}`,
+        },
+        { accessor: 'when', title: 'When', render: ({ when }) => <code>{when}</code> },
+        { accessor: 'use', title: 'Use', width: 180 },
+        { accessor: 'mode', title: 'Mode', width: 110, render: ({ mode }) => mode ?? 'the router’s' },
+      ]}
+    />
   );
 }
 
 function RouterView({ router, period }: { readonly router: Router; readonly period: Period }): ReactNode {
+  const from = () => new Date(Date.now() - PERIODS[period] * DAY_MS).toISOString();
   const report = useQuery({
-    queryKey: ['routers', router.name, period],
-    queryFn: () =>
-      api.call('reportRouter', {
-        name: router.name,
-        from: new Date(Date.now() - PERIODS[period] * DAY_MS).toISOString(),
-      }),
+    queryKey: [...cached.routers, router.name, period],
+    queryFn: () => api.call('reportRouter', { name: router.name, from: from() }),
     refetchInterval: REFRESH_MS,
   });
   const { color, means } = MODES[router.mode];
@@ -256,10 +240,14 @@ function RouterView({ router, period }: { readonly router: Router; readonly peri
         <Badge color={color} title={means}>
           {router.mode}
         </Badge>
-        <Text size="sm">{means}</Text>
+        <Text size="sm">
+          {means}
+          {router.mode === 'canary' && ` (${router.canary_percent} %)`}
+        </Text>
         <Text size="sm" c="dimmed">
           Baseline {router.baseline}; chooses among {router.candidates.map(({ model }) => model).join(', ')}
         </Text>
+        <ChangeMode router={router} />
       </Group>
       {report.isError && <ErrorPanel error={report.error} onRetry={() => void report.refetch()} />}
       {report.isPending && <RowSkeletons rows={8} />}
@@ -285,6 +273,13 @@ function RouterView({ router, period }: { readonly router: Router; readonly peri
           </Panel>
         </>
       )}
+      {router.rules.length > 0 && (
+        <Panel title="Rules" flush note="the first that holds">
+          <RuleTable rules={router.rules} />
+        </Panel>
+      )}
+      {router.experiments.length > 0 && <ExperimentsPanel key={period} name={router.name} from={from} />}
+      <ExplainPanel name={router.name} />
     </Stack>
   );
 }
@@ -293,7 +288,7 @@ function RouterView({ router, period }: { readonly router: Router; readonly peri
 export function RoutersPage(): ReactNode {
   const [period, setPeriod] = useState<Period>('7 d');
   const [chosen, setChosen] = useState<string>();
-  const routers = useQuery({ queryKey: ['routers'], queryFn: () => api.call('listRouters', {}) });
+  const routers = useQuery({ queryKey: cached.routers, queryFn: () => api.call('listRouters', {}) });
   const all = routers.data?.data ?? [];
   const router = all.find(({ name }) => name === chosen) ?? all[0];
   return (

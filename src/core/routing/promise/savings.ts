@@ -14,6 +14,10 @@ export interface RoutedFacts {
   readonly costNano: number;
   /** Of that, calls of a cascade whose answers were not taken. */
   readonly retryNano: number;
+  /** Of that, the call whose answer was taken, where others are in `usage` and `costNano` too; with the price it was made at. */
+  readonly own?: { readonly nano: number; readonly model: string; readonly price: Price } | undefined;
+  /** The mode that was in force. */
+  readonly mode?: string;
   /** The weaker model that was decided on or held back, with its price. */
   readonly weak: { readonly model: string; readonly price: Price } | undefined;
   /** What would have been served without a router. */
@@ -145,18 +149,28 @@ export function realisedSavings(facts: readonly RoutedFacts[], ratio: LengthRati
   const parts: Part[] = [];
   let lostCacheNano = 0;
   let retryNano = 0;
-  for (const { state, weak, baseline, usage, costNano, ...rest } of facts) {
+  for (const { state, weak, baseline, usage, costNano, own, ...rest } of facts) {
     if (state !== 'followed' || weak === undefined || baseline === undefined) continue;
     const { price } = baseline;
-    const scale = 1 / Math.max(0.1, ratio.value);
+    // What the baseline itself answered in the end is as long as it is.
+    const scale = own?.model === baseline.model ? 1 : 1 / Math.max(0.1, ratio.value);
     const extra = Math.min(usage.input, Math.max(0, rest.warmTokens - usage.cacheRead));
     const lost = Math.round((extra * Math.max(0, price.input - price.cacheRead)) / 1000);
-    const there = costAt(usage, price, { output: scale, cold: false }) - lost;
+    const share = shareOf(usage, own);
+    const there = costAt(usage, price, { output: scale, cold: false }) * share - lost;
     lostCacheNano += lost;
     retryNano += rest.retryNano;
-    parts.push({ nano: there - costNano, slope: -slopeOf(usage, price) * scale ** 2 });
+    const slope = own?.model === baseline.model ? 0 : -slopeOf(usage, price) * scale ** 2 * share;
+    parts.push({ nano: there - costNano, slope });
   }
   return { saving: summed(parts, ratio), lostCacheNano, retryNano };
+}
+
+/** How much of an exchange's usage is that of the call whose answer was taken: a cascade's other calls are no work of the baseline's. */
+function shareOf(usage: Usage, own: RoutedFacts['own']): number {
+  if (own === undefined) return 1;
+  const all = costAt(usage, own.price, { output: 1, cold: false });
+  return all === 0 ? 1 : Math.min(1, own.nano / all);
 }
 
 interface Arm {

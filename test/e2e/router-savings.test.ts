@@ -331,20 +331,32 @@ describe('who pays for shadows, and where they may go', () => {
 });
 
 describe('a model of the route’s own', () => {
-  /** Two kinds of question that look alike to the shipped model; the cheap one is wrong about ships. */
+  /** Questions whose form says nothing: the cheap model is wrong about ships, whatever is asked of them. */
+  const FORMS = [
+    'What is a X?',
+    'Name three kinds of X.',
+    'How old can a X get?',
+    'Is a X heavy?',
+    'Which colour does a X usually have?',
+    'Where would I find a X?',
+    'What is the plural of X?',
+    'Translate X into French.',
+    'How tall is a X?',
+    'Give me a word that rhymes with X.',
+    'Who owns the X over there?',
+    'What does a X cost?',
+  ];
+  const ROUTER =
+    'mode: "on", max_quality_loss_percent: 12, confidence_percent: 55, shadow: { percent: 100, max_usd_per_day: 50, judge: judge, holdout_percent: 0 }';
   const topic = (kind: 'ship' | 'tree', at: number) =>
-    kind === 'ship'
-      ? `Which harbour does the ship number ${at} call at?`
-      : `Which forest does the tree number ${at} stand in?`;
+    (FORMS[Math.floor(at / 2) % FORMS.length] ?? '').replace('X', kind);
 
   it('is taken when it proves more, and given up in one call', async () => {
     verdict = (seen) => {
       if (!seen.text.includes('ship')) return 'BOTH';
       return seen.text.indexOf('from strong') < seen.text.indexOf('from cheap') ? 'FIRST' : 'SECOND';
     };
-    await open(
-      'mode: "on", max_quality_loss_percent: 12, confidence_percent: 55, shadow: { percent: 100, max_usd_per_day: 50, judge: judge, holdout_percent: 0 }',
-    );
+    await open(ROUTER);
     const own = () => report().then(({ routes }) => routes[0]?.promise);
     let standing: Awaited<ReturnType<typeof own>>;
     for (let at = 0; at < 420; at++) {
@@ -355,25 +367,33 @@ describe('a model of the route’s own', () => {
         if (standing?.scored_by.startsWith('route-') === true) break;
       }
     }
-    if (process.env['SHOW'] !== undefined)
-      console.log(JSON.stringify(standing), calls('judge').length, calls('cheap').length);
     expect(standing?.scored_by).toMatch(/^route-/);
-    const tree = await inSession('t1', topic('tree', 9001));
-    expect(tree.served).toBe('cheap');
-    expect((await inSession('t2', topic('ship', 9002))).served).toBe('strong');
-    const { decision } = await gateway.client.call('getExchange', { id: tree.id });
+    /** How many of the twelve questions about it the cheap model answers now. */
+    const moved = async (kind: 'ship' | 'tree') => {
+      let count = 0;
+      for (let at = 0; at < FORMS.length; at++)
+        if ((await inSession(`${kind}${at}-${Math.random()}`, topic(kind, 2 * at))).served === 'cheap')
+          count++;
+      return count;
+    };
+    const trees = await moved('tree');
+    expect(trees).toBeGreaterThan(0);
+    expect(await moved('ship')).toBeLessThanOrEqual(1);
+    const asked = await inSession('receipt', topic('tree', 0));
+    const { decision } = await gateway.client.call('getExchange', { id: asked.id });
     expect((decision as unknown as Receipt).state.prompt_model).toMatch(/^route-/);
     const { dataDir } = gateway;
     await gateway.close(true);
-    const yaml = CONFIG(
-      upstream.url,
-      'mode: "on", max_quality_loss_percent: 12, confidence_percent: 55, shadow: { percent: 100, max_usd_per_day: 50, judge: judge, holdout_percent: 0 }',
-    );
-    gateway = await startGateway({ yaml, dataDir });
-    expect((await inSession('t3', topic('tree', 9003))).served).toBe('cheap');
+    gateway = await startGateway({ yaml: CONFIG(upstream.url, ROUTER), dataDir });
+    expect((await own())?.scored_by).toMatch(/^route-/);
+    expect(await moved('tree')).toBeGreaterThan(0);
+    // Each call takes one version back; the one before the first of its own is scored by what is shipped.
     const { routes } = await gateway.client.call('rollBackRouter', { name: 'auto' });
     expect(routes[0]).toMatchObject({ cause: 'rolled_back' });
-    expect((await inSession('t4', topic('tree', 9004))).served).toBe('strong');
+    const since = await inSession('back', topic('tree', 0));
+    const after = await gateway.client.call('getExchange', { id: since.id });
+    expect((after.decision as unknown as Receipt).state.prompt_model).toBe(routes[0]?.scored_by);
+    expect((await report()).events[0]).toMatchObject({ cause: 'rolled_back' });
   }, 120_000);
 });
 

@@ -102,7 +102,7 @@ function PromisePanel({ report }: { readonly report: Report }): ReactNode {
   );
 }
 
-function RouteTable({ routes }: { readonly routes: Report['routes'] }): ReactNode {
+function RouteTable({ routes, guarded }: Pick<Report, 'routes' | 'guarded'>): ReactNode {
   return (
     <DataTable<Report['routes'][number]>
       records={[...routes]}
@@ -122,6 +122,8 @@ function RouteTable({ routes }: { readonly routes: Report['routes'] }): ReactNod
           title: 'Share moved',
           width: 170,
           render: ({ promise }) => {
+            // Without a promise nothing is measured out: decisions go by the prompt alone.
+            if (!guarded) return '—';
             const share = Math.round((promise?.share ?? 0) * 100);
             return (
               <Group gap={8} wrap="nowrap">
@@ -140,7 +142,8 @@ function RouteTable({ routes }: { readonly routes: Report['routes'] }): ReactNod
         {
           accessor: 'says',
           title: 'Standing',
-          render: ({ promise }) => promise?.says ?? 'nothing learned yet',
+          render: ({ promise }) =>
+            guarded ? (promise?.says ?? 'nothing learned yet') : 'no promise is kept here',
         },
       ]}
     />
@@ -263,7 +266,7 @@ function RouterView({ router, period }: { readonly router: Router; readonly peri
             note={plural(data.routes.length, 'route')}
             actions={<RollBack name={router.name} />}
           >
-            <RouteTable routes={data.routes} />
+            <RouteTable routes={data.routes} guarded={data.guarded} />
           </Panel>
           <Panel title="Last decisions" flush note={`${formatCount(data.total.exchanges)} exchanges in all`}>
             <DecisionTable decisions={data.decisions} />

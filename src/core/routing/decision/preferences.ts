@@ -1,4 +1,4 @@
-import { badRequest, unsupported } from '../../errors/error.ts';
+import { badRequest, type SluiceError, unsupported } from '../../errors/error.ts';
 import { isObject, type Json, type JsonObject } from '../../model/index.ts';
 import type { PriceCap } from './types.ts';
 
@@ -49,6 +49,8 @@ function amount(value: Json | undefined, param: string): number | undefined {
 function priceCap(value: Json | undefined): PriceCap | undefined {
   if (value === undefined || value === null) return undefined;
   if (!isObject(value)) throw badRequest('provider.max_price', '`provider.max_price` must be an object.');
+  const unknown = Object.keys(value).find((name) => !['prompt', 'completion', 'request'].includes(name));
+  if (unknown !== undefined) throw notKnown(`provider.max_price.${unknown}`);
   const input = amount(value['prompt'], 'provider.max_price.prompt');
   const output = amount(value['completion'], 'provider.max_price.completion');
   const request = amount(value['request'], 'provider.max_price.request');
@@ -65,7 +67,21 @@ const SORTS: Readonly<Record<string, 'cost' | 'fast'>> = {
   latency: 'fast',
 };
 
+/** What narrows the choice in a way that is not honoured here must be refused: leaving it out would widen the choice. */
+function notKnown(name: string): SluiceError {
+  const param = name.slice(0, 80);
+  return unsupported(param, `\`${param}\` is not known here.`);
+}
+
 function sortOf(value: Json | undefined): 'cost' | 'fast' | undefined {
+  if (isObject(value)) {
+    const { by: _, partition, ...rest } = value;
+    const [unknown] = Object.keys(rest);
+    if (unknown !== undefined) throw notKnown(`provider.sort.${unknown}`);
+    // Providers are sorted within the model asked for, which is what `model` says; `none` would mix models.
+    if (partition !== undefined && partition !== null && partition !== 'model')
+      throw notKnown('provider.sort.partition');
+  }
   const word = isObject(value) ? value['by'] : value;
   if (word === undefined || word === null) return undefined;
   const objective = typeof word === 'string' && Object.hasOwn(SORTS, word) ? SORTS[word] : undefined;
@@ -98,13 +114,19 @@ function refuseUnknown(provider: JsonObject): void {
       'This gateway does not know which providers keep prompts. Name the ones you trust in `provider.only`.',
     );
   }
+  if (collection !== undefined && collection !== null && collection !== 'allow') {
+    throw badRequest('provider.data_collection', '`provider.data_collection` must be "allow" or "deny".');
+  }
+  if (Array.isArray(provider['quantizations']) && provider['quantizations'].length > 0) {
+    throw unsupported(
+      'provider.quantizations',
+      'This gateway does not know in which precision providers run a model. Name the ones you trust in `provider.only`.',
+    );
+  }
   for (const [name, value] of Object.entries(provider)) {
     const idle = value === null || value === false || (Array.isArray(value) && value.length === 0);
     if (KNOWN.has(name) || idle) continue;
-    throw unsupported(
-      `provider.${name.slice(0, 64)}`,
-      `\`provider.${name.slice(0, 64)}\` is not known here.`,
-    );
+    throw notKnown(`provider.${name}`);
   }
 }
 

@@ -26,7 +26,7 @@ async function gatewayAndRouter(options: RouterOptions, terminal: Terminal) {
 
 function overheadLine({ overhead }: Report): string {
   const { shadow_usd: shadow, judge_usd: judge, retry_usd: retry, lost_cache_usd: cache } = overhead;
-  return `shadows ${dollars(shadow)}, judge ${dollars(judge)}, retries ${dollars(retry)}, lost caches ${dollars(cache)}`;
+  return `shadows ${dollars(shadow)}, judge ${dollars(judge)}, retries ${dollars(retry)}, lost caches ${dollars(cache)}, embeddings ${dollars(overhead.embedding_usd)}`;
 }
 
 function print(report: Report, terminal: Terminal): void {

@@ -109,19 +109,9 @@ function capOf(config: RouterConfig['max_price']): PriceCap | undefined {
 
 function cascadeOf({ cascade }: RouterConfig): RouterPlan['cascade'] {
   if (cascade === undefined) return undefined;
-  return {
-    models: cascade.models,
-    escalateOn: cascade.escalate_on,
-    maxEscalations: cascade.max_escalations,
-    judge:
-      cascade.judge === undefined
-        ? undefined
-        : {
-            model: cascade.judge.model,
-            rubric: cascade.judge.rubric ?? '',
-            timeoutMs: cascade.judge.timeout_ms,
-          },
-  };
+  const { models, escalate_on: escalateOn, max_escalations: maxEscalations, judge: given } = cascade;
+  const judge = given && { model: given.model, rubric: given.rubric ?? '', timeoutMs: given.timeout_ms };
+  return { models, escalateOn, maxEscalations, judge };
 }
 
 /** A router's plan from its configuration. */
@@ -322,11 +312,8 @@ class CompiledRouting implements Routing {
     const { config, state } = input;
     this.#input = input;
     this.headers = config.routing.headers;
-    const { embedder } = config.routing;
-    this.embedder =
-      embedder === undefined
-        ? undefined
-        : { model: `${embedder.provider}/${embedder.model}`, timeoutMs: embedder.timeout_ms };
+    const { embedder: one } = config.routing;
+    this.embedder = one && { model: `${one.provider}/${one.model}`, timeoutMs: one.timeout_ms };
     // Opened now, so that the first request does not wait for it.
     if (Object.keys(config.routers).length > 0) void state.scorer.version;
     const entries = Object.entries(config.routers).map(([name, router]) => {

@@ -187,7 +187,9 @@ describe('the routers page in a real browser', { timeout: 90_000 }, () => {
     expect(await chat('promised', 'after')).toBe('strong');
   });
 
-  it('is accessible in light and dark, with dialogs too, and fits a phone', { timeout: 180_000 }, async () => {
+  it('is accessible in light and dark, with dialogs too, and fits a phone', {
+    timeout: 180_000,
+  }, async () => {
     for (const router of ['auto', 'split', 'promised']) {
       await pick(router);
       await page.waitForTimeout(500);

@@ -192,10 +192,15 @@ export function compileCondition(source: string): Condition | ConditionFault {
     return {
       source,
       holds(facts) {
+        // A tag that is missing is usual and thrown as an error; where it was thrown nobody reads, and finding out is dear.
+        const { stackTraceLimit } = Error;
+        Error.stackTraceLimit = 0;
         try {
           return run(toValues(facts)) === true;
         } catch (error) {
           return faultOf(error).problem;
+        } finally {
+          Error.stackTraceLimit = stackTraceLimit;
         }
       },
     };

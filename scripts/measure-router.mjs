@@ -4,11 +4,11 @@
 // blocks of one kind: CPU time of the gateway per request, which other load does not change. The machine's load is printed.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
-import { loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { median, percentile } from './bench/measure.mjs';
-import { cpuOf, sleep, start, stop, untilIdle } from './bench/processes.mjs';
+import { load, median, percentile } from './figures.mjs';
+import { cpuOf, freePort, sleep, start, stop, untilIdle } from './processes.mjs';
 
 const SECONDS = Number(process.argv[2] ?? 20);
 const RATE = Number(process.argv[3] ?? 500);
@@ -141,14 +141,6 @@ async function pace(port, seconds, kindOf, rate = RATE) {
   return times;
 }
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function ready(child, port) {
   for (let at = 0; at < 600; at++) {
     if (child.exitCode !== null) throw new Error(`the gateway ended: ${child.errors}`);
@@ -190,11 +182,11 @@ async function main() {
     await ready(child, port);
     await pace(port, 10, (at) => KINDS[at % 2], 100);
     await pace(port, 3, (at) => KINDS[at % 2]);
-    const loadBefore = loadavg()[0];
+    const loadBefore = load();
     const times = await pace(port, SECONDS, (at) => KINDS[at % 2]);
     const [off, on] = [figures(times.off), figures(times.on)];
     console.log(
-      `${RATE} requests a second for ${SECONDS} s, by turns; load ${loadBefore.toFixed(1)} → ${loadavg()[0].toFixed(1)}; shed ${times.shed}`,
+      `${RATE} requests a second for ${SECONDS} s, by turns; load ${loadBefore} → ${load()}; shed ${times.shed}`,
     );
     console.log(`router off  p50 ${ms(off.p50)}  p99 ${ms(off.p99)}  (${times.off.length} requests)`);
     console.log(`router on   p50 ${ms(on.p50)}  p99 ${ms(on.p99)}  (${times.on.length} requests)`);

@@ -198,15 +198,6 @@ describe('verified savings, by hand', () => {
     // All 6,000 tokens would have been read from the strong model's cache, at 10 instead of 100 dollars a million.
     expect(Number(overhead.lost_cache_usd)).toBeCloseTo((6000 * (100 - 10)) / 1e6, 9);
   });
-
-  it('answers from the cache save nothing twice', async () => {
-    await open('mode: canary, canary_percent: 50');
-    const repeat = { temperature: 0 };
-    for (let at = 0; at < 6; at++) await chat(EASY, { 'x-sluice-session': 'same' }, repeat);
-    const { total } = await report();
-    expect(total.moved + total.would_move).toBeLessThanOrEqual(6);
-    expect(total.projected.says).toMatch(/^not enough evidence/);
-  });
 });
 
 describe('a learned share', () => {

@@ -205,14 +205,26 @@ export function ownCredential(
   return fits || (credentials.length === 0 && signed !== true) ? own : undefined;
 }
 
-/** Whom to authorize for, where no plain credential does: the vendor's scheme signs and nobody gave the header itself. */
+/**
+ * Whom to authorize for, where no plain credential does: the vendor's scheme signs and nobody gave the header itself. Throws
+ * `upstream_auth` for a provider whose own secret could not be read: a client's key must not go out in its place.
+ */
 export function accountFor(deployment: Deployment, credential: string | undefined): Account | undefined {
-  const { name, vendor, region, settings, headers } = deployment.provider;
+  const { name, vendor, region, settings, headers, unreadable } = deployment.provider;
+  if (unreadable === true) throw secretUnreadable(name);
   const scheme = vendor.auth;
   if (scheme.type !== 'sigv4' && scheme.type !== 'google-oauth') return undefined;
   if (credential !== undefined || 'authorization' in headers) return undefined;
   // The same default as the address has.
   return { provider: name, scheme, region: region ?? vendor.regions?.[0], settings };
+}
+
+function secretUnreadable(provider: string): SluiceError {
+  return new SluiceError(
+    'upstream_auth',
+    `\`${provider}\` cannot be used now: the gateway could not read its secret from where it is kept. It tries again by itself; the operator sees why with \`sluice secrets status\`.`,
+    { provider, retryAfterS: 10 },
+  );
 }
 
 /**

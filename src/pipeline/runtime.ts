@@ -29,6 +29,8 @@ export interface ConfiguredProvider {
   readonly settings: Readonly<Record<string, string>>;
   /** The operator's credential is in `settings` and an authorizer makes headers of it; clients' own are not used then. */
   readonly signed?: boolean;
+  /** A secret that the configuration names could not be read yet: no call is made, and no other credential takes its place. */
+  readonly unreadable?: boolean;
 }
 
 /** One place a model can be reached: provider + model + region + credential pool. */

@@ -59,9 +59,9 @@ providers: { home: { type: openai-compatible, base_url: "${upstream.url}/v1", ap
 `);
   const before = (await root.call('GET', '/api/secrets')).body.references;
   expect(before).toMatchObject([{ reference: 'credential:main', state: 'failed' }]);
-  await ask(gateway);
-  // What is not known yet is left out; the reference itself is never sent.
-  expect(sentKey(upstream)).toBeUndefined();
+  // What is not known yet stops the call: neither the reference nor a caller's own key is sent in its place.
+  expect([(await ask(gateway)).status, (await ask(gateway, 'sk-own')).status]).toEqual([502, 502]);
+  expect(upstream.seen).toEqual([]);
   const one = await made(root, '/api/credentials', { name: 'main', value: 'sk-first-value-000000001' });
   expect(one).toMatchObject({ kind: 'value', hint: '0001', reference: null });
   expect((await ask(gateway)).status).toBe(200);

@@ -110,7 +110,13 @@ export class Sessions {
         'This sign-in link was used or has expired. Print a new one with `sluice status --link`.',
       );
     }
-    return this.openFor(link?.userId);
+    try {
+      return await this.openFor(link?.userId);
+    } catch (error) {
+      // The storage failed: the link was not used.
+      if (link !== undefined) this.#links.set(linkHash, link);
+      throw error;
+    }
   }
 
   /** A session for a user who has proved who he is; without one it has the rights of the admin key. */

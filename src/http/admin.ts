@@ -209,8 +209,10 @@ async function openSession(
   const ip = addressOf(request.raw);
   ports.guesses.check(ip);
   const opened = await ports.sessions.open(token).catch((error: unknown) => {
-    noteWrong(ports, 'access.wrong_sign_in', ip);
-    ports.guesses.note(ip);
+    if (error instanceof SluiceError && error.code === 'invalid_key') {
+      noteWrong(ports, 'access.wrong_sign_in', ip);
+      ports.guesses.note(ip);
+    }
     throw error;
   });
   const entry = { action: 'session.open', target: '', details: {} };

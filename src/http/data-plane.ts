@@ -92,8 +92,8 @@ function busy(
 }
 
 /** A JWT that a client presents; checking one may have to wait for its issuer's keys. */
-function tokenOf({ headers }: IncomingMessage): string | undefined {
-  const key = headers['x-api-key'] ?? headers['x-goog-api-key'];
+function tokenOf({ headers }: IncomingMessage, query: URLSearchParams | undefined): string | undefined {
+  const key = headers['x-api-key'] ?? headers['x-goog-api-key'] ?? query?.get('key');
   if (typeof key === 'string' && key.startsWith('eyJ')) return key;
   const { authorization } = headers;
   // Nearly all are keys: the expression is not tried on them.
@@ -136,7 +136,7 @@ export async function serveDataPlane(
     const found = findRoute(request.method ?? '', path);
     if (found === undefined) throw unknownRoute(request.method ?? '', path);
     const { method, codec: own } = found.route;
-    const token = ports.tokens === undefined ? undefined : tokenOf(request);
+    const token = ports.tokens === undefined ? undefined : tokenOf(request, query);
     if (token !== undefined) await ports.tokens?.prepare(token);
     const codec = method === 'GET' || method === 'ANY' ? dialect : own;
     await found.route.action(ports, { request, response, codec, requestId, query, params: found.params });

@@ -212,6 +212,19 @@ describe('tokens of an issuer on the data plane', () => {
   test('an issuer that is down: known keys go on, and nobody is told that his token is bad', async () => {
     mode = 'down';
     expect((await ask(await token())).status).toBe(200);
+    // Signed with a key the issuer may have made since: nobody can tell now, at once or in the seconds after.
+    const rotated = await pair('newer');
+    const unknown = { status: 502, code: 'upstream_unreachable' };
+    await new Promise((resolve) => setTimeout(resolve, 2100));
+    expect(await ask(await token({ by: rotated }))).toEqual(unknown);
+    expect(await ask(await token({ by: rotated }))).toEqual(unknown);
+    mode = 'up';
+    await new Promise((resolve) => setTimeout(resolve, 2100));
+    expect((await ask(await token({ by: rotated }))).status).toBe(401);
+    published = [first.jwk, rotated.jwk];
+    await new Promise((resolve) => setTimeout(resolve, 2100));
+    expect((await ask(await token({ by: rotated }))).status).toBe(200);
+    mode = 'down';
     const fresh = await startGateway({
       yaml: `version: 1
 access: { mode: keys }

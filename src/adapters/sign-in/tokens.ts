@@ -39,6 +39,8 @@ class KeySet {
   readonly #fetch: typeof fetch;
   #keys: { readonly find: KeyFinder; readonly at: number } | undefined;
   #triedAt = Number.NEGATIVE_INFINITY;
+  /** The latest fetch failed: what is not among the keys at hand may well be among the issuer's. */
+  #failed = false;
   #fetching: Promise<void> | undefined;
 
   constructor(settings: TokenSettings, clock: Clock) {
@@ -63,10 +65,13 @@ class KeySet {
     return this.#keys.find;
   }
 
-  /** Newer keys than `known`, where there can be some: they may have been rotated. */
+  /**
+   * Newer keys than `known`, where there can be some: they may have been rotated. Throws `upstream_unreachable` where nobody
+   * can tell, because the issuer does not answer.
+   */
   async newer(known: KeyFinder): Promise<KeyFinder | undefined> {
     if (this.#keys !== undefined && this.#keys.find !== known) return this.#keys.find;
-    await this.#refetch().catch(() => undefined);
+    await this.#refetch();
     return this.#keys?.find === known ? undefined : this.#keys?.find;
   }
 
@@ -74,7 +79,7 @@ class KeySet {
     const now = this.#clock.monotonic();
     if (this.#fetching !== undefined) return this.#fetching;
     if (now - this.#triedAt < COOLDOWN_MS) {
-      return this.#keys === undefined ? Promise.reject(unreachable(undefined)) : Promise.resolve();
+      return this.#failed ? Promise.reject(unreachable(undefined)) : Promise.resolve();
     }
     this.#triedAt = now;
     this.#fetching = this.#load().finally(() => {
@@ -90,7 +95,9 @@ class KeySet {
       // Symmetric keys have no business in a public set (algorithm confusion).
       const keys = set.keys.filter(({ kty, use }) => kty !== 'oct' && (use ?? 'sig') === 'sig');
       this.#keys = { find: createLocalJWKSet({ keys }), at: this.#clock.monotonic() };
+      this.#failed = false;
     } catch (error) {
+      this.#failed = true;
       throw unreachable(error);
     }
   }

@@ -100,7 +100,11 @@ export class TokenDesk {
     if (this.#lookup(hash, issuers) !== undefined) return undefined;
     const claimed = claimedIssuer(token);
     const candidates = issuers.filter(({ checker }) => checker.issuer === claimed);
-    if (candidates.length === 0) return undefined;
+    if (candidates.length === 0) {
+      // What an issuer that is configured no longer allowed is over.
+      this.#known.delete(hash);
+      return undefined;
+    }
     const running = this.#checking.get(hash);
     if (running !== undefined) return running;
     const checking = this.#check(token, candidates)
@@ -110,11 +114,14 @@ export class TokenDesk {
     return checking;
   }
 
-  /** What a prepared token may do; `undefined` for what is no token of ours. Throws why it is refused. */
+  /**
+   * What a prepared token may do; `undefined` for what is no token of ours. Throws why it is refused. What was found holds
+   * for the request that asked, however long its body takes to arrive and whatever is reloaded meanwhile.
+   */
   find(token: string): KeyEntry | undefined {
     const issuers = this.#ports.issuers();
     if (issuers.length === 0) return undefined;
-    const known = this.#lookup(hashOf(token), issuers);
+    const known = this.#known.get(hashOf(token));
     if (known === undefined) return this.#unprepared(token, issuers);
     if (known.error !== undefined) throw known.error;
     if (known.key === undefined) throw refused();
@@ -127,8 +134,11 @@ export class TokenDesk {
 
   #unprepared(token: string, issuers: readonly TokenIssuer[]): undefined {
     const claimed = claimedIssuer(token);
-    if (issuers.some(({ checker }) => checker.issuer === claimed)) throw refused();
-    return undefined;
+    if (!issuers.some(({ checker }) => checker.issuer === claimed)) return undefined;
+    // It was checked, and what was found made room for others: nobody knows that it is a bad one.
+    throw new SluiceError('overloaded', 'Too many different tokens are in use at once; try again.', {
+      retryAfterS: 1,
+    });
   }
 
   #lookup(hash: string, issuers: readonly TokenIssuer[]): Known | undefined {

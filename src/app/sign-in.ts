@@ -5,6 +5,7 @@ import { createSamlProvider } from '../adapters/sign-in/saml.ts';
 import { createTokenChecker } from '../adapters/sign-in/tokens.ts';
 import type { AuditLog } from '../control/audit.ts';
 import type { Handlers } from '../control/caller.ts';
+import { createOwnSessionHandlers } from '../control/own-sessions.ts';
 import { ScimDirectory } from '../control/scim/directory.ts';
 import { declareScimResources } from '../control/scim/resources.ts';
 import { createScimTokenHandlers, scimCaller } from '../control/scim/tokens.ts';
@@ -215,6 +216,7 @@ export function openSignIn(
       listSignInMethods,
       ...createAccountHandlers({ ...parts, accounts }),
       ...createScimTokenHandlers(parts),
+      ...createOwnSessionHandlers(parts),
     },
   };
 }

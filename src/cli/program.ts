@@ -5,6 +5,7 @@ import { describeFailure, EXIT } from './failure.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 import { clean } from './text.ts';
 import type { DefineVerb } from './verb.ts';
+import { defineAccount } from './verbs/account.ts';
 import { defineApi } from './verbs/api.ts';
 import { defineApprovals } from './verbs/approvals.ts';
 import { defineAudit } from './verbs/audit.ts';
@@ -23,11 +24,13 @@ import { defineModels } from './verbs/models.ts';
 import { definePlaces } from './verbs/places.ts';
 import { defineReport } from './verbs/report.ts';
 import { defineRoute } from './verbs/route.ts';
+import { defineScimTokens } from './verbs/scim-tokens.ts';
 import { defineSecrets } from './verbs/secrets.ts';
 import { defineSimulate } from './verbs/simulate.ts';
 import { defineStart } from './verbs/start.ts';
 import { defineStatus } from './verbs/status.ts';
 import { defineUsage } from './verbs/usage.ts';
+import { defineUserAccess } from './verbs/user-access.ts';
 
 /** Every verb, in the order of the help page. */
 const VERBS: readonly DefineVerb[] = [
@@ -41,6 +44,9 @@ const VERBS: readonly DefineVerb[] = [
   defineDoctor,
   defineKeys,
   definePlaces,
+  defineUserAccess,
+  defineScimTokens,
+  defineAccount,
   defineBudget,
   defineLimits,
   defineApprovals,

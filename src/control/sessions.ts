@@ -14,6 +14,7 @@ const MAX_LINKS = 100;
 const RENEWED_MS = 15_000;
 /** Closed sessions remembered, so that a touch under way does not bring one back. */
 const MAX_CLOSED = 10_000;
+const PREFIX = 'session/';
 
 export interface SessionPorts {
   readonly store: Store;
@@ -46,6 +47,25 @@ interface StoredSession {
   readonly userId?: string | undefined;
   /** What the user held when the session got its id. */
   readonly held?: string | undefined;
+  /** The address and the browser that signed in. */
+  readonly from?: SessionOrigin | undefined;
+}
+
+/** Where somebody signed in from. */
+export interface SessionOrigin {
+  readonly address: string;
+  /** What the browser calls itself. */
+  readonly agent: string;
+}
+
+/** A session as its owner is shown it. */
+export interface SessionView {
+  /** Names the session; opens nothing. */
+  readonly id: string;
+  readonly openedAt: number;
+  readonly usedAt: number;
+  readonly expiresAt: number;
+  readonly from: SessionOrigin | undefined;
 }
 
 /** Who a session speaks for. */
@@ -155,12 +175,39 @@ export class Sessions {
     return opened;
   }
 
-  /** Ends a user's sessions, but for one of them. */
-  async closeAllOf(userId: string, exceptId?: string): Promise<void> {
-    for (const { name, value } of await this.#ports.store.settings.list('session/')) {
-      const id = name.slice('session/'.length);
-      if (id !== exceptId && (JSON.parse(value) as StoredSession).userId === userId) await this.close(id);
+  /** Keeps where a session was opened from. */
+  async noteOrigin(token: string, from: SessionOrigin): Promise<void> {
+    const { secrets, store } = this.#ports;
+    const found = await store.settings.get(`session/${secrets.hashKey(token)}`);
+    if (found === undefined) return;
+    const stored = { ...(JSON.parse(found.value) as StoredSession), from };
+    await store.settings.put({ ...found, value: JSON.stringify(stored) });
+  }
+
+  /** The live sessions of a user, the latest used first; without one those with the rights of the admin key. */
+  async listOf(userId: string | undefined): Promise<readonly SessionView[]> {
+    const { store, clock, idleMs } = this.#ports;
+    const now = clock.now();
+    return (await store.settings.list(PREFIX))
+      .flatMap(({ name, value, updatedAt, expiresAt = 0 }) => {
+        const { userId: owner, openedAt, from } = JSON.parse(value) as StoredSession;
+        const id = name.slice(PREFIX.length);
+        const over = expiresAt <= now || now - updatedAt > idleMs || this.#closed.has(id);
+        return owner !== userId || over ? [] : [{ id, openedAt, usedAt: updatedAt, expiresAt, from }];
+      })
+      .sort((a, b) => b.usedAt - a.usedAt);
+  }
+
+  /** Ends the sessions of a user (without one: those of the admin key) but for one of them. Resolves to how many. */
+  async closeAllOf(userId: string | undefined, exceptId?: string): Promise<number> {
+    let closed = 0;
+    for (const { name, value } of await this.#ports.store.settings.list(PREFIX)) {
+      const id = name.slice(PREFIX.length);
+      if (id === exceptId || (JSON.parse(value) as StoredSession).userId !== userId) continue;
+      await this.close(id);
+      closed += 1;
     }
+    return closed;
   }
 
   /** Ends the session a browser brings to a sign-in: what somebody may have planted there dies. */

@@ -1,6 +1,7 @@
 import '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { OpenedSession, Sessions } from '../control/sessions.ts';
+import { addressOf } from './client-address.ts';
 
 /** Whether cookies may carry `Secure` and the `__Host-` prefix. */
 export interface CookiePorts {
@@ -32,5 +33,7 @@ export async function startSession(
 ): Promise<void> {
   const before = browser.request.cookies[sessionCookieName(ports)];
   if (before !== undefined && before !== opened.token) await ports.sessions.closeToken(before);
+  const agent = String(browser.request.headers['user-agent'] ?? '').slice(0, 200);
+  await ports.sessions.noteOrigin(opened.token, { address: addressOf(browser.request.raw), agent });
   sendSession(ports, browser.reply, opened);
 }

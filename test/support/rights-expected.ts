@@ -87,6 +87,10 @@ export const EXPECTED: Readonly<Record<string, Expected>> = {
     may: [...ALL, 'nothing'],
     input: () => ({ current_password: 'not the password', code: '000000' }),
   },
+  listOwnSessions: { may: [...ALL, 'nothing'], input: nothing },
+  closeOwnSession: { may: [...ALL, 'nothing'], absent: true, input: () => ({ id: 'none' }) },
+  closeOtherSessions: { may: [...ALL, 'nothing'], input: nothing },
+  closeUserSessions: { may: MANAGERS, input: id('user') },
   createScimToken: {
     may: OWNER,
     input: (things, name) => ({ organization_id: things.organization, name }),

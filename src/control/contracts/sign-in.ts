@@ -15,6 +15,17 @@ const opened = z.strictObject({
   challenge: z.string().nullable(),
 });
 
+const session = z.strictObject({
+  id: z.string(),
+  /** The one this call came with. */
+  current: z.boolean(),
+  opened_at: time,
+  last_used_at: time,
+  expires_at: time,
+  address: z.string().nullable(),
+  browser: z.string().nullable(),
+});
+
 const scimToken = z.strictObject({
   id: z.string(),
   organization_id: z.string(),
@@ -141,6 +152,41 @@ export const signInContract = {
     input: z.strictObject({ current_password: password, code }),
     output: done,
     audit: 'account.second_factor_off',
+  }),
+  listOwnSessions: endpoint({
+    method: 'GET',
+    path: '/api/account/sessions',
+    summary: 'One’s own sessions: since when, from where, last used when',
+    permission: 'session:write',
+    input: nothing,
+    output: z.strictObject({ data: z.array(session), next_cursor: z.string().nullable() }),
+  }),
+  closeOwnSession: endpoint({
+    method: 'DELETE',
+    path: '/api/account/sessions/:id',
+    summary: 'End one of one’s own sessions',
+    permission: 'session:write',
+    input: idParam,
+    output: done,
+    audit: 'account.session_close',
+  }),
+  closeOtherSessions: endpoint({
+    method: 'POST',
+    path: '/api/account/sessions/close-others',
+    summary: 'End all of one’s own sessions but this one',
+    permission: 'session:write',
+    input: nothing,
+    output: z.strictObject({ closed: z.number().int() }),
+    audit: 'account.sessions_close',
+  }),
+  closeUserSessions: endpoint({
+    method: 'POST',
+    path: '/api/users/:id/close-sessions',
+    summary: 'End all sessions of a user; needs control over him',
+    permission: 'users:write',
+    input: idParam,
+    output: z.strictObject({ closed: z.number().int() }),
+    audit: 'users.close_sessions',
   }),
   createScimToken: endpoint({
     method: 'POST',

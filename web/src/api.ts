@@ -59,6 +59,8 @@ export function createQueryClient(onSignedOut: () => void): QueryClient {
 /** Names of cached answers, so that a write can mark as old what it changed. */
 export const cached = {
   me: ['me'],
+  account: ['account'],
+  sessions: ['sessions'],
   status: ['status'],
   keys: ['keys'],
   models: ['models'],

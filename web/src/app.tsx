@@ -111,6 +111,11 @@ const usage = createRoute({
   validateSearch: readUsageView,
   component: lazyRouteComponent(() => import('./routes/usage.tsx'), 'UsagePage'),
 });
+const account = createRoute({
+  getParentRoute: under,
+  path: '/account',
+  component: lazyRouteComponent(() => import('./routes/account.tsx'), 'AccountPage'),
+});
 const settings = createRoute({
   getParentRoute: under,
   path: '/settings',
@@ -132,6 +137,7 @@ const router = createRouter({
     routers,
     deployments,
     usage,
+    account,
     settings,
   ]),
   parseSearch,

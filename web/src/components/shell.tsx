@@ -37,6 +37,7 @@ const PAGES = [
   { to: '/routers', label: 'Routers', icon: 'routers', needs: ['listRouters'] },
   { to: '/deployments', label: 'Deployments', icon: 'deployments' },
   { to: '/audit', label: 'Audit', icon: 'audit', needs: ['listAudit'] },
+  { to: '/account', label: 'Account', icon: 'account' },
   { to: '/settings', label: 'Settings', icon: 'settings' },
 ] as const satisfies readonly {
   to: string;

@@ -9,6 +9,7 @@ import { Empty, RowSkeletons } from '../components/feedback.tsx';
 import { useRights } from '../me.ts';
 import { useModelNames, useNames } from '../noun.ts';
 import { Organizations, Projects, type TabProps, Teams } from './people/places.tsx';
+import { SignInSources } from './people/sign-in-sources.tsx';
 import { Memberships, Roles, ServiceAccounts, Users } from './people/users.tsx';
 
 const route = getRouteApi('/people');
@@ -27,6 +28,7 @@ const TABS: readonly Tab[] = [
   { id: 'service-accounts', label: 'Service accounts', needs: 'listServiceAccounts', page: ServiceAccounts },
   { id: 'memberships', label: 'Memberships', needs: 'listMemberships', page: Memberships },
   { id: 'roles', label: 'Roles', needs: 'listRoles', page: Roles },
+  { id: 'directories', label: 'Sign-in & directories', needs: 'listScimTokens', page: SignInSources },
   { id: 'organizations', label: 'Organizations', needs: 'listOrganizations', page: Organizations },
 ];
 

@@ -52,6 +52,20 @@ function accessActs(rights: Rights, { id, name }: User): Act[] {
       done: `An invitation for “${name}” is made.`,
     });
   }
+  if (rights.may('closeUserSessions', {})) {
+    acts.push({
+      label: 'End sessions',
+      title: `End the sessions of “${name}”`,
+      text: 'He is signed out everywhere; his keys go on working.',
+      confirm: 'End sessions',
+      danger: true,
+      run: async () => {
+        const { closed } = await api.call('closeUserSessions', { id });
+        return { sentence: closed === 1 ? 'One session was ended.' : `${closed} sessions were ended.` };
+      },
+      done: `“${name}” is signed out.`,
+    });
+  }
   if (rights.may('resetSecondFactor', {})) {
     acts.push({
       label: 'Reset second factor',

@@ -44,7 +44,8 @@ async function send(
     const { status, body } = await work();
     return await reply.status(status).send(body === undefined ? undefined : JSON.stringify(body));
   } catch (error) {
-    const { status, body } = scimError(error);
+    const { status, body, retryAfterS } = scimError(error);
+    if (retryAfterS !== undefined) reply.header('retry-after', String(Math.ceil(retryAfterS)));
     if (status >= 500) ports.log.error('scim.failed', { cause: String((error as Error)?.stack ?? error) });
     return reply.status(status).send(JSON.stringify(body));
   }

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AuditLog } from '../control/audit.ts';
 import { type SessionOpener, stranger } from '../control/caller.ts';
 import { CONTRACT, type ParsedInputOf } from '../control/contract.ts';
+import type { RefusalNotes } from '../control/refusal-notes.ts';
 import { answerOf, type SignInAnswer } from '../control/sign-in/account-handlers.ts';
 import type { LocalAccounts } from '../control/sign-in/local-accounts.ts';
 import type { SignedIn, SingleSignOn } from '../control/sign-in/single-sign-on.ts';
@@ -17,6 +18,7 @@ export interface SignInPorts extends CookiePorts {
   readonly accounts: LocalAccounts;
   readonly sso: SingleSignOn;
   readonly audit: AuditLog;
+  readonly refusals: RefusalNotes;
   readonly log: Log;
   readonly guesses: { check(address: string): void; note(address: string): void };
 }
@@ -32,9 +34,9 @@ export function opensSession(name: string): name is SessionOpener {
 }
 
 async function answer(
-  accounts: LocalAccounts,
+  { accounts, audit }: SignInPorts,
   name: SessionOpener,
-  input: Readonly<Record<string, unknown>>,
+  { input, address }: { readonly input: Readonly<Record<string, unknown>>; readonly address: string },
 ): Promise<SignInAnswer> {
   if (name === 'signInLocal') {
     const { email, password } = input as ParsedInputOf<'signInLocal'>;
@@ -45,7 +47,15 @@ async function answer(
     return answerOf(await accounts.answerChallenge(challenge, code));
   }
   const { token, password } = input as ParsedInputOf<'acceptInvitation'>;
-  return answerOf(await accounts.acceptInvitation(token, password));
+  // A password that cannot be written down is not set.
+  const before = ({ id, organizationId }: { id: string; organizationId: string }) =>
+    audit.append(stranger(`user:${id}`, address), {
+      action: `${CONTRACT.acceptInvitation.audit}.asked`,
+      target: id,
+      organization: organizationId,
+      details: { provider: 'local' },
+    });
+  return answerOf(await accounts.acceptInvitation(token, password, before));
 }
 
 /** Carries out a local sign-in. Wrong ones count for the address, and stand in the audit log. */
@@ -60,33 +70,38 @@ export async function openLocal(
   const action = CONTRACT[name].audit ?? name;
   let result: SignInAnswer;
   try {
-    result = await answer(ports.accounts, name, input);
+    result = await answer(ports, name, { input, address });
   } catch (error) {
-    await noteFailure(ports, { action, address, error, what: String(input['email'] ?? '') });
+    noteFailure(ports, { action, address, error, what: String(input['email'] ?? '') });
     if (error instanceof SluiceError && error.code === 'invalid_key') ports.guesses.note(address);
     throw error;
   }
   const { session, user, output } = result;
-  await ports.audit.append(stranger(`user:${user.id}`, address), {
+  const entry = {
     action: session === undefined ? 'session.second_factor_asked' : action,
     target: user.id,
     organization: user.organizationId,
     details: { provider: 'local' },
+  };
+  await ports.audit.append(stranger(`user:${user.id}`, address), entry).catch(async (error: unknown) => {
+    // A session that cannot be written down is none.
+    if (session !== undefined) await ports.sessions.closeToken(session.token).catch(() => undefined);
+    throw error;
   });
   if (session !== undefined) await startSession(ports, asked, session);
   return reply.header('cache-control', 'no-store').send(output);
 }
 
-async function noteFailure(
+/** Anybody can fail as often as he likes: what he leaves in the audit log is summed up. */
+function noteFailure(
   ports: SignInPorts,
   failed: { action: string; address: string; error: unknown; what: string },
-): Promise<void> {
+): void {
   const { action, address, error, what } = failed;
   const code = error instanceof SluiceError ? error.code : 'internal';
-  const entry = { action: `${action}.refused`, target: what.slice(0, 320), details: { error: code } };
-  await ports.audit.append(stranger('sign-in', address), entry).catch((cause: unknown) => {
-    ports.log.error('audit.refusal_not_written', { action: entry.action, error: String(cause) });
-  });
+  const caller = { actor: 'sign-in', address };
+  const details = { error: code };
+  ports.refusals.note({ action: `${action}.refused`, target: what.slice(0, 320), caller, details });
 }
 
 function flowCookie(ports: SignInPorts, id: string): string {
@@ -116,7 +131,7 @@ async function refuse(
     cause: cause instanceof Error ? cause.message.slice(0, 300) : '',
   });
   const address = addressOf(request.raw);
-  await noteFailure(ports, { action: 'session.open', address, error: failure, what: '' });
+  noteFailure(ports, { action: 'session.open', address, error: failure, what: '' });
   return reply
     .header('cache-control', 'no-store')
     .header('x-sluice-error', failure.code)

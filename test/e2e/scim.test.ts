@@ -195,6 +195,26 @@ describe('SCIM 2.0', () => {
     expect((await foreign.call('GET', '/Users')).body.totalResults).toBe(0);
   }, 30_000);
 
+  test('too many wrong tokens from one address get 429', async () => {
+    const strict = await startGateway({
+      yaml: 'version: 1\naccess: { mode: keys, max_auth_failures_per_minute: 3 }\n',
+    });
+    const wrong = apiUser(`${strict.url}/scim/v2`, 'scim-wrong');
+    const statuses: number[] = [];
+    for (let index = 0; index < 6; index += 1) statuses.push((await wrong.call('GET', '/Users')).status);
+    expect(statuses.slice(0, 3)).toEqual([401, 401, 401]);
+    expect(statuses.at(-1)).toBe(429);
+    const answer = await fetch(`${strict.url}/scim/v2/Users`, {
+      headers: { authorization: 'Bearer scim-wrong' },
+    });
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await answer.json()).toMatchObject({
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'],
+      status: '429',
+    });
+    await strict.close();
+  });
+
   test('only a token of its own speaks SCIM, until it is revoked', async () => {
     for (const token of ['scim-wrong', gateway.adminKey]) {
       expect((await apiUser(`${gateway.url}/scim/v2`, token).call('GET', '/Users')).status).toBe(401);

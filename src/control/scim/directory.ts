@@ -2,6 +2,7 @@ import { SluiceError } from '../../core/errors/error.ts';
 import type { User } from '../../core/policy/place.ts';
 import type { Log } from '../../ports/log-sink.ts';
 import type { AuditLog } from '../audit.ts';
+import { auditedChange, type Changed } from '../audited-change.ts';
 import { type Caller, type Handlers, notFound, operator } from '../caller.ts';
 import { PlaceDesk, type PlacePorts } from '../place-ports.ts';
 import type { Sessions } from '../sessions.ts';
@@ -46,6 +47,8 @@ export interface ProvisionedUser {
   readonly updatedAt: number;
 }
 
+/** Members an entry of the audit log names one by one. */
+const MAX_NAMED = 500;
 /** Where a mapping's roles come from. */
 const SOURCE = 'scim';
 
@@ -106,38 +109,48 @@ export class ScimDirectory {
       metadata: {},
       createdAt: this.#ports.clock.now(),
     };
-    await this.#note(speaker, 'scim.users.create', user.id, wanted);
-    await this.#desk.insert('user', this.caller(speaker), user);
-    await this.#remember(user, wanted);
-    await this.#syncRoles(speaker, user);
-    return this.user(speaker, user.id);
+    const change = { action: 'scim.users.create', target: user.id, before: null, input: factsOf(wanted) };
+    return this.#audited(speaker, change, async () => {
+      await this.#desk.insert('user', this.caller(speaker), user);
+      await this.#remember(user, wanted);
+      await this.#syncRoles(speaker, user);
+      const result = await this.user(speaker, user.id);
+      return { result, after: viewOf(result) };
+    });
   }
 
   async updateUser(speaker: ScimSpeaker, id: string, wanted: WantedUser): Promise<ProvisionedUser> {
-    const before = (await this.user(speaker, id)).user;
+    const before = await this.user(speaker, id);
     await this.#demandFree(speaker, wanted, id);
-    await this.#note(speaker, wanted.active ? 'scim.users.update' : 'scim.users.deactivate', id, wanted);
-    const { name, email, externalId, active } = wanted;
-    const change = { name, email, externalId, disabled: !active };
-    const user = await this.#desk.update('user', this.caller(speaker), { id, change });
-    await this.#remember(user, wanted);
-    // His keys are refused from the next request on: they are compiled against the user.
-    if (!active && !before.disabled) await this.#ports.sessions.closeAllOf(id);
-    await this.#syncRoles(speaker, user);
-    return this.user(speaker, id);
+    const action = wanted.active ? 'scim.users.update' : 'scim.users.deactivate';
+    const asked = { action, target: id, before: viewOf(before), input: factsOf(wanted) };
+    return this.#audited(speaker, asked, async () => {
+      const { name, email, externalId, active } = wanted;
+      const change = { name, email, externalId, disabled: !active };
+      const user = await this.#desk.update('user', this.caller(speaker), { id, change });
+      await this.#remember(user, wanted);
+      // His keys are refused from the next request on: they are compiled against the user.
+      if (!active && !before.user.disabled) await this.#ports.sessions.closeAllOf(id);
+      await this.#syncRoles(speaker, user);
+      const result = await this.user(speaker, id);
+      return { result, after: viewOf(result) };
+    });
   }
 
   async deleteUser(speaker: ScimSpeaker, id: string): Promise<void> {
-    await this.user(speaker, id);
-    await this.#note(speaker, 'scim.users.delete', id, {});
-    await this.#ports.deleteUser({ id }, this.caller(speaker));
-    await this.#ports.sessions.closeAllOf(id);
-    await this.#ports.store.settings.delete(prefixOf(speaker.organizationId) + id);
-    for (const group of await this.groups.list(speaker.organizationId)) {
-      if (!group.members.includes(id)) continue;
-      const members = group.members.filter((member) => member !== id);
-      await this.groups.put(speaker.organizationId, { ...group, members }, group);
-    }
+    const before = await this.user(speaker, id);
+    const asked = { action: 'scim.users.delete', target: id, before: viewOf(before) };
+    await this.#audited(speaker, asked, async () => {
+      await this.#ports.deleteUser({ id }, this.caller(speaker));
+      await this.#ports.sessions.closeAllOf(id);
+      await this.#ports.store.settings.delete(prefixOf(speaker.organizationId) + id);
+      for (const group of await this.groups.list(speaker.organizationId)) {
+        if (!group.members.includes(id)) continue;
+        const members = group.members.filter((member) => member !== id);
+        await this.groups.put(speaker.organizationId, { ...group, members }, group);
+      }
+      return { result: undefined, after: null };
+    });
   }
 
   /** A new group, or `before` changed. Members get and lose what its name gives. */
@@ -151,18 +164,28 @@ export class ScimDirectory {
     }
     const { displayName, members } = wanted;
     const action = before === undefined ? 'scim.groups.create' : 'scim.groups.update';
-    await this.#note(speaker, action, before?.id ?? displayName, { displayName, members: members.length });
-    const group = await this.groups.put(speaker.organizationId, wanted, before);
-    await this.#syncMembers(speaker, new Set([...(before?.members ?? []), ...members]));
-    return group;
+    const asked = {
+      action,
+      target: before?.id ?? displayName,
+      before: before === undefined ? null : groupView(before),
+      input: { display_name: displayName, members: namedMembers(members) },
+    };
+    return this.#audited(speaker, asked, async () => {
+      const group = await this.groups.put(speaker.organizationId, wanted, before);
+      await this.#syncMembers(speaker, new Set([...(before?.members ?? []), ...members]));
+      return { result: group, after: groupView(group), target: group.id };
+    });
   }
 
   async deleteGroup(speaker: ScimSpeaker, id: string): Promise<void> {
     const group = await this.groups.get(speaker.organizationId, id);
     if (group === undefined) throw notFound('group');
-    await this.#note(speaker, 'scim.groups.delete', id, { displayName: group.displayName });
-    await this.groups.remove(speaker.organizationId, id);
-    await this.#syncMembers(speaker, new Set(group.members));
+    const asked = { action: 'scim.groups.delete', target: id, before: groupView(group) };
+    await this.#audited(speaker, asked, async () => {
+      await this.groups.remove(speaker.organizationId, id);
+      await this.#syncMembers(speaker, new Set(group.members));
+      return { result: undefined, after: null };
+    });
   }
 
   async #demandMember(speaker: ScimSpeaker, id: string): Promise<void> {
@@ -189,7 +212,8 @@ export class ScimDirectory {
     const mapped = rolesOf(mappings, new Set(names));
     const fallback: readonly WantedRole[] =
       defaultRole === undefined ? [] : [{ role: defaultRole, teamId: undefined }];
-    await syncRoles(this.#ports, user, { source: SOURCE, wanted: mapped.length > 0 ? mapped : fallback });
+    const wanted = mapped.length > 0 ? mapped : fallback;
+    await syncRoles(this.#ports, user, { source: SOURCE, wanted, caller: this.caller(speaker) });
   }
 
   async #demandFree(speaker: ScimSpeaker, wanted: WantedUser, id: string | undefined): Promise<void> {
@@ -209,10 +233,18 @@ export class ScimDirectory {
     });
   }
 
-  async #note(speaker: ScimSpeaker, action: string, target: string, details: object): Promise<void> {
-    const { resource: _, ...facts } = details as { readonly resource?: unknown };
+  #audited<Result>(
+    speaker: ScimSpeaker,
+    change: {
+      readonly action: string;
+      readonly target: string;
+      readonly before: unknown;
+      readonly input?: unknown;
+    },
+    work: () => Promise<Changed<Result>>,
+  ): Promise<Result> {
     const { organizationId: organization } = speaker;
-    await this.#ports.audit.append(this.caller(speaker), { action, target, organization, details: facts });
+    return auditedChange(this.#ports, { caller: this.caller(speaker), organization, ...change }, work);
   }
 
   /** The directory as a caller: everything, in its organization. */
@@ -223,4 +255,29 @@ export class ScimDirectory {
 
 function prefixOf(organizationId: string): string {
   return `scim/user/${organizationId}/`;
+}
+
+/** What the directory asked for, without the rest of its resource. */
+function factsOf({ userName, name, email, externalId, active }: WantedUser) {
+  return { user_name: userName, name, email: email ?? null, external_id: externalId ?? null, active };
+}
+
+function viewOf({ user, resource }: ProvisionedUser) {
+  const { id, name, email = null, externalId = null, disabled } = user;
+  const userName = String(resource['userName'] ?? '');
+  return { id, user_name: userName, name, email, external_id: externalId, active: !disabled };
+}
+
+/** Members by id as far as an entry can hold them, else their number. */
+function namedMembers(members: readonly string[]): readonly string[] | number {
+  return members.length <= MAX_NAMED ? members : members.length;
+}
+
+function groupView({ id, displayName, externalId, members }: ScimGroup) {
+  return {
+    id,
+    display_name: displayName,
+    external_id: externalId ?? null,
+    members: namedMembers(members),
+  };
 }

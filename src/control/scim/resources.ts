@@ -259,22 +259,32 @@ export async function scimMetadata(kind: string, id: string | undefined): Promis
   return id === undefined ? new Kind().read() : new Kind(id).read();
 }
 
+interface ScimFailure {
+  readonly status: number;
+  readonly body: object;
+  readonly retryAfterS?: number | undefined;
+}
+
+/** The library's own message takes only the statuses RFC 7644 lists, and 429 and 503 are not among them. */
+function messageOf(status: number, detail: string, scimType?: string): object {
+  const schemas = ['urn:ietf:params:scim:api:messages:2.0:Error'];
+  return { schemas, status: String(status), ...(scimType === undefined ? {} : { scimType }), detail };
+}
+
 /** An error as RFC 7644 §3.12 has it. */
-export function scimError(error: unknown): { readonly status: number; readonly body: object } {
+export function scimError(error: unknown): ScimFailure {
   if (error instanceof SluiceError) {
-    const scimType = error.code === 'conflict' ? { scimType: 'uniqueness' } : {};
-    const { status, message: detail } = error;
-    return { status, body: new SCIMMY.Messages.Error({ status, detail, ...scimType } as never) };
+    const { status, message, code, facts } = error;
+    const body = messageOf(status, message, code === 'conflict' ? 'uniqueness' : undefined);
+    return { status, body, retryAfterS: facts.retryAfterS };
   }
   if (error instanceof SCIMMY.Types.Error) {
-    const {
-      status,
-      scimType,
-      message: detail,
-    } = error as unknown as { status: number; scimType?: string; message: string };
-    const type = scimType === undefined || scimType === null ? {} : { scimType };
-    return { status, body: new SCIMMY.Messages.Error({ status, detail, ...type } as never) };
+    const { status, scimType, message } = error as unknown as {
+      status: number;
+      scimType?: string | null;
+      message: string;
+    };
+    return { status, body: messageOf(status, message, scimType ?? undefined) };
   }
-  const detail = 'Something went wrong inside the gateway.';
-  return { status: 500, body: new SCIMMY.Messages.Error({ status: 500, detail } as never) };
+  return { status: 500, body: messageOf(500, 'Something went wrong inside the gateway.') };
 }

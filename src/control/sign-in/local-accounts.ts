@@ -107,8 +107,12 @@ export class LocalAccounts {
     return this.#invitations.put({ userId: user.id });
   }
 
-  /** Sets the password and signs in. Sessions from before end. */
-  async acceptInvitation(token: string, password: string): Promise<LocalSignIn> {
+  /** Sets the password and signs in, once `before` has written down that it happens. Sessions from before end. */
+  async acceptInvitation(
+    token: string,
+    password: string,
+    before: (user: User) => Promise<void>,
+  ): Promise<LocalSignIn> {
     const { places, sessions } = this.#ports;
     this.#demandEnabled();
     const invitation = await this.#invitations.peek(token);
@@ -116,6 +120,7 @@ export class LocalAccounts {
     if (user?.email === undefined || user.disabled || user.deletedAt !== undefined) throw usedInvitation();
     checkPassword(password, user);
     const passwordHash = await this.#ports.passwords.hash(password);
+    await before(user);
     if ((await this.#invitations.take(token)) === undefined) throw usedInvitation();
     const identity = await this.#keep(user, user.email, passwordHash);
     await sessions.closeAllOf(user.id);

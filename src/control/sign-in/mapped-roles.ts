@@ -1,7 +1,9 @@
 import type { Membership, User } from '../../core/policy/place.ts';
 import { isBuiltInRole } from '../../core/policy/role.ts';
 import type { Log } from '../../ports/log-sink.ts';
-import { operator } from '../caller.ts';
+import type { AuditLog } from '../audit.ts';
+import { auditedChange } from '../audited-change.ts';
+import { type Caller, operator } from '../caller.ts';
 import { PlaceDesk, type PlacePorts } from '../place-ports.ts';
 
 /** What a group at a provider gives here. */
@@ -31,40 +33,88 @@ export function rolesOf(
   return [...byPlace.values()];
 }
 
+interface RolePorts extends PlacePorts {
+  readonly audit: AuditLog;
+  readonly log: Log;
+}
+
+/** Where roles come from, what they are now, and who brings them. */
+export interface MappedRoles {
+  readonly source: string;
+  readonly wanted: readonly WantedRole[];
+  /** Stands in the audit log; the mapping itself when absent. */
+  readonly caller?: Pick<Caller, 'actor' | 'address'>;
+}
+
 /**
  * Brings the memberships a mapping made in line with what it gives now. What somebody gave by hand, or another mapping
  * made, is not touched and wins where both speak of one place.
  */
-export async function syncRoles(
-  ports: PlacePorts & { readonly log: Log },
-  user: User,
-  mapped: { readonly source: string; readonly wanted: readonly WantedRole[] },
-): Promise<void> {
+export async function syncRoles(ports: RolePorts, user: User, mapped: MappedRoles): Promise<void> {
   const { source, wanted } = mapped;
-  const desk = new PlaceDesk(ports);
-  const system = operator(source, '');
   const good = wanted.filter((role) => exists(ports, user.organizationId, role));
   const held = [...ports.places.membershipsOf(user.id)];
   for (const membership of held.filter((one) => one.source === source)) {
     const kept = good.find(({ teamId }) => teamId === membership.teamId);
-    if (kept === undefined) await desk.remove('membership', system, membership.id);
-    else if (kept.role !== membership.role) {
-      await desk.update('membership', system, { id: membership.id, change: { role: kept.role } });
-    }
+    if (kept?.role !== membership.role) await change(ports, { mapped, before: membership, role: kept?.role });
   }
   for (const { role, teamId } of good) {
-    if (held.some((membership) => membership.teamId === teamId)) continue;
-    const membership: Membership = {
-      id: desk.newId('membership'),
-      organizationId: user.organizationId,
-      userId: user.id,
-      teamId,
-      role,
-      source,
-      createdAt: ports.clock.now(),
-    };
-    await desk.insert('membership', system, membership);
+    if (!held.some((membership) => membership.teamId === teamId)) {
+      await give(ports, user, { mapped, role, teamId });
+    }
   }
+}
+
+function viewOf({ id, userId, teamId, role, source }: Membership) {
+  return { id, user_id: userId, team_id: teamId ?? null, role, source };
+}
+
+/** Another role at the same place, or none any more. */
+function change(
+  ports: RolePorts,
+  what: { readonly mapped: MappedRoles; readonly before: Membership; readonly role: string | undefined },
+): Promise<void> {
+  const { mapped, before, role } = what;
+  const desk = new PlaceDesk(ports);
+  const system = operator(mapped.source, '');
+  const { id: target, organizationId: organization } = before;
+  const common = { caller: mapped.caller ?? system, target, organization, before: viewOf(before) };
+  if (role === undefined) {
+    return auditedChange(ports, { ...common, action: 'memberships.delete' }, async () => {
+      await desk.remove('membership', system, target);
+      return { result: undefined, after: null };
+    });
+  }
+  return auditedChange(ports, { ...common, action: 'memberships.update' }, async () => {
+    const after = await desk.update('membership', system, { id: target, change: { role } });
+    return { result: undefined, after: viewOf(after) };
+  });
+}
+
+function give(
+  ports: RolePorts,
+  user: User,
+  what: { readonly mapped: MappedRoles } & WantedRole,
+): Promise<void> {
+  const { mapped, role, teamId } = what;
+  const desk = new PlaceDesk(ports);
+  const system = operator(mapped.source, '');
+  const membership: Membership = {
+    id: desk.newId('membership'),
+    organizationId: user.organizationId,
+    userId: user.id,
+    teamId,
+    role,
+    source: mapped.source,
+    createdAt: ports.clock.now(),
+  };
+  const { id: target, organizationId: organization } = membership;
+  const entry = { action: 'memberships.create', target, organization, before: null };
+  const input = { user_id: user.id, team_id: teamId ?? null, role };
+  return auditedChange(ports, { caller: mapped.caller ?? system, ...entry, input }, async () => {
+    await desk.insert('membership', system, membership);
+    return { result: undefined, after: viewOf(membership) };
+  });
 }
 
 /** Whether a mapping names what is there. One that does not gives nothing, and the log says so. */

@@ -3,7 +3,8 @@ import type { Identity, User } from '../../core/policy/place.ts';
 import type { Log } from '../../ports/log-sink.ts';
 import type { ProvenIdentity } from '../../ports/sign-in.ts';
 import type { AuditLog } from '../audit.ts';
-import { operator } from '../caller.ts';
+import { auditedChange } from '../audited-change.ts';
+import { type Caller, operator } from '../caller.ts';
 import { PlaceDesk, type PlacePorts } from '../place-ports.ts';
 import { InTurn } from './in-turn.ts';
 import { type GroupMapping, rolesOf, syncRoles, type WantedRole } from './mapped-roles.ts';
@@ -89,7 +90,7 @@ export class People {
         ? mapped
         : [{ role: policy.defaultRole, teamId: undefined }];
     const identity = await store.places.findIdentity(proven.issuer, proven.subject);
-    const known = identity === undefined ? await this.#provisioned(proven, policy) : identity;
+    const known = identity ?? (await this.#provisioned(proven, policy, address));
     if (known !== undefined && (known.organizationId !== policy.organizationId || known.disabled))
       throw notHere();
     const user = known === undefined ? undefined : places.users.get(known.userId);
@@ -98,7 +99,7 @@ export class People {
     const source = `sign-in:${policy.name}`;
     if (user === undefined && (!policy.justInTime || wanted.length === 0)) throw notHere();
     const person = user ?? (await this.#create(proven, policy, address));
-    await syncRoles(this.#ports, person, { source, wanted });
+    await syncRoles(this.#ports, person, { source, wanted, caller: operator(source, address) });
     if ([...places.membershipsOf(person.id)].length === 0) throw notHere();
     if (known !== undefined) await this.#touch(known, clock.now());
     return person;
@@ -110,7 +111,11 @@ export class People {
   }
 
   /** A user whom SCIM provisioned and who signs in for the first time, where the provider is configured to link those. */
-  async #provisioned(proven: ProvenIdentity, policy: PeoplePolicy): Promise<Identity | undefined> {
+  async #provisioned(
+    proven: ProvenIdentity,
+    policy: PeoplePolicy,
+    address: string,
+  ): Promise<Identity | undefined> {
     const { places, store } = this.#ports;
     const claim = policy.linkExternalId;
     const external = claim === undefined ? undefined : textOf(proven.claims[claim], 256);
@@ -125,7 +130,20 @@ export class People {
     // Somebody signs in as him with this provider already: another subject is another person.
     const others = await store.places.list('identity', tenant, { page: { limit: 1 }, filter });
     if (others.data.length > 0) throw notHere();
-    return this.#addIdentity(proven, user);
+    const { issuer, subject } = proven;
+    const link = { issuer, subject, external_id: external };
+    const change = {
+      caller: operator(`sign-in:${policy.name}`, address),
+      action: 'users.link',
+      target: user.id,
+      organization: user.organizationId,
+      before: null,
+      input: link,
+    };
+    return auditedChange(this.#ports, change, async () => ({
+      result: await this.#addIdentity(proven, user),
+      after: link,
+    }));
   }
 
   async #addIdentity(proven: ProvenIdentity, user: User): Promise<Identity> {
@@ -149,7 +167,7 @@ export class People {
 
   async #create(proven: ProvenIdentity, policy: PeoplePolicy, address: string): Promise<User> {
     const { organizationId } = policy;
-    const { audit, clock, places } = this.#ports;
+    const { clock, places } = this.#ports;
     const email = emailOf(proven.claims);
     const taken = [...places.users.values()].some(
       (other) => other.organizationId === organizationId && other.email === email,
@@ -169,21 +187,31 @@ export class People {
       createdAt: clock.now(),
     };
     const system = operator(`sign-in:${policy.name}`, address);
-    await audit.append(system, {
+    const { issuer, subject } = proven;
+    const change = {
+      caller: system,
       action: 'users.create',
       target: user.id,
       organization: organizationId,
-      details: { issuer: proven.issuer, subject: proven.subject },
+      before: null,
+      input: { issuer, subject },
+    };
+    return auditedChange(this.#ports, change, async () => {
+      await this.#insert(proven, user, system);
+      const { name, email: address = null } = user;
+      return { result: user, after: { id: user.id, name, email: address, issuer, subject } };
     });
+  }
+
+  async #insert(proven: ProvenIdentity, user: User, system: Caller): Promise<void> {
     await this.#desk.insert('user', system, user);
     try {
       await this.#addIdentity(proven, user);
     } catch (error) {
       // Another process was first: nobody may be left who can never sign in.
-      const change = { deletedAt: clock.now(), disabled: true, email: undefined };
+      const change = { deletedAt: this.#ports.clock.now(), disabled: true, email: undefined };
       await this.#desk.update('user', system, { id: user.id, change });
       throw error;
     }
-    return user;
   }
 }

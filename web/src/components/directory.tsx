@@ -45,7 +45,10 @@ export function Directory<Row>(props: DirectoryProps<Row>): ReactNode {
   });
   const rows = found.data?.pages.flatMap(({ data }) => data) ?? [];
   const button = create !== undefined && (
-    <Button leftSection={<Icon name="plus" size={14} />} onClick={() => setAct(create)}>
+    <Button
+      {...(create.danger === true ? { variant: 'default' } : { leftSection: <Icon name="plus" size={14} /> })}
+      onClick={() => setAct(create)}
+    >
       {create.label}
     </Button>
   );

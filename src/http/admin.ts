@@ -12,7 +12,7 @@ import { type AdminAuditPorts, type Asked, audited, noteRefusal, noteUnread } fr
 import { addressOf } from './client-address.ts';
 import type { Idempotency } from './idempotency.ts';
 import { toFailure } from './respond.ts';
-import { sendSession, sessionCookieName, startSession } from './session-cookie.ts';
+import { isSecure, sendSession, sessionCookieName, startSession } from './session-cookie.ts';
 import { openLocal, opensSession, type SignInPorts } from './sign-in.ts';
 
 /** What the admin routes are built from. */
@@ -61,7 +61,7 @@ async function callerOf(ports: AdminPorts, request: FastifyRequest): Promise<Cal
       'This is neither the admin key of this gateway nor a session of it.',
     );
   }
-  const cookie = request.cookies[sessionCookieName(ports)];
+  const cookie = request.cookies[sessionCookieName(ports, request)];
   const found = cookie === undefined ? undefined : await ports.sessions.look(cookie, address);
   if (cookie === undefined || found === undefined) return undefined;
   if (found.outdated) {
@@ -177,7 +177,7 @@ function registerJson(app: FastifyInstance, ports: AdminPorts, name: EndpointNam
         return openLocal({ ...ports, ...ports.signIn }, name, { request, reply, input });
       const output = await carryOut(ports, name, { request, caller, input });
       if (name === 'closeSession')
-        reply.clearCookie(sessionCookieName(ports), { path: '/', secure: ports.secureCookies });
+        reply.clearCookie(sessionCookieName(ports, request), { path: '/', secure: isSecure(ports, request) });
       if (definition.answer === 'csv') asTable(reply, name);
       return reply.header('cache-control', 'no-store').send(output);
     },

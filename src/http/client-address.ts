@@ -4,6 +4,9 @@ import { BlockList, isIP } from 'node:net';
 /** Addresses found in `X-Forwarded-For`, where a trusted proxy stands before us. */
 const forwarded = new WeakMap<IncomingMessage, string>();
 
+/** Requests that a trusted proxy says came to it over TLS. */
+const overTls = new WeakSet<IncomingMessage>();
+
 /** Entries of `X-Forwarded-For` looked at; a longer chain is nobody's real one. */
 const MAX_HOPS = 32;
 
@@ -24,12 +27,13 @@ export function trustedProxies(blocks: readonly string[]): (address: string) => 
 
 /**
  * Notes the client behind trusted proxies: the last address of `X-Forwarded-For` that is none of theirs. What stands
- * before it was written by that client and is not believed (RELIABILITY T21).
+ * before it was written by that client and is not believed (RELIABILITY T21). `X-Forwarded-Proto` likewise.
  */
 export function noteForwarded(request: IncomingMessage, isTrusted: (address: string) => boolean): void {
   const peer = request.socket.remoteAddress ?? '';
   if (!isTrusted(peer)) return;
-  const { 'x-forwarded-for': header } = request.headers;
+  const { 'x-forwarded-for': header, 'x-forwarded-proto': protocol } = request.headers;
+  if (String(protocol).split(',').at(-1)?.trim().toLowerCase() === 'https') overTls.add(request);
   const hops = String(header ?? '')
     .split(',')
     .slice(-MAX_HOPS)
@@ -47,4 +51,9 @@ export function noteForwarded(request: IncomingMessage, isTrusted: (address: str
 /** Where a request comes from: its client behind trusted proxies, else the other end of the connection. */
 export function addressOf(request: IncomingMessage): string {
   return forwarded.get(request) ?? request.socket.remoteAddress ?? '';
+}
+
+/** Whether the client's side of a trusted proxy is TLS. */
+export function cameOverTls(request: IncomingMessage): boolean {
+  return overTls.has(request);
 }

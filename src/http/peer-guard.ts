@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
+import { cameOverTls } from './client-address.ts';
 import { refuseDuplicates } from './client-facts.ts';
 
 /** Which `Host` and `Origin` values are accepted. */
@@ -63,7 +64,11 @@ const READS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD']);
  * Browsers say where a request comes from in `Origin`, and on every write. Only a page of our own may write with a cookie,
  * so a cookie on a write without `Origin` is refused as well (T17).
  */
-function originRefusal(request: IncomingMessage, dataPlane: boolean): SluiceError | undefined {
+function originRefusal(
+  request: IncomingMessage,
+  dataPlane: boolean,
+  secureHost: string | undefined,
+): SluiceError | undefined {
   const { host = '', origin, cookie, authorization } = request.headers;
   if (origin === undefined) {
     const write = !READS.has(request.method);
@@ -73,10 +78,13 @@ function originRefusal(request: IncomingMessage, dataPlane: boolean): SluiceErro
     if (!write || (!foreign && !unexplained) || isSamlAnswer(request)) return undefined;
   } else {
     let from = '';
+    let protocol = '';
     try {
-      from = new URL(origin).host;
+      ({ host: from, protocol } = new URL(origin));
     } catch {}
-    if (from !== '' && from.toLowerCase() === host.toLowerCase()) return undefined;
+    // The same name without TLS is anybody on the way.
+    const downgraded = protocol === 'http:' && (from === secureHost || cameOverTls(request));
+    if (from !== '' && !downgraded && from.toLowerCase() === host.toLowerCase()) return undefined;
     if (isSamlAnswer(request)) return undefined;
   }
   return new SluiceError('forbidden', 'Requests from web pages of other sites are refused (`Origin`).', {
@@ -87,6 +95,8 @@ function originRefusal(request: IncomingMessage, dataPlane: boolean): SluiceErro
 /** See {@link PeerGuard}. */
 export function createPeerGuard(config: PeerGuardConfig): PeerGuard {
   const names = allowedNames(config);
+  const url = config.publicUrl === undefined ? undefined : new URL(config.publicUrl);
+  const secureHost = url?.protocol === 'https:' ? url.host : undefined;
   return {
     refusal(request, dataPlane) {
       try {
@@ -100,7 +110,7 @@ export function createPeerGuard(config: PeerGuardConfig): PeerGuard {
       if (!target.startsWith('/') || target.startsWith('//')) {
         return badRequest('path', 'The request target must be a path that begins with one `/`.');
       }
-      return hostRefusal(request.headers.host, names) ?? originRefusal(request, dataPlane);
+      return hostRefusal(request.headers.host, names) ?? originRefusal(request, dataPlane, secureHost);
     },
   };
 }

@@ -11,7 +11,7 @@ import { SluiceError } from '../core/errors/error.ts';
 import type { Log } from '../ports/log-sink.ts';
 import { addressOf } from './client-address.ts';
 import { toFailure } from './respond.ts';
-import { type CookiePorts, startSession } from './session-cookie.ts';
+import { type CookiePorts, isSecure, startSession } from './session-cookie.ts';
 
 /** What signing in works with. */
 export interface SignInPorts extends CookiePorts {
@@ -104,8 +104,8 @@ function noteFailure(
   ports.refusals.note({ action: `${action}.refused`, target: what.slice(0, 320), caller, details });
 }
 
-function flowCookie(ports: SignInPorts, id: string): string {
-  return `${ports.secureCookies ? '__Host-' : ''}sluice-sign-in-${id}`;
+function flowCookie(ports: SignInPorts, request: FastifyRequest, id: string): string {
+  return `${isSecure(ports, request) ? '__Host-' : ''}sluice-sign-in-${id}`;
 }
 
 function queryOf(request: FastifyRequest, name: string): string {
@@ -144,12 +144,12 @@ async function begin(ports: SignInPorts, kind: 'oidc' | 'saml', browser: Browser
     const returnTo = queryOf(request, 'return_to') || undefined;
     const from = { address: addressOf(request.raw), returnTo };
     const { url, cookieId, browserSecret } = await ports.sso.begin(nameOf(request), kind, from);
-    reply.setCookie(flowCookie(ports, cookieId), browserSecret, {
+    reply.setCookie(flowCookie(ports, request, cookieId), browserSecret, {
       path: '/',
       httpOnly: true,
       // Comes back with the redirect from the provider's site; a strict one would not.
       sameSite: 'lax',
-      secure: ports.secureCookies,
+      secure: isSecure(ports, request),
       maxAge: 600,
     });
     return await reply.header('cache-control', 'no-store').redirect(url, 303);
@@ -164,10 +164,10 @@ async function finish(
   work: (browserSecret: string | undefined) => Promise<SignedIn>,
 ): Promise<FastifyReply> {
   const { request, reply, cookieId } = browser;
-  const cookie = flowCookie(ports, cookieId);
+  const cookie = flowCookie(ports, request, cookieId);
   try {
     const { session, returnTo } = await work(request.cookies[cookie]);
-    reply.clearCookie(cookie, { path: '/', secure: ports.secureCookies });
+    reply.clearCookie(cookie, { path: '/', secure: isSecure(ports, request) });
     await startSession(ports, browser, session);
     return await reply.header('cache-control', 'no-store').redirect(returnTo, 303);
   } catch (error) {

@@ -100,6 +100,7 @@ function sinkOf(config: AuditSinkConfig, ports: AuditingPorts): NamedSink {
       return value;
     },
     headers: resolved,
+    caFile: config.ca_file,
     timeoutMs,
     allowPrivateNetwork: mayBePrivate(config.url, config.allow_private_network),
   });

@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { AuditSink } from '../../ports/audit-sink.ts';
 import type { AuditRecord } from '../../ports/audit-store.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Upstream } from '../../ports/upstream.ts';
+import { openUndiciUpstream } from '../undici/upstream.ts';
 import { factsOf } from './cef.ts';
 
 export interface HttpsOptions {
@@ -14,6 +16,8 @@ export interface HttpsOptions {
   readonly headers: () => Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly allowPrivateNetwork: boolean;
+  /** Certificates to trust instead of the system's. */
+  readonly caFile: string | undefined;
 }
 
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -29,7 +33,14 @@ function lineOf(record: AuditRecord): string {
  * receiver can tell ours from others', and old ones from new ones. Any 2xx takes the entries.
  */
 export function createHttpsSink(options: HttpsOptions): AuditSink {
-  const { upstream, clock, timeoutMs, allowPrivateNetwork } = options;
+  const { clock, timeoutMs, allowPrivateNetwork, caFile } = options;
+  /** With certificates of its own the sink has connections of its own, opened when they are needed first. */
+  let own: Upstream | undefined;
+  const connections = (): Upstream => {
+    if (caFile === undefined) return options.upstream;
+    own ??= openUndiciUpstream({ maxConnections: 2, ca: readFileSync(caFile, 'utf8') });
+    return own;
+  };
   const { origin, pathname, search } = new URL(options.url);
   return {
     async send(records, signal) {
@@ -37,7 +48,7 @@ export function createHttpsSink(options: HttpsOptions): AuditSink {
       const seconds = Math.floor(clock.now() / 1000);
       const secret = options.secret();
       const mac = secret && createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');
-      const answer = await upstream.send(
+      const answer = await connections().send(
         {
           method: 'POST',
           origin,
@@ -59,6 +70,6 @@ export function createHttpsSink(options: HttpsOptions): AuditSink {
         throw new Error(`The collector answered with HTTP ${answer.status}.`);
       }
     },
-    close: () => undefined,
+    close: () => void own?.close(),
   };
 }

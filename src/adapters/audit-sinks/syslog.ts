@@ -28,9 +28,12 @@ const ENTERPRISE = 32_473;
 /** Severities of RFC 5424: 4 warning, 5 notice. */
 const levelOf = (record: AuditRecord) => (severityOf(record) >= 7 ? 4 : 5);
 
-/** In parameter values `"`, `\` and `]` are escaped (RFC 5424, section 6.3.3). */
+/**
+ * In parameter values `"`, `\` and `]` are escaped (RFC 5424, section 6.3.3). Line breaks are allowed there, and to a
+ * receiver that splits lines what stands behind one is an entry of its own.
+ */
 function parameter(text: string): string {
-  return text.replace(/["\\\]]/g, '\\$&');
+  return text.replace(/\p{Cc}+/gu, ' ').replace(/["\\\]]/g, '\\$&');
 }
 
 /** A header field: printable ASCII without blanks, `-` for none. */

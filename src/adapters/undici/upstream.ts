@@ -13,6 +13,8 @@ export interface UndiciUpstreamConfig {
   readonly maxConnections: number;
   /** Largest header block of an answer. Default 64 KiB. */
   readonly maxHeaderBytes?: number;
+  /** Certificates to trust instead of the system's, as PEM. */
+  readonly ca?: string;
 }
 
 const DEFAULT_HEADER_BYTES = 64 * 1024;
@@ -21,9 +23,14 @@ const DEFAULT_HEADER_BYTES = 64 * 1024;
 const METADATA_NAMES = new Set(['metadata.google.internal', 'metadata', 'instance-data']);
 
 /** Connects to public addresses only, unless private ones are allowed; the address checked is the one connected to. */
-export function connectorFor(connectMs: number, allowPrivate: boolean): buildConnector.connector {
+export function connectorFor(
+  connectMs: number,
+  allowPrivate: boolean,
+  ca?: string,
+): buildConnector.connector {
   const connect = buildConnector({
     ...(connectMs === 0 ? {} : { timeout: connectMs }),
+    ...(ca === undefined ? {} : { ca }),
     ...(allowPrivate ? {} : { lookup: guardedLookup as never }),
   });
   if (allowPrivate) return connect;
@@ -94,7 +101,7 @@ export function openUndiciUpstream(config: UndiciUpstreamConfig): Upstream {
         connections,
         pipelining: 1,
         keepAliveTimeout: 30_000,
-        connect: connectorFor(request.timeouts.connectMs, request.allowPrivateNetwork),
+        connect: connectorFor(request.timeouts.connectMs, request.allowPrivateNetwork, config.ca),
         maxHeaderSize: config.maxHeaderBytes ?? DEFAULT_HEADER_BYTES,
       });
       way = { pool, line: new Line(connections) };

@@ -38,6 +38,7 @@ const https = z
       .string()
       .regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'Write an https:// URL without credentials.')
       .describe('Where entries are posted. http:// is for this machine only.'),
+    ca_file: text('Certificates to trust, as PEM; the system’s when absent.', 4096).optional(),
     secret: secret('Key of the HMAC-SHA256 in `x-sluice-signature`.').optional(),
     headers: z
       .record(

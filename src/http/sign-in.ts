@@ -135,7 +135,7 @@ async function refuse(
   return reply
     .header('cache-control', 'no-store')
     .header('x-sluice-error', failure.code)
-    .redirect(`/sign-in?problem=${failure.code}`, 303);
+    .redirect(`/sign-in?problem=${failure.facts.details?.['problem'] ?? failure.code}`, 303);
 }
 
 async function begin(ports: SignInPorts, kind: 'oidc' | 'saml', browser: Browser): Promise<FastifyReply> {

@@ -1,3 +1,4 @@
+import type { SluiceError } from '../core/errors/error.ts';
 /** Hashes passwords. Both may throw `overloaded` when too many wait. */
 export interface PasswordHasher {
   /** A PHC string (argon2id). */
@@ -47,6 +48,8 @@ export interface SignInProvider {
       readonly callbackUrl: string;
     },
   ): Promise<ProvenIdentity>;
+  /** Why an answer that belongs to no attempt here can never be taken; `undefined` where its attempt may just have ended. */
+  unasked?(form: Readonly<Record<string, string>>): SluiceError | undefined;
   /** What the other side is configured with (SAML metadata). */
   metadata?(callbackUrl: string): string;
 }

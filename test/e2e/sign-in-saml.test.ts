@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Browser } from '../support/browser.ts';
@@ -244,6 +245,30 @@ describe('SAML 2.0', () => {
     ['only the envelope signed', { signAssertion: false, signResponse: true }, false],
   ] as const)('%s is refused', async (_name, more, strange) => {
     expect(await accepted((xml) => xml, more, strange ? stranger : pair)).toBe(false);
+  });
+
+  test('a sign-in that began at the provider is refused, and the page is told so', async () => {
+    const { browser, url } = await begin();
+    for (const relay of ['', 'https://somewhere.example', 'x'.repeat(43)]) {
+      const xml = await respond(url, { issuer: ISSUER, pair, more: { inResponseTo: undefined } });
+      expect(xml).not.toContain('InResponseTo');
+      expect((await post(browser, relay, xml)).url).toContain('problem=saml_unasked');
+    }
+    // Also with the state of an attempt that is under way: it answers no request.
+    const { browser: other, url: to, relay } = await begin();
+    const bare = await respond(to, { issuer: ISSUER, pair, more: { inResponseTo: undefined } });
+    expect((await post(other, relay, bare)).url).toContain('problem=invalid_key');
+    expect((await other.call(gateway.url, 'GET', '/api/account')).status).toBe(401);
+  });
+
+  test('an encrypted assertion is refused, and the page is told why', async () => {
+    const { browser, url, relay } = await begin();
+    const publicKey = createPublicKey(pair.cert).export({ type: 'spki', format: 'pem' });
+    const more = { encryptionCert: pair.cert, encryptionPublicKey: publicKey };
+    const xml = await respond(url, { issuer: ISSUER, pair, more });
+    expect(xml).toContain('EncryptedAssertion');
+    expect((await post(browser, relay, xml)).url).toContain('problem=saml_encrypted');
+    expect((await browser.call(gateway.url, 'GET', '/api/account')).status).toBe(401);
   });
 
   test('metadata names our address', async () => {

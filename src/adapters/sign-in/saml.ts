@@ -35,6 +35,29 @@ function refused(cause?: unknown): SluiceError {
   );
 }
 
+/** Encryption would hide from {@link envelopeOf} what it has to look at before a signature is computed. */
+function encrypted(): SluiceError {
+  return new SluiceError(
+    'unsupported_feature',
+    'The identity provider encrypts its assertions, which are not read here; switch assertion encryption off for this gateway.',
+    { details: { problem: 'saml_encrypted' } },
+  );
+}
+
+/** Whoever can make a browser post an unasked answer signs it in as somebody else (login CSRF). */
+function unasked(): SluiceError {
+  return new SluiceError(
+    'unsupported_feature',
+    'Sign-ins that begin at the identity provider are not taken; begin at this gateway.',
+    { details: { problem: 'saml_unasked' } },
+  );
+}
+
+function textOf(form: Readonly<Record<string, string>>): string {
+  const encoded = form['SAMLResponse'] ?? '';
+  return encoded.length > MAX_RESPONSE ? '' : Buffer.from(encoded, 'base64').toString('utf8');
+}
+
 /** The library's memory of requests: knows exactly the one that this browser has begun. */
 function onlyRequest(id: string): CacheProvider {
   return {
@@ -123,7 +146,9 @@ class SamlProvider implements SignInProvider {
     const { request = '' } = attempt.notes;
     const encoded = answer.form['SAMLResponse'] ?? '';
     if (encoded === '' || encoded.length > MAX_RESPONSE || request === '') throw refused();
-    const envelope = envelopeOf(Buffer.from(encoded, 'base64').toString('utf8'));
+    const text = textOf(answer.form);
+    if (/<(?:[\w.-]+:)?EncryptedAssertion[\s>]/.test(text)) throw encrypted();
+    const envelope = envelopeOf(text);
     if (envelope === undefined || envelope.status !== SUCCESS) throw refused();
     // An envelope without a destination is legal; the signed recipient is required in any case.
     if ((envelope.destination ?? callbackUrl) !== callbackUrl) throw refused();
@@ -161,6 +186,11 @@ class SamlProvider implements SignInProvider {
     }
     if (id === '' || this.#used.has(id)) throw refused();
     this.#used.set(id, now + MAX_AGE_MS + 2 * SKEW_MS);
+  }
+
+  unasked(form: Readonly<Record<string, string>>): SluiceError | undefined {
+    const text = textOf(form);
+    return /<(?:[\w.-]+:)?Response\b/.test(text) && !/\bInResponseTo\s*=/.test(text) ? unasked() : undefined;
   }
 
   metadata(callbackUrl: string): string {

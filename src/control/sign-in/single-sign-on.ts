@@ -157,7 +157,7 @@ export class SingleSignOn {
     const { provider } = this.#configured(name, 'saml');
     const state = form['RelayState'] ?? '';
     const attempt = await this.#attempts.peek(state);
-    if (attempt === undefined || attempt.provider !== name) throw broken();
+    if (attempt === undefined || attempt.provider !== name) throw provider.unasked?.(form) ?? broken();
     const { notes, callbackUrl, browser, returnTo } = attempt;
     const proven = await provider.finish({ url: '', form }, { state, notes, callbackUrl });
     if ((await this.#attempts.take(state)) === undefined) throw broken();

@@ -29,6 +29,13 @@ export function problemSentence(code: string | null): string | undefined {
     invalid_key: 'This sign-in was not completed: it expired, or was begun in another browser. Try again.',
     forbidden: 'You are known there, but not allowed in here. Ask the gateway’s administrator.',
     upstream_unreachable: 'The identity provider does not answer. Try again, or sign in another way.',
+    saml_unasked:
+      'Sign-ins that begin at your identity provider are not taken. Begin here: choose your provider below.',
+    saml_encrypted:
+      'Your identity provider encrypts its answers, which this gateway does not read. Ask the gateway’s administrator to have assertion encryption switched off there.',
+    ledger_unavailable:
+      'The gateway’s storage does not answer. Nothing is wrong with your account; try again.',
+    internal: 'Something went wrong inside the gateway. Nothing is wrong with your account; try again.',
     rate_limited: 'Too many attempts. Wait a minute.',
   };
   return sentences[code] ?? 'Signing in did not work. Try again.';

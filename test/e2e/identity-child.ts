@@ -11,5 +11,8 @@ if (what === 'block') await createKeyStore(typed).update(id, { blocked: true });
 if (what === 'narrow') {
   await createPlaceStore(typed).update('team', 'every', { id, change: { policy: { models: ['none'] } } });
 }
+if (what === 'deactivate') {
+  await createPlaceStore(typed).update('user', 'every', { id, change: { disabled: true } });
+}
 process.stdout.write(`${Date.now()}\n`);
 raw.close();

@@ -84,9 +84,11 @@ function sinkOf(config: AuditSinkConfig, ports: AuditingPorts): NamedSink {
   }
   const resolved = () =>
     Object.fromEntries(
-      Object.entries(config.headers).flatMap(([header, text]) => {
+      Object.entries(config.headers).map(([header, text]) => {
         const value = ports.resolve(text);
-        return value === undefined ? [] : [[header.toLowerCase(), value]];
+        // Entries wait in the log itself: better later than without the collector's token.
+        if (value === undefined) throw new Error('A header of the sink is not known yet.');
+        return [header.toLowerCase(), value];
       }),
     );
   const sink = createHttpsSink({

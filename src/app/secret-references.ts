@@ -40,6 +40,7 @@ function* secretTexts(config: Config): Generator<string> {
     for (const value of Object.values(provider.credentials ?? {})) if (value !== undefined) yield value;
     yield* Object.values(provider.headers);
   }
+  for (const { client_secret } of config.sign_in.oidc) if (client_secret !== undefined) yield client_secret;
   for (const sink of config.audit.sinks) {
     if (sink.type !== 'https') continue;
     if (sink.secret !== undefined) yield sink.secret;

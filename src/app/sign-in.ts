@@ -15,6 +15,7 @@ import { LocalAccounts } from '../control/sign-in/local-accounts.ts';
 import type { GroupMapping } from '../control/sign-in/mapped-roles.ts';
 import { type ConfiguredProvider, SingleSignOn } from '../control/sign-in/single-sign-on.ts';
 import { TokenDesk, type TokenIssuer, type TokenRule } from '../control/sign-in/token-desk.ts';
+import { SluiceError } from '../core/errors/error.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { RateLimits } from '../core/policy/virtual-key.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -35,7 +36,11 @@ interface SignInAdapters {
   readonly random: Random;
   readonly log: Log;
   readonly audit: AuditLog;
+  readonly resolver: { readonly resolve: Resolve };
 }
+
+/** What a text of the configuration that may be a reference stands for. */
+type Resolve = (text: string) => string | undefined;
 
 /** More than a configuration can name at once. */
 const MAX_REMEMBERED = 200;
@@ -82,14 +87,29 @@ function policyOf(provider: PeopleConfig): ConfiguredProvider['policy'] {
   };
 }
 
-function providerMaker(clock: Clock): (config: SignInConfig) => ReadonlyMap<string, ConfiguredProvider> {
+/** The secret a provider knows us by. Without it we would be another client than the one it knows. */
+function clientSecret(given: SignInConfig['oidc'][number], resolve: Resolve): string | undefined {
+  const text = given.client_secret;
+  const secret = text === undefined ? undefined : resolve(text);
+  if (text === undefined || secret !== undefined) return secret;
+  throw new SluiceError(
+    'upstream_auth',
+    'The secret of this identity provider could not be read; `sluice secrets status` says why.',
+    { retryAfterS: 10 },
+  );
+}
+
+function providerMaker(
+  clock: Clock,
+  resolve: Resolve,
+): (config: SignInConfig) => ReadonlyMap<string, ConfiguredProvider> {
   const oidc = remembered((given: SignInConfig['oidc'][number]) =>
     createOidcProvider(
       {
         name: given.name,
         issuer: given.issuer,
         clientId: given.client_id,
-        clientSecret: given.client_secret,
+        clientSecret: () => clientSecret(given, resolve),
         scopes: given.scopes,
         requireClaims: given.require_claims,
         allowPrivateNetwork: given.allow_private_network,
@@ -182,7 +202,7 @@ export function openSignIn(
   adapters: SignInAdapters,
 ) {
   const { identity, sessions, config, url: baseUrl, deleteUser } = around;
-  const providersOf = oncePer(providerMaker(adapters.clock));
+  const providersOf = oncePer(providerMaker(adapters.clock, adapters.resolver.resolve));
   const providers = () => providersOf(config().sign_in);
   const parts = { ...adapters, ...identity, sessions, baseUrl };
   const accounts = new LocalAccounts({

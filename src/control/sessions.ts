@@ -5,6 +5,7 @@ import type { Random } from '../ports/random.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { Store } from '../ports/store.ts';
 import { type Caller, type Handlers, operator, toTime } from './caller.ts';
+import { everySetting } from './every-setting.ts';
 import type { Rights } from './rights.ts';
 
 /** A sign-in link works once and for this long. */
@@ -188,20 +189,20 @@ export class Sessions {
   async listOf(userId: string | undefined): Promise<readonly SessionView[]> {
     const { store, clock, idleMs } = this.#ports;
     const now = clock.now();
-    return (await store.settings.list(PREFIX))
-      .flatMap(({ name, value, updatedAt, expiresAt = 0 }) => {
-        const { userId: owner, openedAt, from } = JSON.parse(value) as StoredSession;
-        const id = name.slice(PREFIX.length);
-        const over = expiresAt <= now || now - updatedAt > idleMs || this.#closed.has(id);
-        return owner !== userId || over ? [] : [{ id, openedAt, usedAt: updatedAt, expiresAt, from }];
-      })
-      .sort((a, b) => b.usedAt - a.usedAt);
+    const found: SessionView[] = [];
+    for await (const { name, value, updatedAt, expiresAt = 0 } of everySetting(store.settings, PREFIX)) {
+      const { userId: owner, openedAt, from } = JSON.parse(value) as StoredSession;
+      const id = name.slice(PREFIX.length);
+      const over = expiresAt <= now || now - updatedAt > idleMs || this.#closed.has(id);
+      if (owner === userId && !over) found.push({ id, openedAt, usedAt: updatedAt, expiresAt, from });
+    }
+    return found.sort((a, b) => b.usedAt - a.usedAt);
   }
 
   /** Ends the sessions of a user (without one: those of the admin key) but for one of them. Resolves to how many. */
   async closeAllOf(userId: string | undefined, exceptId?: string): Promise<number> {
     let closed = 0;
-    for (const { name, value } of await this.#ports.store.settings.list(PREFIX)) {
+    for await (const { name, value } of everySetting(this.#ports.store.settings, PREFIX)) {
       const id = name.slice(PREFIX.length);
       if (id === exceptId || (JSON.parse(value) as StoredSession).userId !== userId) continue;
       await this.close(id);

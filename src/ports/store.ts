@@ -225,8 +225,8 @@ export interface SettingStore {
   put(setting: Setting): Promise<void>;
   /** False when there was none. */
   delete(name: string): Promise<boolean>;
-  /** Every setting whose name begins with `prefix`, by name, at most 10,000. */
-  list(prefix: string): Promise<readonly Setting[]>;
+  /** Settings whose name begins with `prefix`, by name, at most 10,000; `after` a name, to go on. */
+  list(prefix: string, after?: string): Promise<readonly Setting[]>;
   /** Deletes what expired at or before `now`; resolves to how many. */
   deleteExpired(now: number): Promise<number>;
 }

@@ -12,8 +12,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { Browser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { admin, made } from '../support/identity.ts';
+import { startIdp } from '../support/oidc-idp.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 // The stores are small servers that speak the vendors' HTTP APIs and check how a call is signed; the gateway is whole.
@@ -339,3 +341,42 @@ providers: { home: { type: openai, base_url: "${upstream.url}/v1", api_key: "\${
     expect([answer.status, answer.headers.get('x-sluice-error')]).toEqual([502, 'upstream_auth']);
   });
 });
+
+test('an identity provider’s secret may be a reference: read late, rotated, never logged', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-oidc-secret-'));
+  open.push({ close: () => rmSync(folder, { recursive: true, force: true }) });
+  const spare = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => spare.once('listening', resolve));
+  const { port } = spare.address() as AddressInfo;
+  await new Promise((resolve) => spare.close(resolve));
+  const idp = await startIdp({
+    redirectUri: `http://127.0.0.1:${port}/auth/oidc/main/callback`,
+    account: () => ({ sub: 'ada', name: 'Ada' }),
+  });
+  open.push(idp);
+  const gateway = await startGateway({
+    port,
+    yaml: `version: 1
+server: { public_url: 'http://127.0.0.1:${port}', port: ${port} }
+secrets: { refresh_interval_s: 1 }
+sign_in:
+  oidc:
+    - { name: main, issuer: '${idp.issuer}', client_id: sluice, client_secret: 'file:${folder}/secret', allow_private_network: true, default_role: viewer }
+`,
+  });
+  open.push(gateway);
+  const signIn = async () => {
+    const { url } = await new Browser().visit(`${gateway.url}/auth/oidc/main/start`, {
+      until: (to) => to.startsWith(gateway.url) && !to.includes('/auth/'),
+    });
+    return new URL(url).searchParams.get('problem');
+  };
+  expect(await signIn()).toBe('upstream_auth');
+  writeFileSync(join(folder, 'secret'), 'a-test-secret\n');
+  await expect.poll(signIn, { timeout: 10_000, interval: 300 }).toBeNull();
+  writeFileSync(join(folder, 'secret'), 'another-secret\n');
+  await expect.poll(signIn, { timeout: 10_000, interval: 300 }).toBe('invalid_key');
+  writeFileSync(join(folder, 'secret'), 'a-test-secret\n');
+  await expect.poll(signIn, { timeout: 10_000, interval: 300 }).toBeNull();
+  expect(gateway.logged.join()).not.toMatch(/a-test-secret|another-secret/);
+}, 60_000);

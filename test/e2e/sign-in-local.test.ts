@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Browser } from '../support/browser.ts';
@@ -78,6 +80,33 @@ test('a new password ends the other sessions', async () => {
   expect((await signIn(new Browser())).status).toBe(401);
   await at(mine, '/api/account/password', { current_password: next, new_password: PASSWORD });
 }, 30_000);
+
+test('all of them, also of more than a page of the storage', async () => {
+  const mine = new Browser();
+  await signIn(mine);
+  const raw = new DatabaseSync(join(gateway.dataDir, 'sluice.db'));
+  raw.exec('BEGIN');
+  const insert = raw.prepare(
+    'INSERT INTO settings (name, value, updated_at, expires_at) VALUES (?, ?, ?, ?)',
+  );
+  const now = Date.now();
+  for (let index = 0; index < 10_500; index += 1) {
+    const value = JSON.stringify({ openedAt: now, userId });
+    insert.run(`session/${String(index).padStart(20, '0')}`, value, now, now + 3_600_000);
+  }
+  raw.exec('COMMIT');
+  const count = () =>
+    raw.prepare("SELECT count(*) AS n FROM settings WHERE name LIKE 'session/%'").get()?.['n'];
+  expect((await mine.call(gateway.url, 'GET', '/api/account/sessions')).body.data.length).toBeGreaterThan(
+    10_500,
+  );
+  expect((await at(mine, '/api/account/sessions/close-others', {})).body.closed).toBeGreaterThanOrEqual(
+    10_500,
+  );
+  expect(count()).toBeLessThan(5);
+  expect((await me(mine)).status).toBe(200);
+  raw.close();
+}, 60_000);
 
 test('the second factor: each code once, recovery codes once, and nothing without', async () => {
   const mine = new Browser();

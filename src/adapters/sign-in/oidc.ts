@@ -9,7 +9,8 @@ export interface OidcSettings {
   readonly name: string;
   readonly issuer: string;
   readonly clientId: string;
-  readonly clientSecret: string | undefined;
+  /** Asked for every time: it may be a reference, and be rotated. Throws while it cannot be read. */
+  readonly clientSecret: () => string | undefined;
   readonly scopes: readonly string[];
   /** Claims of the ID token that must have these values. */
   readonly requireClaims: Readonly<Record<string, string | boolean>>;
@@ -47,7 +48,13 @@ class OidcProvider implements SignInProvider {
   readonly #settings: OidcSettings;
   readonly #clock: Clock;
   readonly #fetch: typeof fetch;
-  #found: { readonly configuration: client.Configuration; readonly at: number } | undefined;
+  #found:
+    | {
+        readonly configuration: client.Configuration;
+        readonly at: number;
+        readonly secret: string | undefined;
+      }
+    | undefined;
   #finding: Promise<client.Configuration> | undefined;
 
   constructor(settings: OidcSettings, clock: Clock) {
@@ -112,6 +119,8 @@ class OidcProvider implements SignInProvider {
   }
 
   async #configuration(): Promise<client.Configuration> {
+    const secret = this.#settings.clientSecret();
+    if (this.#found?.secret !== secret) this.#found = undefined;
     if (this.#found !== undefined && this.#clock.monotonic() - this.#found.at < FRESH_MS) {
       return this.#found.configuration;
     }
@@ -127,13 +136,14 @@ class OidcProvider implements SignInProvider {
   }
 
   async #discover(): Promise<client.Configuration> {
-    const { issuer, clientId, clientSecret } = this.#settings;
+    const { issuer, clientId } = this.#settings;
+    const secret = this.#settings.clientSecret();
     const insecure = issuer.startsWith('http://');
     const configuration = await client.discovery(
       new URL(issuer),
       clientId,
       undefined,
-      clientSecret === undefined ? client.None() : client.ClientSecretBasic(clientSecret),
+      secret === undefined ? client.None() : client.ClientSecretBasic(secret),
       {
         [client.customFetch]: this.#fetch as client.CustomFetch,
         // The configuration was checked: clear text only on this machine or a network said to be private.
@@ -143,7 +153,7 @@ class OidcProvider implements SignInProvider {
     if (configuration.serverMetadata().issuer !== issuer) throw refused();
     // ID tokens are verified even though they come straight from the token endpoint.
     client.enableNonRepudiationChecks(configuration);
-    this.#found = { configuration, at: this.#clock.monotonic() };
+    this.#found = { configuration, at: this.#clock.monotonic(), secret };
     return configuration;
   }
 }

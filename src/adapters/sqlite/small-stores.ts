@@ -45,12 +45,15 @@ export function createSettingStore(typed: Kysely<Schema>): SettingStore {
       const done = await typed.deleteFrom('settings').where('name', '=', name).executeTakeFirst();
       return done.numDeletedRows > 0n;
     },
-    async list(prefix) {
-      // A comparison of the beginning, not LIKE: the prefix may hold its wildcards.
+    async list(prefix, after = '') {
+      // A comparison of the beginning, not LIKE: the prefix may hold its wildcards. Its last possible end keeps the index
+      // from being read to its own.
       const rows = await typed
         .selectFrom('settings')
         .selectAll()
         .where('name', '>=', prefix)
+        .where('name', '<', `${prefix}\u{10ffff}`)
+        .where('name', '>', after)
         .where(sql<boolean>`substr(name, 1, length(${prefix})) = ${prefix}`)
         .orderBy('name')
         .limit(MAX_SETTINGS)

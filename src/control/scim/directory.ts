@@ -4,6 +4,7 @@ import type { Log } from '../../ports/log-sink.ts';
 import type { AuditLog } from '../audit.ts';
 import { auditedChange, type Changed } from '../audited-change.ts';
 import { type Caller, type Handlers, notFound, operator } from '../caller.ts';
+import { everySetting } from '../every-setting.ts';
 import { PlaceDesk, type PlacePorts } from '../place-ports.ts';
 import type { Sessions } from '../sessions.ts';
 import { InTurn } from '../sign-in/in-turn.ts';
@@ -75,10 +76,11 @@ export class ScimDirectory {
 
   async users(speaker: ScimSpeaker): Promise<readonly ProvisionedUser[]> {
     const prefix = prefixOf(speaker.organizationId);
-    const found = await this.#ports.store.settings.list(prefix);
-    return found.flatMap(({ name, value, updatedAt }) =>
-      this.#joined(name.slice(prefix.length), value, updatedAt),
-    );
+    const found: ProvisionedUser[] = [];
+    for await (const { name, value, updatedAt } of everySetting(this.#ports.store.settings, prefix)) {
+      found.push(...this.#joined(name.slice(prefix.length), value, updatedAt));
+    }
+    return found;
   }
 
   async user(speaker: ScimSpeaker, id: string): Promise<ProvisionedUser> {

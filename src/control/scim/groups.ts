@@ -2,6 +2,7 @@ import { SluiceError } from '../../core/errors/error.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 import type { Store } from '../../ports/store.ts';
+import { everySetting } from '../every-setting.ts';
 
 /** A group of a directory, as it provisioned it. */
 export interface ScimGroup {
@@ -26,8 +27,11 @@ export class ScimGroups {
   }
 
   async list(organizationId: string): Promise<readonly ScimGroup[]> {
-    const found = await this.#ports.store.settings.list(prefixOf(organizationId));
-    return found.map(({ value }) => JSON.parse(value) as ScimGroup);
+    const found: ScimGroup[] = [];
+    for await (const { value } of everySetting(this.#ports.store.settings, prefixOf(organizationId))) {
+      found.push(JSON.parse(value) as ScimGroup);
+    }
+    return found;
   }
 
   async get(organizationId: string, id: string): Promise<ScimGroup | undefined> {

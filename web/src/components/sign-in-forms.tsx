@@ -28,6 +28,8 @@ export function problemSentence(code: string | null): string | undefined {
   const sentences: Readonly<Record<string, string>> = {
     invalid_key: 'This sign-in was not completed: it expired, or was begun in another browser. Try again.',
     forbidden: 'You are known there, but not allowed in here. Ask the gateway’s administrator.',
+    upstream_auth:
+      'The gateway cannot speak to this identity provider now. Try again in a moment, or sign in another way.',
     upstream_unreachable: 'The identity provider does not answer. Try again, or sign in another way.',
     saml_unasked:
       'Sign-ins that begin at your identity provider are not taken. Begin here: choose your provider below.',

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { type ApiUser, admin, made } from '../support/identity.ts';
+import { type ApiUser, admin, made, signIn } from '../support/identity.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 const open: { close(): unknown }[] = [];
@@ -167,6 +167,85 @@ providers: { home: { type: openai-compatible, base_url: "${upstream.url}/v1", ap
   await expect(startGateway({ yaml, dataDir })).rejects.toThrow(/another master key/);
   rmSync(dataDir, { recursive: true });
 });
+
+test('while it is rotated, sessions, passwords, directories and new credentials go on as well', async () => {
+  const upstream = await provider();
+  const { gateway, root } = await gatewayWith(`
+access: { mode: keys }
+providers: { home: { type: openai-compatible, base_url: "${upstream.url}/v1", api_key: "credential:live" } }
+`);
+  const live = await made(root, '/api/credentials', { name: 'live', value: 'sk-live-credential-000000' });
+  const { key } = await made(root, '/api/keys', { name: 'client' });
+  const [email, password] = ['ada@example.com', 'four-brave-otters-run'];
+  const { id } = await made(root, '/api/users', { name: 'Ada', email, role: 'member' });
+  const { url } = await made(root, '/api/invitations', { user_id: id });
+  const scim = (await made(root, '/api/scim-tokens', { name: 'directory' })).token;
+  const post = (path: string, body: object) =>
+    fetch(gateway.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  await post('/api/sign-in/invitation', { token: String(url).split('#invite=')[1], password });
+  // Setting the password ended what was open before.
+  const session = await signIn(gateway, root, id);
+  let turn = 0;
+  const works: Record<string, () => Promise<number>> = {
+    call: async () => (await ask(gateway, key)).status,
+    session: async () => (await session.call('GET', '/api/account')).status,
+    password: async () => (await post('/api/sign-in/local', { email, password })).status,
+    directory: async () =>
+      (await fetch(`${gateway.url}/scim/v2/Users`, { headers: { authorization: `Bearer ${scim}` } })).status,
+    credential: async () => {
+      turn += 1;
+      const made = { name: `during-${turn}`, value: `sk-made-during-rotation-${turn}` };
+      return (await root.call('POST', '/api/credentials', made)).status;
+    },
+    changed: async () =>
+      (
+        await root.call('PATCH', `/api/credentials/${live.id}`, {
+          value: `sk-live-credential-${turn}-000000`,
+        })
+      ).status,
+  };
+  let running = true;
+  const seen = new Map<string, number>();
+  const loops = Object.entries(works).map(async ([name, work]) => {
+    while (running) {
+      const status = await work();
+      seen.set(`${name} ${status}`, (seen.get(`${name} ${status}`) ?? 0) + 1);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  });
+  for (let round = 0; round < 3; round += 1) {
+    expect((await root.call('POST', '/api/secrets/rotate', {})).status).toBe(200);
+  }
+  running = false;
+  await Promise.all(loops);
+  expect([...seen.keys()].sort()).toEqual(
+    Object.keys(works)
+      .map((name) => `${name} 200`)
+      .sort(),
+  );
+  // Nothing was sealed with a key that is gone: all of it opens after a restart.
+  expect((await root.call('GET', '/api/audit/verify')).body.valid).toBe(true);
+  const last = `sk-live-credential-${turn}-000000`;
+  await root.call('PATCH', `/api/credentials/${live.id}`, { value: last });
+  await gateway.close(true);
+  open.pop();
+  const { dataDir } = gateway;
+  const again = await startGateway({ yaml: readFileSync(join(dataDir, 'sluice.yaml'), 'utf8'), dataDir });
+  open.push(again);
+  expect((await ask(again, key)).status).toBe(200);
+  expect(sentKey(upstream)).toBe(`Bearer ${last}`);
+  const raw = new DatabaseSync(join(dataDir, 'sluice.db'));
+  const kept = raw.prepare('SELECT count(*) AS n FROM credentials').get()?.['n'];
+  expect(kept).toBe(turn + 1);
+  raw.close();
+  expect((await admin(again).call('POST', '/api/secrets/rotate', {})).body).toMatchObject({
+    rewrapped: turn + 1 + 3,
+  });
+}, 60_000);
 
 test('the master key from the environment: the old one beside it, then without it', async () => {
   const [one, two] = ['A'.repeat(43), 'B'.repeat(43).replace(/B$/, 'A')];

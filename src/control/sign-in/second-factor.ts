@@ -25,7 +25,7 @@ export class SecondFactor {
 
   constructor(ports: SecondFactorPorts) {
     this.#ports = ports;
-    this.#attempts = new AttemptLimiter(ports.clock, MAX_ATTEMPTS);
+    this.#attempts = new AttemptLimiter(ports.clock, MAX_ATTEMPTS, true);
   }
 
   /** A secret for the app; it counts only once confirmed. */
@@ -143,6 +143,8 @@ export class SecondFactor {
       change: { totpSecret: undefined },
     });
     await this.#dropRecovery(identity);
+    // A pause that somebody else earned him ends with what it protected.
+    this.#attempts.succeeded(identity.id);
   }
 
   #recoveryName(identity: Identity, code: string): string {

@@ -165,7 +165,8 @@ test('a directory’s write that cannot be written down does not happen', async 
   expect(users).toMatchObject([{ userName: 'alan', active: true }]);
   // The first test's.
   expect((await directory.call('GET', '/Groups')).body.totalResults).toBe(1);
-  expect((await session.call('GET', '/api/account')).status).toBe(200);
+  // Known, and without a role: his session was not ended.
+  expect((await session.call('GET', '/api/account')).status).toBe(403);
 }, 30_000);
 
 test('who signs in for the first time, what roles he gets and loses, and whom he is linked to', async () => {

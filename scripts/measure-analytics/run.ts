@@ -2,18 +2,12 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { decodeHead, encodeExchange } from '../../src/adapters/journal/exchange-text.ts';
-import { type Database, openDatabase } from '../../src/adapters/sqlite/database.ts';
-import { ExchangeWriter } from '../../src/adapters/sqlite/exchange-writer.ts';
+import { openDatabase } from '../../src/adapters/sqlite/database.ts';
 import { createExchangeTexts } from '../../src/adapters/sqlite/exchanges.ts';
-import { sumUpDay, sumUpHour } from '../../src/adapters/sqlite/rollups.ts';
 import { createUsageStore } from '../../src/adapters/sqlite/usage.ts';
+import { fill } from './fill.ts';
 import { questions } from './questions.ts';
-import { DAY_MS, START, sample } from './samples.ts';
-
-/** As the ingest of the journal does. */
-const BATCH_ROWS = 4000;
-const HOUR_MS = 3_600_000;
+import { DAY_MS } from './samples.ts';
 
 const { values } = parseArgs({
   options: {
@@ -28,39 +22,6 @@ const rows = Number(values.rows);
 const days = Number(values.days);
 const rounds = Number(values.rounds);
 const perMs = rows / (days * DAY_MS);
-
-function fill(database: Database): void {
-  const { raw } = database;
-  const writer = new ExchangeWriter(raw);
-  const started = performance.now();
-  let writing = 0;
-  let summing = 0;
-  for (let from = 0; from < rows; from += BATCH_ROWS) {
-    const batch = Array.from({ length: Math.min(BATCH_ROWS, rows - from) }, (_, offset) => {
-      const record = sample(from + offset, perMs);
-      return { id: record.id, text: encodeExchange(record) };
-    });
-    const begun = performance.now();
-    raw.exec('BEGIN IMMEDIATE');
-    writer.insert(batch.map(({ id, text }) => ({ id, text, head: decodeHead(text) })));
-    raw.exec('COMMIT');
-    writing += performance.now() - begun;
-    // What maintenance does every minute; an hour behind, as there.
-    const now = START + Math.floor(from / perMs) - HOUR_MS;
-    const summed = performance.now();
-    while (sumUpDay(raw, now));
-    while (sumUpHour(raw, now));
-    summing += performance.now() - summed;
-    if ((from / BATCH_ROWS) % 50 === 24) {
-      const speed = Math.round((from + BATCH_ROWS) / ((performance.now() - started) / 1000));
-      console.log(`${from + BATCH_ROWS} of ${rows} rows, ${speed} rows/s`);
-    }
-  }
-  console.log(
-    `filled ${rows} rows over ${days} days: ${Math.round(rows / (writing / 1000))} rows/s written, ` +
-      `sums of hours and days ${(summing / 1000).toFixed(1)} s in all`,
-  );
-}
 
 async function measure(path: string): Promise<void> {
   const wanted = questions(rows, perMs, days);
@@ -108,7 +69,7 @@ const path = join(directory, 'sluice.db');
 try {
   if (!existsSync(path)) {
     const database = await openDatabase(path);
-    fill(database);
+    fill(database, { rows, days, tell: (line) => console.log(line) });
     database.raw.exec('PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)');
     database.raw.close();
   }

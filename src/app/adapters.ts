@@ -80,7 +80,12 @@ function openStorage(config: Config, dataDir: string, log: Log) {
     journal,
     clock,
     log,
-    retention: { maxAgeMs: config.log.retention_days * 86_400_000, maxBytes: config.log.max_mb * 1_048_576 },
+    retention: {
+      maxAgeMs: config.log.retention_days * 86_400_000,
+      maxBytes: config.log.max_mb * 1_048_576,
+      maxHourlyAgeMs: config.log.hourly_usage_days * 86_400_000,
+      maxDailyAgeMs: config.log.daily_usage_days * 86_400_000,
+    },
   });
 }
 

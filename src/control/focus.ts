@@ -96,6 +96,8 @@ const NOTHING: SpendRow = {
   outputTokens: 0,
   latencyMs: 0,
   unpriced: 0,
+  refused: 0,
+  abandoned: 0,
 };
 
 /** The header of the table. */

@@ -21,6 +21,8 @@ function row(group: SpendRow['group'], costNano: number, change: Partial<SpendRo
     outputTokens: 5,
     latencyMs: 100,
     unpriced: 0,
+    refused: 0,
+    abandoned: 0,
     ...change,
   };
 }

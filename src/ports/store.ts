@@ -132,7 +132,7 @@ export type SpendDimension =
   | 'session'
   | `tag:${string}`;
 
-/** A question about spend over `[from, to)`; both are widened to whole UTC hours. */
+/** A question about spend over `[from, to)`; both are widened to whole UTC hours, or days where hours are pruned. */
 export interface SpendQuery {
   readonly from: number;
   readonly to: number;
@@ -145,8 +145,12 @@ export interface SpendQuery {
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
   readonly user?: string | undefined;
+  readonly teamId?: string | undefined;
+  readonly projectId?: string | undefined;
   /** The most rows, 10,000 when absent. */
   readonly limit?: number | undefined;
+  /** Whether rows say `latency`. */
+  readonly percentiles?: boolean | undefined;
 }
 
 /** Sums over exchanges. Exact up to 2^53, the nearest double above (nine million dollars). */
@@ -164,6 +168,9 @@ export interface SpendTotals {
   readonly latencyMs: number;
   /** Those that cost something nobody knows, for want of a price; `costNano` is without them. */
   readonly unpriced: number;
+  /** Among the errors: what the gateway refused, and whom the client left before the end. */
+  readonly refused: number;
+  readonly abandoned: number;
 }
 
 /** One row of an answer about spend. */
@@ -172,6 +179,11 @@ export interface SpendRow extends SpendTotals {
   readonly start?: number;
   /** A value per dimension asked for; `null` where exchanges had none. */
   readonly group: Readonly<Record<string, string | null>>;
+  /**
+   * How long exchanges took, nearest-rank percentiles in milliseconds, off by 2 % at most. Absent unless asked for, with
+   * sessions, with users together with anything but organizations, and where sums are older than histograms.
+   */
+  readonly latency?: { readonly p50: number; readonly p95: number; readonly p99: number };
 }
 
 /** Whose spend is summed; all given facts must hold. */
@@ -180,6 +192,8 @@ export interface SpendScope {
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
   readonly user?: string | undefined;
+  readonly teamId?: string | undefined;
+  readonly projectId?: string | undefined;
   readonly tag?: { readonly name: string; readonly value: string } | undefined;
 }
 

@@ -5,6 +5,7 @@ import { Kysely, SqliteAdapter, SqliteDialect, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { SluiceError } from '../../core/errors/error.ts';
 import { makePrivateDirectory, makePrivateFile } from '../journal/lock.ts';
+import { defineLatencies } from './latencies.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { Schema } from './schema.ts';
 
@@ -33,6 +34,7 @@ export async function openDatabase(path: string, migrations = MIGRATIONS): Promi
     // A page that is written again and again is copied from the log into the database once per checkpoint (16 MiB).
     raw.exec('PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -16384');
     raw.exec('PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF');
+    defineLatencies(raw);
     const typed = typedOver(raw);
     await migrate({ raw, typed }, migrations, existed ? path : undefined);
     return { raw, typed };

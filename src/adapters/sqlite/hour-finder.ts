@@ -2,13 +2,12 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
 import type { ExchangeFilter } from '../../ports/store.ts';
 import { firstPlace } from './places.ts';
-import { cubeWith, knows, NAME_COLUMNS, type NameColumn } from './rollup-cubes.ts';
+import { BY_DAY, cubeWith, knows, NAME_COLUMNS, type NameColumn } from './rollup-cubes.ts';
 import { OVERFLOW, UNKNOWN_MODEL } from './rollups.ts';
 import { cut } from './sums.ts';
 
 const HOUR_MS = 3_600_000;
-/** Looked into at a time. */
-const HOURS = 512;
+const DAY_MS = 24 * HOUR_MS;
 /** Kept ready. */
 const MAX_STATEMENTS = 64;
 
@@ -17,6 +16,13 @@ export interface Part {
   readonly from: number;
   readonly below: number;
   readonly placed: boolean;
+}
+
+interface Sought {
+  readonly tag: string;
+  readonly wanted: Wanted;
+  /** Days before `through` are summed up; of those before `only` the hours are gone. Milliseconds. */
+  readonly days: { readonly through: number; readonly only: number };
 }
 
 type Wanted = readonly (readonly [column: NameColumn, values: readonly string[]])[];
@@ -29,11 +35,15 @@ export class HourFinder {
   readonly #raw: DatabaseSync;
   readonly #state: StatementSync;
   readonly #oldest: StatementSync;
+  readonly #firstDay: StatementSync;
   readonly #statements = new Map<string, StatementSync>();
 
   constructor(raw: DatabaseSync) {
     this.#raw = raw;
-    this.#state = raw.prepare('SELECT hours_through AS through, placed_from AS placed FROM ingest_state');
+    this.#state = raw.prepare(
+      'SELECT hours_through AS through, days_through AS days, hours_from AS pruned, placed_from AS placed FROM ingest_state',
+    );
+    this.#firstDay = raw.prepare("SELECT min(hour) AS day FROM rollup_days WHERE tag_name = ''");
     this.#oldest = raw.prepare('SELECT min(seq) AS seq FROM exchanges');
   }
 
@@ -42,6 +52,7 @@ export class HourFinder {
     const state = this.#state.get();
     const placed = firstPlace(Number(state?.['placed'] ?? 0));
     const through = firstPlace(Number(state?.['through'] ?? 0));
+    const days = { through: Number(state?.['days'] ?? 0), only: Number(state?.['pruned'] ?? 0) };
     const wanted = wantedNames(filter);
     const tag = filter.tag?.name === undefined ? '' : cut(filter.tag.name);
     const oldest = Number(this.#oldest.get()?.['seq'] ?? Number.MAX_SAFE_INTEGER);
@@ -50,28 +61,50 @@ export class HourFinder {
     const names = wanted.length + (filter.tag !== undefined && filter.tag.value === undefined ? 1 : 0);
     const known = names < 2 ? lowest : Math.max(lowest, Math.min(below, through));
     yield* part(known, below, true);
-    if (known > lowest) {
-      for (const hour of this.#hoursWith(tag, wanted, { from: lowest, below: known })) {
-        const begin = firstPlace(hour);
-        yield* part(Math.max(begin, lowest), Math.min(firstPlace(hour + HOUR_MS), known), true);
+    // The log may reach further back than the sums do.
+    const summed = days.only === 0 ? 0 : firstPlace(Number(this.#firstDay.get()?.['day'] ?? days.only));
+    const unsummed = Math.min(known, Math.max(lowest, summed));
+    if (known > unsummed) {
+      for (const span of this.#spansWith({ tag, wanted, days }, { from: unsummed, below: known })) {
+        const [begin, end] = [firstPlace(span.from), firstPlace(span.to)];
+        yield* part(Math.max(begin, unsummed), Math.min(end, known), true);
       }
     }
+    yield* part(lowest, unsummed, true);
     yield* part(Math.max(from, oldest), Math.min(below, placed), false);
   }
 
-  *#hoursWith(tag: string, wanted: Wanted, { from, below }: Omit<Part, 'placed'>): Generator<number> {
+  /** Day by day: most days have none of it, and hours are looked into only where the day has, and as far as is read. */
+  *#spansWith(
+    { tag, wanted, days }: Sought,
+    { from, below }: Omit<Part, 'placed'>,
+  ): Generator<{ readonly from: number; readonly to: number }> {
     const cube = cubeWith(new Set(wanted.map(([column]) => column)), tag);
     if (cube === undefined) throw new Error('No cube has all the names the log is searched by.');
     const statement = this.#statement(cube, tag !== '', wanted);
-    const values = wanted.flatMap(([, names]) => names);
+    const values = (folded: boolean) =>
+      wanted.flatMap(([column, names]) =>
+        folded && column === 'tag_value' ? names.map(() => OVERFLOW) : names,
+      );
+    // A tag may have been one too many in its hour.
+    const variants = [[tag, ...values(false)], ...(tag === '' ? [] : [[OVERFLOW, ...values(true)]])];
     const lowest = hourAt(from);
-    for (let end = hourAt(below - 1) + HOUR_MS; end > lowest; end -= HOURS * HOUR_MS) {
-      const length = Math.min(HOURS, (end - lowest) / HOUR_MS);
-      const hours = Array.from({ length }, (_, index) => end - (index + 1) * HOUR_MS);
-      // A tag may have been one too many in its hour.
-      const tags = [tag, tag === '' ? tag : OVERFLOW];
-      for (const row of statement.all(JSON.stringify(hours), cube, ...tags, ...values)) {
-        yield Number(row['hour']);
+    const end = hourAt(below - 1) + HOUR_MS;
+    for (let day = dayOf(end - HOUR_MS); day + DAY_MS > lowest; day -= DAY_MS) {
+      const whole = day + DAY_MS <= days.through;
+      const ofDay = JSON.stringify([day]);
+      const live = whole
+        ? variants.filter((values) => statement.get(ofDay, cube + BY_DAY, ...values) !== undefined)
+        : variants;
+      if (live.length > 0 && day + DAY_MS <= days.only) {
+        yield { from: day, to: day + DAY_MS };
+        continue;
+      }
+      const hours = JSON.stringify(hoursOf(Math.max(day, lowest), Math.min(day + DAY_MS, end)));
+      const found = live.flatMap((values) => statement.all(hours, cube, ...values));
+      const starts = new Set(found.map(({ hour }) => Number(hour)));
+      for (const hour of [...starts].sort((left, right) => right - left)) {
+        yield { from: hour, to: hour + HOUR_MS };
       }
     }
   }
@@ -87,8 +120,7 @@ export class HourFinder {
     if (statement === undefined) {
       statement = this.#raw.prepare(
         `SELECT h.value AS hour FROM json_each(?) h WHERE EXISTS (
-           SELECT 1 FROM rollup_cubes WHERE cube = ? AND tag_name IN (?, ?) AND hour = h.value ${conditions})
-         ORDER BY hour DESC`,
+           SELECT 1 FROM rollup_cubes WHERE cube = ? AND tag_name = ? AND hour = h.value ${conditions})`,
       );
       if (this.#statements.size >= MAX_STATEMENTS) this.#statements.clear();
       this.#statements.set(conditions, statement);
@@ -104,6 +136,14 @@ function* part(from: number, below: number, placed: boolean): Generator<Part> {
 function hourAt(place: number): number {
   const at = Math.floor(place / firstPlace(1));
   return at - (at % HOUR_MS);
+}
+
+function dayOf(hour: number): number {
+  return hour - (hour % DAY_MS);
+}
+
+function hoursOf(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, (to - from) / HOUR_MS) }, (_, index) => from + index * HOUR_MS);
 }
 
 /** What the rollups know of a filter, with the names under which they sum up what was too much. */

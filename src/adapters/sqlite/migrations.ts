@@ -8,6 +8,7 @@ import { credentials } from './migrations/0006-credentials.ts';
 import { analytics } from './migrations/0007-analytics.ts';
 import { routeLabels } from './migrations/0008-route-labels.ts';
 import { processes } from './migrations/0009-processes.ts';
+import { latencies } from './migrations/0010-latencies.ts';
 
 /**
  * Forward only, each in its own transaction. A migration that has been released is never edited: write the next one.
@@ -23,6 +24,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007_analytics': { up: analytics },
   '0008_route_labels': { up: routeLabels },
   '0009_processes': { up: processes },
+  '0010_latencies': { up: latencies },
 };
 
 const FIRST = [

@@ -17,7 +17,14 @@ export interface SqliteOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Raw rows older than this, or over that many bytes in all, are deleted. Absent: no such limit. */
-  readonly retention?: { readonly maxAgeMs?: number; readonly maxBytes?: number };
+  readonly retention?: {
+    readonly maxAgeMs?: number;
+    readonly maxBytes?: number;
+    /** Sums by hour that are older become sums by day. */
+    readonly maxHourlyAgeMs?: number;
+    /** Sums by day that are older are deleted. */
+    readonly maxDailyAgeMs?: number;
+  };
   /** How long settled exchanges gather before they are ingested. Default 100 ms. */
   readonly ingestDelayMs?: number;
   /** Default 10 s. */
@@ -187,6 +194,13 @@ class Maintenance {
         await this.#channel.call('exchanges', 'prune', [limits], FLUSH_TIMEOUT_MS);
       }
       await this.#channel.call('ledger', 'sumUpDays', [now - DAY_GRACE_MS], FLUSH_TIMEOUT_MS);
+      const sums = {
+        ...(retention?.maxHourlyAgeMs === undefined ? {} : { hoursBefore: now - retention.maxHourlyAgeMs }),
+        ...(retention?.maxDailyAgeMs === undefined ? {} : { daysBefore: now - retention.maxDailyAgeMs }),
+      };
+      if (Object.keys(sums).length > 0) {
+        await this.#channel.call('ledger', 'pruneSums', [sums], FLUSH_TIMEOUT_MS);
+      }
       const lost = await this.#channel.call('ledger', 'expireHolds', [now - HOLD_MAX_AGE_MS]);
       if (Number(lost) > 0) {
         log.error('holds_expired', { count: Number(lost) });

@@ -26,6 +26,8 @@ export const SUM_COLUMNS = [
   'output_tokens',
   'latency_ms',
   'unpriced',
+  'refused',
+  'abandoned',
 ] as const;
 
 /** Sessions are counted as a tag that no client can send; they are many, so few cubes have them. */
@@ -94,12 +96,20 @@ export function cubeWith(names: ReadonlySet<NameColumn>, tag: string): number | 
   return found < 0 ? undefined : found;
 }
 
-const ADD_UP = `ON CONFLICT DO UPDATE SET ${SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join()}`;
+/** For an insert into a table of sums. */
+export const ADD_UP = `ON CONFLICT DO UPDATE SET ${SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join()}`;
+const ADD_LATENCIES = 'latencies = latencies_add(latencies, excluded.latencies)';
 const SUMS = SUM_COLUMNS.map((name) => `sum(${name})`).join();
-const INTO = `INSERT INTO rollup_cubes (cube, hour, tag_name, ${NAME_COLUMNS.join()}, ${SUM_COLUMNS.join()})`;
+const INTO = `INSERT INTO rollup_cubes (cube, hour, tag_name, ${NAME_COLUMNS.join()}, ${SUM_COLUMNS.join()}, latencies)`;
 
 function kept(columns: ReadonlySet<NameColumn>): string {
   return NAME_COLUMNS.map((name) => (columns.has(name) ? name : "''")).join();
+}
+
+/** What a row sums up: in the order of `SUM_COLUMNS`, and how long it took. */
+export interface Figures {
+  readonly sums: readonly number[];
+  readonly latencies: Uint8Array;
 }
 
 /** Adds what comes late for an hour or a day that its cubes have already. */
@@ -107,20 +117,20 @@ export class CubeWriter {
   readonly #insert: StatementSync;
 
   constructor(raw: DatabaseSync) {
-    const values = Array.from({ length: 3 + NAME_COLUMNS.length + SUM_COLUMNS.length }, () => '?').join();
-    this.#insert = raw.prepare(`${INTO} VALUES (${values}) ${ADD_UP}`);
+    const values = Array.from({ length: 4 + NAME_COLUMNS.length + SUM_COLUMNS.length }, () => '?').join();
+    this.#insert = raw.prepare(`${INTO} VALUES (${values}) ${ADD_UP}, ${ADD_LATENCIES}`);
   }
 
   /** `names` in the order of `NAME_COLUMNS`; `span` is 0 for the hour's cubes, `BY_DAY` for the day's. */
   add(
     at: { hour: number; tag: string; span: number },
     names: readonly string[],
-    sums: readonly number[],
+    { sums, latencies }: Figures,
   ): void {
     for (const [id, columns] of CUBES.entries()) {
       if (has(id, kindOf(at.tag))) {
         const known = NAME_COLUMNS.map((name, index) => (columns.has(name) ? (names[index] ?? '') : ''));
-        this.#insert.run(id + at.span, at.hour, at.tag, ...known, ...sums);
+        this.#insert.run(id + at.span, at.hour, at.tag, ...known, ...sums, latencies);
       }
     }
   }
@@ -133,9 +143,10 @@ export function makeHourCubes(raw: DatabaseSync, hour: number): void {
     const columns = CUBES[id] ?? new Set();
     const source = from === undefined ? 'rollups WHERE' : `rollup_cubes WHERE cube = ${from} AND`;
     const own = kinds.map((kind) => KIND_SQL[kind]).join(' OR ');
+    const latencies = latenciesOf(kinds);
     raw
       .prepare(
-        `${INTO} SELECT ${id}, hour, tag_name, ${kept(columns)}, ${SUMS} FROM ${source} hour = CAST(? AS INTEGER)
+        `${INTO} SELECT ${id}, hour, tag_name, ${kept(columns)}, ${SUMS}, ${latencies} FROM ${source} hour = CAST(? AS INTEGER)
            AND tag_name IN (SELECT value FROM json_each(?)) AND (${own})
          GROUP BY tag_name, ${[...columns].join()}`,
       )
@@ -143,17 +154,26 @@ export function makeHourCubes(raw: DatabaseSync, hour: number): void {
   }
 }
 
+/** Sessions have none: they are many, and a call for each row costs more than all of its sums. */
+function latenciesOf(kinds: readonly Kind[]): string {
+  return kinds.includes('session') ? "x''" : 'latencies_sum(latencies)';
+}
+
 /** Makes the cubes of a day from those of its hours, within the caller's transaction. */
 export function makeDayCubes(raw: DatabaseSync, day: number, end: number): void {
   const tags = tagNames(raw, day, end);
   for (const [id, columns] of CUBES.entries()) {
-    raw
-      .prepare(
-        `${INTO} SELECT ${id + BY_DAY}, CAST(? AS INTEGER), tag_name, ${kept(columns)}, ${SUMS} FROM rollup_cubes
-         WHERE cube = ${id} AND tag_name IN (SELECT value FROM json_each(?)) AND hour >= ? AND hour < ?
-         GROUP BY tag_name, ${[...columns].join()}`,
-      )
-      .run(day, tags, day, end);
+    for (const kinds of [['plain', 'tag'], ['session']] as const) {
+      const own = kinds.map((kind) => KIND_SQL[kind]).join(' OR ');
+      raw
+        .prepare(
+          `${INTO} SELECT ${id + BY_DAY}, CAST(? AS INTEGER), tag_name, ${kept(columns)}, ${SUMS}, ${latenciesOf(kinds)}
+           FROM rollup_cubes
+           WHERE cube = ${id} AND tag_name IN (SELECT value FROM json_each(?)) AND hour >= ? AND hour < ? AND (${own})
+           GROUP BY tag_name, ${[...columns].join()}`,
+        )
+        .run(day, tags, day, end);
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { type Latencies, NO_LATENCIES } from './latencies.ts';
 import {
+  ADD_UP,
   BY_DAY,
   CubeWriter,
   makeDayCubes,
@@ -8,6 +10,7 @@ import {
   SESSION_TAG,
   SUM_COLUMNS,
 } from './rollup-cubes.ts';
+import { packSessions, unpackSessions } from './session-days.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -46,12 +49,19 @@ export interface RollupKey {
   readonly project: string;
 }
 
-/** requests, errors, cost, input, cache read, cache write, output, latency, unpriced */
-export type Sums = [number, number, number, number, number, number, number, number, number];
+/** requests, errors, cost, input, cache read, cache write, output, latency, unpriced, refused, abandoned */
+export type Sums = [number, number, number, number, number, number, number, number, number, number, number];
+
+interface Added {
+  readonly rollup: RollupKey;
+  readonly sums: Sums;
+  readonly latencies: Latencies | undefined;
+}
 
 interface Merged {
   readonly row: RollupKey;
   readonly sums: number[];
+  readonly latencies: Latencies | undefined;
 }
 
 interface Hour {
@@ -67,7 +77,8 @@ export class RollupWriter {
   readonly #hourly: StatementSync;
   readonly #daily: StatementSync;
   readonly #cubes: CubeWriter;
-  readonly #through: StatementSync;
+  readonly #unpack: StatementSync;
+  readonly #borders: StatementSync;
   readonly #ofHour: StatementSync;
   readonly #hours = new Map<number, Hour>();
 
@@ -75,7 +86,10 @@ export class RollupWriter {
     this.#hourly = raw.prepare(upsertInto('rollups'));
     this.#daily = raw.prepare(upsertInto('rollup_days'));
     this.#cubes = new CubeWriter(raw);
-    this.#through = raw.prepare('SELECT days_through AS days, hours_through AS hours FROM ingest_state');
+    this.#unpack = unpackSessions(raw);
+    this.#borders = raw.prepare(
+      'SELECT days_through AS days, hours_through AS hours, hours_from AS pruned FROM ingest_state',
+    );
     this.#ofHour = raw.prepare(
       `SELECT tag_name AS tag, key_id AS key, model, provider, user_name AS user, tag_value AS value,
          organization_id AS organization, team_id AS team, project_id AS project
@@ -84,36 +98,41 @@ export class RollupWriter {
   }
 
   /** Within the caller's transaction. */
-  add(all: Iterable<{ readonly rollup: RollupKey; readonly sums: Sums }>): void {
-    const through = this.#through.get();
-    const [days, hours] = [Number(through?.['days'] ?? 0), Number(through?.['hours'] ?? 0)];
-    for (const { row, sums } of this.#merged(all)) {
+  add(all: Iterable<Added>): void {
+    const borders = this.#borders.get();
+    const [days, hours] = [Number(borders?.['days'] ?? 0), Number(borders?.['hours'] ?? 0)];
+    const pruned = Number(borders?.['pruned'] ?? 0);
+    for (const merged of this.#merged(all)) {
+      const { row, sums } = merged;
+      const latencies = merged.latencies?.bytes() ?? NO_LATENCIES;
       const { tag, hour, key, model, provider, user, value, organization, team, project } = row;
       const names = [value, key, model, provider, user, organization, team, project];
-      this.#hourly.run(hour, tag, ...names, ...sums);
-      // Late: the hour, and perhaps the day, is summed up already.
-      if (hour < hours) {
-        this.#cubes.add({ hour, tag, span: 0 }, names, sums);
+      if (hour >= pruned) {
+        this.#hourly.run(hour, tag, ...names, ...sums, latencies);
+        // Late: the hour, and perhaps the day, is summed up already.
+        if (hour < hours) this.#cubes.add({ hour, tag, span: 0 }, names, { sums, latencies });
       }
       if (hour < days) {
         const day = hour - (hour % DAY_MS);
         this.#daily.run(day, tag, ...names, ...sums);
-        this.#cubes.add({ hour: day, tag, span: BY_DAY }, names, sums);
+        this.#cubes.add({ hour: day, tag, span: BY_DAY }, names, { sums, latencies });
+        if (tag === SESSION_TAG) this.#unpack.run(day);
       }
     }
   }
 
   /** Each row once: sums come by ten seconds, which when little happens are as many as the exchanges. */
-  #merged(all: Iterable<{ readonly rollup: RollupKey; readonly sums: Sums }>): Iterable<Merged> {
+  #merged(all: Iterable<Added>): Iterable<Merged> {
     const rows = new Map<number, Map<string, Merged>>();
-    for (const { rollup, sums } of all) {
+    for (const { rollup, sums, latencies } of all) {
       const [row, name] = this.#within(rollup);
       const ofHour = rows.get(row.hour) ?? new Map<string, Merged>();
       rows.set(row.hour, ofHour);
       const merged = ofHour.get(name);
       if (merged === undefined) {
-        ofHour.set(name, { row, sums: [...sums] });
+        ofHour.set(name, { row, sums: [...sums], latencies });
       } else {
+        if (latencies !== undefined) merged.latencies?.include(latencies);
         for (const [index, sum] of sums.entries()) {
           merged.sums[index] = (merged.sums[index] ?? 0) + sum;
         }
@@ -188,9 +207,10 @@ export class RollupWriter {
 }
 
 function upsertInto(table: 'rollups' | 'rollup_days'): string {
-  const columns = ['hour', 'tag_name', ...NAME_COLUMNS, ...SUM_COLUMNS];
-  return `INSERT INTO ${table} (${columns.join()}) VALUES (${columns.map(() => '?').join()})
-    ON CONFLICT DO UPDATE SET ${SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join()}`;
+  const hourly = table === 'rollups';
+  const columns = ['hour', 'tag_name', ...NAME_COLUMNS, ...SUM_COLUMNS, ...(hourly ? ['latencies'] : [])];
+  const latencies = hourly ? ', latencies = latencies_add(latencies, excluded.latencies)' : '';
+  return `INSERT INTO ${table} (${columns.join()}) VALUES (${columns.map(() => '?').join()}) ${ADD_UP}${latencies}`;
 }
 
 /**
@@ -259,14 +279,15 @@ export function sumUpDay(raw: DatabaseSync, before: number): boolean {
       )
       .run(day, day, end);
     makeDayCubes(raw, day, end);
+    packSessions(raw, day);
     raw.prepare('UPDATE ingest_state SET days_through = ?').run(end);
   });
   return true;
 }
 
-/** The UTC hour a time lies in. */
+/** The UTC hour a time lies in; what a wrong clock puts before 1970 is counted in its first. */
 export function hourOf(at: number): number {
-  return Math.floor(at / HOUR_MS) * HOUR_MS;
+  return Math.max(0, Math.floor(at / HOUR_MS) * HOUR_MS);
 }
 
 /** The name when it is known, none at all, or there is room for one more; else `OVERFLOW`. */

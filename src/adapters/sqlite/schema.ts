@@ -8,6 +8,8 @@ export interface Schema {
   rollup_days: RollupTable;
   /** The same by fewer names, for hours and days that are over (`rollup-cubes.ts`). */
   rollup_cubes: RollupTable & { cube: number };
+  /** The sessions of a day (`session-days.ts`). */
+  session_days: { day: number; names: string; sums: Uint8Array };
   price_overrides: PriceOverrideTable;
   settings: SettingTable;
   audit: AuditTable;
@@ -84,6 +86,11 @@ export interface RollupTable {
   latency_ms: number;
   /** Exchanges that cost something nobody knows. */
   unpriced: number;
+  /** Among `errors`: what the gateway refused, and whom the client left. */
+  refused: number;
+  abandoned: number;
+  /** A histogram (`latencies.ts`); empty for sessions, and not in `rollup_days`. */
+  latencies: Uint8Array;
 }
 
 /** `price` is JSON text. */
@@ -122,6 +129,8 @@ export interface IngestStateTable {
   days_through: number;
   /** Hours before this (ms) are in `rollup_cubes`. */
   hours_through: number;
+  /** Hours before this (ms) are pruned; their days are not. */
+  hours_from: number;
   /** From this hour on rollups say where a key belonged then, before it where it belonged at the migration. */
   placed_from: number;
 }

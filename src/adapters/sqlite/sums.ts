@@ -1,5 +1,6 @@
 import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
 import { decodeWho, type ExchangeHead, type ExchangeWho, whoText } from '../journal/exchange-text.ts';
+import { Latencies } from './latencies.ts';
 import { PER_BUCKET } from './places.ts';
 import { facetOf } from './postings.ts';
 import { SESSION_TAG } from './rollup-cubes.ts';
@@ -15,6 +16,8 @@ export interface Sum {
   /** What the exchanges are found by. */
   readonly facets: readonly string[];
   readonly sums: Sums;
+  /** How long they took; undefined for sessions. */
+  readonly latencies: Latencies | undefined;
   readonly places: number[];
 }
 
@@ -80,7 +83,8 @@ function tagged(shared: Shared, tag: string, value: string): Sum {
   let sum = shared.tagged.get(name);
   if (sum === undefined) {
     const facets = tag === SESSION_TAG ? [] : [facetOf.tag(tag, value), facetOf.tagName(tag)];
-    sum = { rollup: { ...shared.rollup, tag, value }, facets, sums: noSums(), places: [] };
+    const latencies = tag === SESSION_TAG ? undefined : new Latencies();
+    sum = { rollup: { ...shared.rollup, tag, value }, facets, sums: noSums(), latencies, places: [] };
     shared.tagged.set(name, sum);
   }
   return sum;
@@ -147,14 +151,21 @@ function sharedBy(text: string, hour: number, served: boolean): Shared {
     team: team ?? '',
     project: project ?? '',
   };
-  return { rollup, facets: whoFacets(who), sums: noSums(), places: [], tagged: new Map() };
+  return {
+    rollup,
+    facets: whoFacets(who),
+    sums: noSums(),
+    latencies: new Latencies(),
+    places: [],
+    tagged: new Map(),
+  };
 }
 
 function noSums(): Sums {
-  return [0, 0, 0, 0, 0, 0, 0, 0, 0];
+  return [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 }
 
-function count({ sums, places }: Sum, head: ExchangeHead, place: number): void {
+function count({ sums, latencies, places }: Sum, head: ExchangeHead, place: number): void {
   places.push(place);
   sums[0] += 1;
   sums[1] += head[2] === 'answered' ? 0 : 1;
@@ -167,6 +178,9 @@ function count({ sums, places }: Sum, head: ExchangeHead, place: number): void {
   sums[7] += whole(head[13]);
   // What was refused costs nothing; anything else without a cost costs something unknown.
   sums[8] += head[5] === null && head[2] !== 'refused' ? 1 : 0;
+  sums[9] += head[2] === 'refused' ? 1 : 0;
+  sums[10] += head[2] === 'abandoned' ? 1 : 0;
+  latencies?.count(whole(head[13]));
 }
 
 function indexedTags(tags: Readonly<Record<string, string>>): [string, string][] {

@@ -9,22 +9,26 @@ import type {
   SpendTotals,
   UsageStore,
 } from '../../ports/store.ts';
-import { type NameColumn, SESSION_TAG } from './rollup-cubes.ts';
+import { Latencies } from './latencies.ts';
+import { cubeWith, type NameColumn, SESSION_TAG } from './rollup-cubes.ts';
 import type { Schema } from './schema.ts';
-import { bordersOf, sourceOf } from './usage-source.ts';
+import { sessionSpend, sessionsKnow } from './session-days.ts';
+import { bordersOf, sourceOf, widened } from './usage-source.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const MAX_ROWS = 10_000;
 /** Hours or days of the first query: rows come in the order of time, so what is beyond the limit need not be read. */
 const FIRST_STEPS = 6;
+/** Shares of `SpendRow.latency`. */
+const SHARES = [0.5, 0.95, 0.99];
 
 /** Sums from the rollups. */
 export function createUsageStore(typed: Kysely<Schema>): UsageStore {
   const totals = async (scope: SpendScope, since: number, by: readonly NameColumn[]) => {
     const conditions = scopeConditions(scope);
     if (scope.tag !== undefined) {
-      conditions.push({ names: ['tag_value'], holds: sql`tag_value = ${scope.tag.value}` });
+      conditions.push(equals('tag_value', scope.tag.value));
     }
     const names = new Set<NameColumn>([...by, ...conditions.flatMap((condition) => condition.names)]);
     const borders = await bordersOf(typed);
@@ -52,13 +56,16 @@ async function spend(typed: Kysely<Schema>, query: SpendQuery): Promise<SpendRow
   const limit = query.limit ?? MAX_ROWS;
   const tag = tagOf(query.groupBy);
   const borders = await bordersOf(typed);
-  const from = Math.max(hourOf(query.from), borders.from);
-  const to = Math.min(hourOf(query.to + HOUR_MS - 1), borders.to);
+  const { from, to } = widened(borders, {
+    from: Math.max(hourOf(query.from), borders.from),
+    to: Math.min(hourOf(query.to + HOUR_MS - 1), borders.to),
+  });
   let step = query.interval === undefined ? to - from : stepOf(query.interval) * FIRST_STEPS;
-  const rows: SpendRow[] = [];
+  const rows: FoundRow[] = [];
   for (let start = from; start < to && rows.length < limit; ) {
     // Whole days, also when the span begins within one.
-    const end = Math.min(to, (query.interval === 'day' ? start - (start % DAY_MS) : start) + step);
+    const days = query.interval === 'day' || start < borders.hoursFrom;
+    const end = Math.min(to, days ? start - (start % DAY_MS) + Math.max(step, DAY_MS) : start + step);
     const part = { ...query, from: start, to: end, limit: limit - rows.length };
     const found = await spendBetween(typed, part, { tag, borders });
     rows.push(...found);
@@ -66,7 +73,7 @@ async function spend(typed: Kysely<Schema>, query: SpendQuery): Promise<SpendRow
     // As far as the rest of the limit will do, when it goes on like this.
     step *= Math.max(1, Math.min(8, Math.floor((limit - rows.length) / (found.length + 1))));
   }
-  return rows;
+  return rows.map(withPercentiles);
 }
 
 interface Planned {
@@ -74,13 +81,13 @@ interface Planned {
   readonly borders: Awaited<ReturnType<typeof bordersOf>>;
 }
 
-async function spendBetween(typed: Kysely<Schema>, query: SpendQuery, planned: Planned): Promise<SpendRow[]> {
-  const found = await grouped(typed, query, planned);
+async function spendBetween(typed: Kysely<Schema>, query: SpendQuery, planned: Planned): Promise<FoundRow[]> {
+  const found = (await sessions(typed, query, planned)) ?? (await grouped(typed, query, planned));
   if (planned.tag === undefined || found.length === query.limit) {
     return found;
   }
   const total = async (tag: string | undefined) => {
-    const one = { ...query, groupBy: [], interval: undefined };
+    const one = { ...query, groupBy: [], interval: undefined, percentiles: false };
     return (await grouped(typed, one, { ...planned, tag }))[0]?.requests;
   };
   if ((await total(planned.tag)) === (await total(undefined))) {
@@ -93,9 +100,38 @@ async function spendBetween(typed: Kysely<Schema>, query: SpendQuery, planned: P
   return [...found, ...untagged(all, found, query.groupBy)].sort(inOrder).slice(0, query.limit);
 }
 
+/** Over several days from the pieces by day; undefined for what these cannot tell. */
+async function sessions(
+  typed: Kysely<Schema>,
+  query: SpendQuery,
+  planned: Planned,
+): Promise<FoundRow[] | undefined> {
+  const { from, to, limit = MAX_ROWS } = query;
+  if (planned.tag !== SESSION_TAG || query.interval !== undefined || to - from < 2 * DAY_MS) return undefined;
+  const by = query.groupBy.map((dimension) => [dimension, columnOf(dimension)] as const);
+  const conditions = conditionsOf(query);
+  const names = new Set([...by.map(([, column]) => column), ...conditions.flatMap((one) => one.names)]);
+  const tests = conditions.map(({ passes }) => passes).filter((test) => test !== undefined);
+  if (!sessionsKnow(names) || tests.length < conditions.length) return undefined;
+  const passes = (value: (column: NameColumn) => string) => tests.every((test) => test(value));
+  return sessionSpend(typed, { from, to, by, passes, limit }, (span) =>
+    grouped(typed, { ...query, ...span, limit: Number.MAX_SAFE_INTEGER }, planned),
+  );
+}
+
 interface Condition {
   readonly names: readonly NameColumn[];
   readonly holds: RawBuilder<unknown>;
+  /** The same of a row that is no row of a table; undefined where only the database knows. */
+  readonly passes: ((value: (column: NameColumn) => string) => boolean) | undefined;
+}
+
+function equals(column: NameColumn, wanted: string): Condition {
+  return {
+    names: [column],
+    holds: sql`${sql.ref(column)} = ${wanted}`,
+    passes: (value) => value(column) === wanted,
+  };
 }
 
 function where(conditions: readonly Condition[]) {
@@ -122,9 +158,12 @@ const SUMS = sql<SpendTotals>`
   sum(requests) AS requests, sum(errors) AS errors, sum(cost_nano) AS "costNano",
   sum(input_tokens) AS "inputTokens", sum(cache_read_tokens) AS "cacheReadTokens",
   sum(cache_write_tokens) AS "cacheWriteTokens", sum(output_tokens) AS "outputTokens",
-  sum(latency_ms) AS "latencyMs", sum(unpriced) AS unpriced`;
+  sum(latency_ms) AS "latencyMs", sum(unpriced) AS unpriced, sum(refused) AS refused, sum(abandoned) AS abandoned`;
 
 type Found = Record<string, string | number | null>;
+
+/** With the histogram as it was found, where one was asked for. */
+type FoundRow = SpendRow & { readonly latencies?: Uint8Array };
 
 function isTagLike(dimension: SpendDimension): boolean {
   return dimension === 'session' || dimension.startsWith('tag:');
@@ -143,7 +182,7 @@ async function grouped(
   typed: Kysely<Schema>,
   query: SpendQuery,
   { tag, borders }: Planned,
-): Promise<SpendRow[]> {
+): Promise<FoundRow[]> {
   const start = sql<number>`hour - hour % ${sql.lit(stepOf(query.interval))}`;
   const columns = query.groupBy.map((dimension) => [dimension, columnOf(dimension)] as const);
   let groupings: RawBuilder<unknown>[] = columns.map(([, column]) => sql`${sql.ref(column)}`);
@@ -154,10 +193,13 @@ async function grouped(
     groupings = [start, ...groupings];
     fields = [sql`${start} AS start`, ...fields];
   }
-  const conditions = [...scopeConditions(query), ...extentConditions(query.extent)];
+  const conditions = conditionsOf(query);
   const names = new Set([...columns.map(([, column]) => column), ...conditions.flatMap((one) => one.names)]);
   const span = { from: query.from, to: query.to, hours: query.interval === 'hour' };
-  const source = sourceOf(borders, { ...span, names, tag: tag ?? '' });
+  const latencies =
+    query.percentiles === true && tag !== SESSION_TAG && cubeWith(names, tag ?? '') !== undefined;
+  if (latencies) fields = [...fields, sql`latencies_sum(latencies) AS latencies`];
+  const source = sourceOf(borders, { ...span, names, tag: tag ?? '', latencies });
   const found = await sql<Found>`
     SELECT ${sql.join([...fields, SUMS])} FROM ${source} ${where(conditions)}
     ${groupings.length === 0 ? sql`HAVING count(*) > 0` : sql`GROUP BY ${sql.join(groupings)}`}
@@ -166,7 +208,8 @@ async function grouped(
   return found.rows.map((row) => {
     const group: Record<string, string | null> = {};
     for (const dimension of query.groupBy) group[dimension] = groupValue(row[dimension]);
-    const sums = totalsOf(row);
+    const histogram = latencies ? { latencies: row['latencies'] as unknown as Uint8Array } : {};
+    const sums = { ...totalsOf(row), ...histogram };
     return query.interval === undefined
       ? { group, ...sums }
       : { start: Number(row['start']), group, ...sums };
@@ -185,13 +228,21 @@ function columnOf(dimension: SpendDimension): NameColumn {
 }
 
 function scopeConditions(scope: Omit<SpendScope, 'tag'>): Condition[] {
-  const wanted = { key_id: scope.keyId, model: scope.model, provider: scope.provider, user_name: scope.user };
-  return Object.entries(wanted)
-    .filter(([, value]) => value !== undefined)
-    .map(([column, value]) => ({
-      names: [column as NameColumn],
-      holds: sql`${sql.ref(column)} = ${value}`,
-    }));
+  const wanted = {
+    key_id: scope.keyId,
+    model: scope.model,
+    provider: scope.provider,
+    user_name: scope.user,
+    team_id: scope.teamId,
+    project_id: scope.projectId,
+  };
+  return Object.entries(wanted).flatMap(([column, value]) =>
+    value === undefined ? [] : [equals(column as NameColumn, value)],
+  );
+}
+
+function conditionsOf(query: SpendQuery): Condition[] {
+  return [...scopeConditions(query), ...extentConditions(query.extent)];
 }
 
 /** What the reader may see, by where the key belonged when it was used; his own keys are his wherever they were. */
@@ -200,19 +251,21 @@ function extentConditions(extent: Extent | undefined): Condition[] {
     return [];
   }
   const { within, tenant } = extent;
-  const conditions: Condition[] = [
-    { names: ['organization_id'], holds: sql`organization_id = ${tenant.organizationId}` },
-  ];
+  const conditions: Condition[] = [equals('organization_id', tenant.organizationId)];
   if (within === undefined) {
     return conditions;
   }
   const teams = sql`team_id IN (SELECT value FROM json_each(${JSON.stringify(within.teamIds)}))`;
   if (within.ownerId === undefined) {
-    return [...conditions, { names: ['team_id'], holds: teams }];
+    const passes: Condition['passes'] = (value) => within.teamIds.includes(value('team_id'));
+    return [...conditions, { names: ['team_id'], holds: teams, passes }];
   }
   const own = sql`key_id IN (
     SELECT id FROM virtual_keys WHERE user_id = ${within.ownerId} OR service_account_id = ${within.ownerId})`;
-  return [...conditions, { names: ['team_id', 'key_id'], holds: sql`(${teams} OR ${own})` }];
+  return [
+    ...conditions,
+    { names: ['team_id', 'key_id'], holds: sql`(${teams} OR ${own})`, passes: undefined },
+  ];
 }
 
 function totalsOf(row: Found): SpendTotals {
@@ -226,32 +279,55 @@ function totalsOf(row: Found): SpendTotals {
     outputTokens: Number(row['outputTokens'] ?? 0),
     latencyMs: Number(row['latencyMs'] ?? 0),
     unpriced: Number(row['unpriced'] ?? 0),
+    refused: Number(row['refused'] ?? 0),
+    abandoned: Number(row['abandoned'] ?? 0),
   };
 }
 
 const TOTALS = Object.keys(totalsOf({})) as (keyof SpendTotals)[];
 
 /** Per group the sum of all minus the sum of what carries the tag; groups in which everything does are left out. */
-function untagged(all: readonly SpendRow[], tagged: readonly SpendRow[], groupBy: readonly SpendDimension[]) {
+function untagged(all: readonly FoundRow[], tagged: readonly FoundRow[], groupBy: readonly SpendDimension[]) {
   const groupOf = (row: SpendRow) =>
     Object.fromEntries(groupBy.map((name) => [name, isTagLike(name) ? null : (row.group[name] ?? null)]));
   const nameOf = (row: SpendRow) => JSON.stringify([row.start, groupOf(row)]);
-  const rest = new Map<string, SpendRow>();
+  const rest = new Map<string, FoundRow>();
+  const histograms = new Map<string, Latencies>();
   for (const row of all) {
     rest.set(nameOf(row), { ...row, group: groupOf(row) });
+    if (row.latencies !== undefined) {
+      const histogram = new Latencies();
+      histogram.add(row.latencies);
+      histograms.set(nameOf(row), histogram);
+    }
   }
   for (const row of tagged) {
     const open = rest.get(nameOf(row));
     if (open !== undefined) {
       const left = Object.fromEntries(TOTALS.map((name) => [name, open[name] - row[name]]));
       rest.set(nameOf(row), { ...open, ...left });
+      if (row.latencies !== undefined) histograms.get(nameOf(row))?.add(row.latencies, -1);
     }
   }
-  return [...rest.values()].filter((row) => row.requests > 0);
+  return [...rest]
+    .filter(([, row]) => row.requests > 0)
+    .map(([name, row]) => {
+      const histogram = histograms.get(name);
+      return histogram === undefined ? row : { ...row, latencies: histogram.bytes() };
+    });
+}
+
+function withPercentiles({ latencies, ...row }: FoundRow): SpendRow {
+  if (latencies === undefined) return row;
+  const histogram = new Latencies();
+  histogram.add(latencies);
+  const [p50, p95, p99] = histogram.percentiles(SHARES) ?? [];
+  if (p50 === undefined || p95 === undefined || p99 === undefined) return row;
+  return { ...row, latency: { p50, p95, p99 } };
 }
 
 /** The order of the query: by start, then by cost and requests, highest first. */
-function inOrder(left: SpendRow, right: SpendRow): number {
+function inOrder(left: SpendTotals & { start?: number }, right: SpendTotals & { start?: number }): number {
   return (
     (left.start ?? 0) - (right.start ?? 0) || right.costNano - left.costNano || right.requests - left.requests
   );

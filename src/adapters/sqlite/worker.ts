@@ -15,8 +15,13 @@ import { createLabelStore } from './label-store.ts';
 import { takeOverLeft } from './left-behind.ts';
 import { createPlaceStore } from './place-store.ts';
 import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
+import { pruneRollups, type RollupLimits } from './rollup-pruning.ts';
 import { sumUpDay, sumUpHour } from './rollups.ts';
+<<<<<<< HEAD
 import { createSharedSpend } from './shared-spend.ts';
+=======
+import { packMissing } from './session-days.ts';
+>>>>>>> e9c0db1 (analytics: sums know latencies and kinds of failure, are pruned, and have sessions by day in one piece)
 import { createPriceOverrideStore, createSettingStore } from './small-stores.ts';
 import { createUsageStore } from './usage.ts';
 
@@ -26,6 +31,9 @@ import { createUsageStore } from './usage.ts';
 /** Summed up per call. */
 const MAX_DAYS = 100;
 const MAX_HOURS = 24;
+const MAX_PACKED = 24;
+/** Hours or days deleted per call. */
+const MAX_PRUNED = 500;
 
 type Method = (...args: never[]) => Promise<unknown>;
 type Nouns = Readonly<Record<string, Readonly<Record<string, Method>>>>;
@@ -92,6 +100,7 @@ function nounsOf(
     ledger: {
       ingest: (target: JournalPosition) => ingest(ingestor, target),
       sumUpDays: (before: number) => sumUpDays(raw, before),
+      pruneSums: (limits: RollupLimits) => pruneSums(raw, limits),
       expireHolds: async (before: number) => ingestor.expireHolds(before),
     },
   };
@@ -122,7 +131,20 @@ async function sumUpDays(raw: DatabaseSync, before: number): Promise<number> {
   for (let hours = 0; hours < MAX_HOURS && sumUpHour(raw, before); hours += 1) {
     await new Promise((resolve) => setImmediate(resolve));
   }
+  for (let packed = 0; packed < MAX_PACKED && packMissing(raw); packed += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   return days;
+}
+
+/** Hour after hour and day after day that are too old, with a turn of the event loop between them. */
+async function pruneSums(raw: DatabaseSync, limits: RollupLimits): Promise<number> {
+  let pruned = 0;
+  while (pruned < MAX_PRUNED && pruneRollups(raw, limits)) {
+    pruned += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return pruned;
 }
 
 async function close(port: MessagePort, { raw }: Database): Promise<void> {

@@ -36,12 +36,18 @@ export type Handler<Name extends EndpointName> = (
 /** Endpoints that open a session: the http layer carries them out, because they also set its cookie. */
 export type SessionOpener = 'signInLocal' | 'signInSecondFactor' | 'acceptInvitation';
 
-/** Endpoints whose answers are streams: one is served by the event bus, the other row by row. */
-type Streamed = 'watchExchanges' | 'exportAudit';
+/** Endpoints whose answers are streams: one is served by the event bus, the others row by row. */
+type Streamed = 'watchExchanges' | 'exportAudit' | 'exportUsage';
 
 /** One handler per endpoint; a missing one does not compile. */
 export type Handlers = {
   readonly [Name in Exclude<EndpointName, Streamed | SessionOpener>]: Handler<Name>;
+} & {
+  /** The table's text bit by bit; what is wrong with the question is thrown before the first. */
+  readonly exportUsage: (
+    input: ParsedInputOf<'exportUsage'>,
+    caller: Caller,
+  ) => Promise<AsyncIterable<string>>;
 };
 
 /** Everything the admin key may do. */

@@ -1,11 +1,9 @@
 /**
- * A table as CSV (RFC 4180). Names come from clients: a cell that a spreadsheet would run as a formula gets an apostrophe in
+ * Rows of a table as CSV (RFC 4180), the header as one of them. Names come from clients: a cell that a spreadsheet would run as a formula gets an apostrophe in
  * front (OWASP, "CSV injection"). Numbers are told by their type and stay numbers.
  */
-export function csvOf(header: readonly string[], rows: Iterable<readonly CsvCell[]>): string {
-  const lines = [header.map(cellOf).join()];
-  for (const row of rows) lines.push(row.map(cellOf).join());
-  return `${lines.join('\r\n')}\r\n`;
+export function csvOf(rows: readonly (readonly CsvCell[])[]): string {
+  return rows.map((row) => `${row.map(cellOf).join()}\r\n`).join('');
 }
 
 /** Text, a number, or a decimal that must not be read as text. */

@@ -16,6 +16,9 @@ export const FOCUS_DIMENSIONS: readonly SpendDimension[] = [
   'model',
 ];
 
+/** Who made the service available where no provider did; the specification allows no null. */
+const OURSELVES = 'Sluice';
+const NO_MODEL = '(no model)';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** How the specification writes times: RFC 3339, UTC, whole seconds. */
@@ -30,8 +33,12 @@ function columnsOf(row: SpendRow, names: SpendNames, step: 'hour' | 'day'): Colu
   const day = new Date(start);
   const month = (offset: number) => at(Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + offset));
   const cost = { decimal: nanoToUsd(row.costNano) };
+  // What has no tokens (images, refusals) is counted as calls: a quantity must be above zero.
   const tokens = row.inputTokens + row.cacheReadTokens + row.cacheWriteTokens + row.outputTokens;
-  const sku = of('provider') === null ? of('model') : `${of('provider')}/${of('model') ?? ''}`;
+  const [quantity, unit] = tokens > 0 ? [tokens, 'Tokens'] : [row.requests, 'Requests'];
+  // Refusals and answers from the cache come from the gateway itself.
+  const provider = of('provider') ?? OURSELVES;
+  const sku = `${provider}/${of('model') ?? NO_MODEL}`;
   return {
     BilledCost: cost,
     BillingAccountId: of('organization'),
@@ -43,38 +50,37 @@ function columnsOf(row: SpendRow, names: SpendNames, step: 'hour' | 'day'): Colu
     ChargeClass: null,
     ChargeDescription: `${of('model') ?? 'no model'} by ${of('provider') ?? 'no provider'}`,
     ChargeFrequency: 'Usage-Based',
-    ChargePeriodEnd: at(start + (step === 'day' ? DAY_MS : HOUR_MS)),
+    ChargePeriodEnd: at(start + (step === 'day' || row.wholeDay === true ? DAY_MS : HOUR_MS)),
     ChargePeriodStart: at(start),
     CommitmentDiscountCategory: null,
     CommitmentDiscountId: null,
     CommitmentDiscountName: null,
     CommitmentDiscountStatus: null,
     CommitmentDiscountType: null,
-    ConsumedQuantity: tokens,
-    ConsumedUnit: 'Tokens',
+    ConsumedQuantity: quantity,
+    ConsumedUnit: unit,
     ContractedCost: cost,
-    ContractedUnitPrice: null,
     EffectiveCost: cost,
-    InvoiceIssuerName: of('provider'),
+    InvoiceIssuerName: provider,
     ListCost: cost,
-    ListUnitPrice: null,
     PricingCategory: 'Standard',
-    PricingQuantity: tokens,
-    PricingUnit: 'Tokens',
-    ProviderName: of('provider'),
-    PublisherName: of('provider'),
+    PricingQuantity: quantity,
+    PricingUnit: unit,
+    ProviderName: provider,
+    PublisherName: provider,
     RegionId: null,
     RegionName: null,
     ResourceId: of('key'),
     ResourceName: nameOf('key'),
     ResourceType: of('key') === null ? null : 'Virtual key',
     ServiceCategory: 'AI and Machine Learning',
-    ServiceName: of('model'),
+    ServiceName: of('model') ?? NO_MODEL,
     SkuId: sku,
-    SkuPriceId: null,
+    // There is no price list, so a SKU is its own price.
+    SkuPriceId: sku,
     SubAccountId: of('team'),
     SubAccountName: nameOf('team'),
-    Tags: JSON.stringify(of('project') === null ? {} : { project: nameOf('project') }),
+    Tags: JSON.stringify(of('project') === null ? {} : { 'sluice/project': nameOf('project') }),
     x_ProjectId: of('project'),
     x_Requests: row.requests,
     x_UnpricedRequests: row.unpriced,

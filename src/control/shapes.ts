@@ -254,6 +254,16 @@ export const usageQuery = z.strictObject({
       'Comma-separated: model, provider, key, user, team, project, organization, and one of session and tag:NAME',
   }),
   interval: z.enum(['hour', 'day']).optional(),
+  key_id: z
+    .string()
+    .max(100)
+    .optional()
+    .meta({ description: 'Only what this key used; all filters must hold' }),
+  team_id: z.string().max(100).optional(),
+  project_id: z.string().max(100).optional(),
+  model: z.string().max(300).optional(),
+  provider: z.string().max(100).optional(),
+  user: z.string().max(300).optional(),
 });
 
 export const usageAnswer = z.strictObject({
@@ -268,7 +278,12 @@ export const usageAnswer = z.strictObject({
       start: time.nullable(),
       group: z.record(z.string(), z.string().nullable()),
       requests: z.number(),
-      errors: z.number(),
+      errors: z.number().meta({ description: 'Requests that were not answered: the three below' }),
+      failed_requests: z.number().meta({ description: 'A provider or the gateway failed' }),
+      refused_requests: z
+        .number()
+        .meta({ description: 'The gateway refused them: key, limit, budget, policy' }),
+      abandoned_requests: z.number().meta({ description: 'The client left before the end' }),
       cost_usd: usd,
       unpriced_requests: z
         .number()
@@ -278,6 +293,10 @@ export const usageAnswer = z.strictObject({
       cache_write_tokens: z.number(),
       output_tokens: z.number(),
       average_latency_ms: z.number(),
+      latency_ms: z.strictObject({ p50: z.number(), p95: z.number(), p99: z.number() }).nullable().meta({
+        description:
+          'Percentiles from histograms, off by 2 % at most. `null` for sessions, and for users together with anything but organizations',
+      }),
     }),
   ),
 });

@@ -2,7 +2,7 @@ import { nanoToUsd } from '../core/cost/money.ts';
 import { badRequest } from '../core/errors/error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
-import type { SpendDimension, SpendRow, Store } from '../ports/store.ts';
+import type { SpendDimension, SpendQuery, SpendRow, Store } from '../ports/store.ts';
 import { type Handlers, toTime } from './caller.ts';
 import { caughtUp } from './caught-up.ts';
 import type { OutputOf } from './contract.ts';
@@ -59,6 +59,9 @@ function rowOf(row: SpendRow): OutputOf<'getUsage'>['data'][number] {
     group: { ...row.group },
     requests: row.requests,
     errors: row.errors,
+    failed_requests: row.errors - row.refused - row.abandoned,
+    refused_requests: row.refused,
+    abandoned_requests: row.abandoned,
     cost_usd: nanoToUsd(row.costNano),
     unpriced_requests: row.unpriced,
     input_tokens: row.inputTokens,
@@ -66,7 +69,21 @@ function rowOf(row: SpendRow): OutputOf<'getUsage'>['data'][number] {
     cache_write_tokens: row.cacheWriteTokens,
     output_tokens: row.outputTokens,
     average_latency_ms: row.requests === 0 ? 0 : Math.round(row.latencyMs / row.requests),
+    latency_ms: row.latency ?? null,
   };
+}
+
+/** Whose spend is asked about; every fact given must hold. */
+export function scopeOf(input: {
+  readonly key_id?: string | undefined;
+  readonly team_id?: string | undefined;
+  readonly project_id?: string | undefined;
+  readonly model?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly user?: string | undefined;
+}): Pick<SpendQuery, 'keyId' | 'teamId' | 'projectId' | 'model' | 'provider' | 'user'> {
+  const { key_id: keyId, team_id: teamId, project_id: projectId, model, provider, user } = input;
+  return { keyId, teamId, projectId, model, provider, user };
 }
 
 /** Spend and tokens, from rollups. */
@@ -82,8 +99,16 @@ export function createUsageHandlers(ports: {
       const extent = extentOf(caller, 'usage:read', input.organization_id);
       await caughtUp(ports);
       // One more than is shown tells whether there are more.
-      const query = { from, to, groupBy, extent, interval: input.interval, limit: MAX_ROWS + 1 };
-      const found = await ports.store.usage.spend(query);
+      const found = await ports.store.usage.spend({
+        ...scopeOf(input),
+        from,
+        to,
+        groupBy,
+        extent,
+        interval: input.interval,
+        limit: MAX_ROWS + 1,
+        percentiles: true,
+      });
       const rows = found.slice(0, MAX_ROWS);
       return {
         from: toTime(from),

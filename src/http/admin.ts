@@ -146,10 +146,14 @@ export function adminError(error: unknown): { status: number; body: object; fail
   };
 }
 
-/** A table is a file to keep, and never looked at as a page. */
-function asTable(reply: FastifyReply, name: EndpointName): void {
+/**
+ * A table is a file to keep, and never looked at as a page. It is made as it is read; when it cannot be finished the
+ * connection is cut, so that nobody takes a part for the whole.
+ */
+function sendTable(reply: FastifyReply, name: EndpointName, text: AsyncIterable<string>): FastifyReply {
   reply.type('text/csv; charset=utf-8').header('x-content-type-options', 'nosniff');
   reply.header('content-disposition', `attachment; filename="sluice-${name}.csv"`);
+  return reply.send(Readable.from(text));
 }
 
 function registerJson(app: FastifyInstance, ports: AdminPorts, name: EndpointName): void {
@@ -178,8 +182,9 @@ function registerJson(app: FastifyInstance, ports: AdminPorts, name: EndpointNam
       const output = await carryOut(ports, name, { request, caller, input });
       if (name === 'closeSession')
         reply.clearCookie(sessionCookieName(ports, request), { path: '/', secure: isSecure(ports, request) });
-      if (definition.answer === 'csv') asTable(reply, name);
-      return reply.header('cache-control', 'no-store').send(output);
+      reply.header('cache-control', 'no-store');
+      if (definition.answer === 'csv') return sendTable(reply, name, output as AsyncIterable<string>);
+      return reply.send(output);
     },
   });
 }

@@ -177,6 +177,8 @@ export interface SpendTotals {
 export interface SpendRow extends SpendTotals {
   /** Start of the interval, absent without one. */
   readonly start?: number;
+  /** The row is of a whole day although hours were asked for: they are pruned. */
+  readonly wholeDay?: true;
   /** A value per dimension asked for; `null` where exchanges had none. */
   readonly group: Readonly<Record<string, string | null>>;
   /**

@@ -11,6 +11,7 @@ const PAGES = [
   'Overview',
   'Exchanges',
   'Usage',
+  'Chargeback',
   'Keys',
   'Models',
   'Deployments',
@@ -280,7 +281,7 @@ describe('the portal in a real browser', { timeout: 60_000 }, () => {
     const text = readFileSync(await (await waiting).path(), 'utf8');
     expect(text).toContain(`"'=HYPERLINK(""http://canary.invalid"")"`);
     expect(text.split('\r\n')[0]).toBe(
-      '"user","requests","errors","cost_usd","input_tokens","cache_read_tokens","cache_write_tokens","output_tokens","average_latency_ms"',
+      '"user","requests","errors","unpriced_requests","cost_usd","input_tokens","cache_read_tokens","cache_write_tokens","output_tokens","average_latency_ms","p95_latency_ms"',
     );
     await picture(page, 'usage');
   });

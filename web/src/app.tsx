@@ -19,6 +19,7 @@ import {
   parseSearch,
   readApprovalView,
   readAuditFilter,
+  readChargebackView,
   readExchangeFilter,
   readPeopleView,
   readUsageView,
@@ -116,6 +117,12 @@ const account = createRoute({
   path: '/account',
   component: lazyRouteComponent(() => import('./routes/account.tsx'), 'AccountPage'),
 });
+const chargeback = createRoute({
+  getParentRoute: under,
+  path: '/chargeback',
+  validateSearch: readChargebackView,
+  component: lazyRouteComponent(() => import('./routes/chargeback.tsx'), 'ChargebackPage'),
+});
 const settings = createRoute({
   getParentRoute: under,
   path: '/settings',
@@ -138,6 +145,7 @@ const router = createRouter({
     deployments,
     usage,
     account,
+    chargeback,
     settings,
   ]),
   parseSearch,

@@ -53,6 +53,13 @@ export function readPeopleView(search: Record<string, unknown>): { tab?: string;
   return pick(search, ['tab', 'organization']);
 }
 
+/** Which month's chargeback is shown; the running one, where nothing is said. */
+export function readChargebackView(search: Record<string, unknown>): { month?: string | undefined } {
+  const { month } = pick(search, ['month']);
+  // Said to be none rather than left out, or the router would hand on what stands in the address.
+  return { month: month !== undefined && /^2\d{3}-(0[1-9]|1[0-2])$/.test(month) ? month : undefined };
+}
+
 /** Which approvals are shown; those that wait, where nothing is said. */
 export function readApprovalView(search: Record<string, unknown>): { status?: string } {
   return pick(search, ['status']);

@@ -210,9 +210,10 @@ async function grouped(
     for (const dimension of query.groupBy) group[dimension] = groupValue(row[dimension]);
     const histogram = latencies ? { latencies: row['latencies'] as unknown as Uint8Array } : {};
     const sums = { ...totalsOf(row), ...histogram };
-    return query.interval === undefined
-      ? { group, ...sums }
-      : { start: Number(row['start']), group, ...sums };
+    if (query.interval === undefined) return { group, ...sums };
+    const at = Number(row['start']);
+    const whole = query.interval === 'hour' && at < borders.hoursFrom;
+    return { start: at, ...(whole ? { wholeDay: true } : {}), group, ...sums };
   });
 }
 

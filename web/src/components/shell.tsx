@@ -29,6 +29,7 @@ const PAGES = [
   { to: '/', label: 'Overview', icon: 'overview' },
   { to: '/exchanges', label: 'Exchanges', icon: 'exchanges', needs: ['listExchanges'] },
   { to: '/usage', label: 'Usage', icon: 'usage', needs: ['getUsage'] },
+  { to: '/chargeback', label: 'Chargeback', icon: 'chargeback', needs: ['getChargeback'] },
   { to: '/keys', label: 'Keys', icon: 'keys', needs: ['listKeys'] },
   { to: '/people', label: 'People & teams', icon: 'people', needs: ['listTeams', 'listUsers', 'listRoles'] },
   { to: '/budgets', label: 'Budgets & limits', icon: 'budgets', needs: ['listBudgets', 'listLimits'] },

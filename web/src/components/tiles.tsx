@@ -5,7 +5,7 @@ import { api, cached, type UsageRow } from '../api.ts';
 import { formatCount, formatShortCount } from '../format.ts';
 import { tokensOf } from '../search.ts';
 import { ErrorPanel } from './feedback.tsx';
-import { Money } from './values.tsx';
+import { Spent } from './values.tsx';
 
 const DAY_MS = 86_400_000;
 const PERIODS = ['today', '7 d', '30 d'] as const;
@@ -29,6 +29,10 @@ const NOTHING: Omit<UsageRow, 'start' | 'group'> = {
   cache_write_tokens: 0,
   output_tokens: 0,
   average_latency_ms: 0,
+  failed_requests: 0,
+  refused_requests: 0,
+  abandoned_requests: 0,
+  latency_ms: null,
 };
 
 interface Figure {
@@ -43,7 +47,7 @@ function share(errors: number, requests: number): string {
 
 const FIGURES: readonly Figure[] = [
   { label: 'Requests', big: (row) => <Count value={row.requests} /> },
-  { label: 'Cost', big: (row) => <Money usd={row.cost_usd} /> },
+  { label: 'Cost', big: (row) => <Spent usd={row.cost_usd} unpriced={row.unpriced_requests} /> },
   { label: 'Tokens', big: (row) => <Count value={tokensOf(row)} /> },
   {
     label: 'Errors',

@@ -9,6 +9,17 @@ export function Money({ usd }: { readonly usd: string | null }): ReactNode {
   return <span title={`exactly $${usd}`}>{formatUsd(usd)}</span>;
 }
 
+/** A sum of money, and a mark where something of unknown price is not in it. */
+export function Spent({ usd, unpriced }: { readonly usd: string; readonly unpriced: number }): ReactNode {
+  if (unpriced === 0) return <Money usd={usd} />;
+  const requests = unpriced === 1 ? '1 request has' : `${unpriced} requests have`;
+  return (
+    <span title={`exactly $${usd}, and ${requests} no known price`}>
+      {formatUsd(usd)} + <abbr title={`${requests} no known price`}>?</abbr>
+    </span>
+  );
+}
+
 /** A moment in the reader's time zone; the full one on hover. */
 export function Moment({ at }: { readonly at: string | null }): ReactNode {
   if (at === null) return '—';

@@ -8,7 +8,7 @@ import { Empty, ErrorPanel, RowSkeletons } from '../components/feedback.tsx';
 import { PageHead, Panel } from '../components/panel.tsx';
 import { SeriesChart } from '../components/series-chart.tsx';
 import { tableLook } from '../components/table-look.ts';
-import { Money } from '../components/values.tsx';
+import { Spent } from '../components/values.tsx';
 import { downloadText, toCsv } from '../csv.ts';
 import { formatCount, formatDuration } from '../format.ts';
 import { Icon } from '../icons.tsx';
@@ -220,19 +220,29 @@ function GroupChoice(props: {
 }
 
 function csvOf(rows: readonly NamedRow[], group: string): string {
-  const header = [group, 'requests', 'errors', 'cost_usd', 'input_tokens', 'cache_read_tokens'];
+  const header = [
+    group,
+    'requests',
+    'errors',
+    'unpriced_requests',
+    'cost_usd',
+    'input_tokens',
+    'cache_read_tokens',
+  ];
   return toCsv(
-    [...header, 'cache_write_tokens', 'output_tokens', 'average_latency_ms'],
+    [...header, 'cache_write_tokens', 'output_tokens', 'average_latency_ms', 'p95_latency_ms'],
     rows.map((row) => [
       row.name,
       row.requests,
       row.errors,
+      row.unpriced_requests,
       row.cost_usd,
       row.input_tokens,
       row.cache_read_tokens,
       row.cache_write_tokens,
       row.output_tokens,
       row.average_latency_ms,
+      row.latency_ms?.p95 ?? null,
     ]),
   );
 }
@@ -250,14 +260,14 @@ function GroupTable({
     <DataTable<NamedRow>
       records={[...rows]}
       idAccessor="at"
-      {...tableLook(900)}
+      {...tableLook(1010)}
       columns={[
         { accessor: 'name', title: title.charAt(0).toUpperCase() + title.slice(1) },
         {
           accessor: 'cost_usd',
           title: 'Cost',
           ...figure,
-          render: ({ cost_usd }) => <Money usd={cost_usd} />,
+          render: (row) => <Spent usd={row.cost_usd} unpriced={row.unpriced_requests} />,
         },
         { accessor: 'requests', title: 'Requests', ...figure, render: count((row) => row.requests) },
         { accessor: 'errors', title: 'Errors', ...figure, render: count((row) => row.errors) },
@@ -274,6 +284,12 @@ function GroupTable({
           title: 'Avg. time',
           ...figure,
           render: ({ average_latency_ms }) => formatDuration(average_latency_ms),
+        },
+        {
+          accessor: 'p95',
+          title: 'p95 time',
+          ...figure,
+          render: ({ latency_ms }) => (latency_ms === null ? '—' : formatDuration(latency_ms.p95)),
         },
       ]}
     />

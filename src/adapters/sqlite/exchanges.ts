@@ -34,6 +34,9 @@ interface Row extends ExchangeText {
 /** Rows deleted per transaction, so that ingest never waits long. */
 const PRUNE_ROWS = 500;
 const VACUUM_PAGES = 256;
+const VACUUM_TURNS = 64;
+/** Empty pages that stay in the file, 2 MiB: the next rows need them. */
+const SPARE_PAGES = 256;
 
 /** The log in the database. */
 export function createExchangeTexts(raw: DatabaseSync): ExchangeTexts {
@@ -63,12 +66,21 @@ export function createExchangeTexts(raw: DatabaseSync): ExchangeTexts {
         }
         await new Promise((resolve) => setImmediate(resolve));
       }
-      if (deleted > 0) {
-        raw.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
-      }
+      await giveBack(raw);
       return deleted;
     },
   };
+}
+
+/** Gives empty pages back to the file system, a bit at a time; what is left over when turns run out goes the next time. */
+async function giveBack(raw: DatabaseSync): Promise<void> {
+  const free = raw.prepare('PRAGMA freelist_count');
+  for (let turn = 0; turn < VACUUM_TURNS; turn += 1) {
+    const spare = Number(free.get()?.['freelist_count'] ?? 0) - SPARE_PAGES;
+    if (spare <= 0) return;
+    raw.exec(`PRAGMA incremental_vacuum(${Math.min(spare, VACUUM_PAGES)})`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 class LogReader {

@@ -82,15 +82,17 @@ interface Planned {
 }
 
 async function spendBetween(typed: Kysely<Schema>, query: SpendQuery, planned: Planned): Promise<FoundRow[]> {
-  const found = (await sessions(typed, query, planned)) ?? (await grouped(typed, query, planned));
-  if (planned.tag === undefined || found.length === query.limit) {
-    return found;
-  }
+  const read = (await sessions(typed, query, planned)) ?? (await grouped(typed, query, planned));
+  const tagged = query.groupBy.find(isTagLike);
+  if (tagged === undefined) return read;
+  // A tag without a value says as much as none.
+  const found = read.filter(({ group }) => group[tagged] !== null);
+  if (read.length === query.limit) return found;
   const total = async (tag: string | undefined) => {
     const one = { ...query, groupBy: [], interval: undefined, percentiles: false };
     return (await grouped(typed, one, { ...planned, tag }))[0]?.requests;
   };
-  if ((await total(planned.tag)) === (await total(undefined))) {
+  if (found.length === read.length && (await total(planned.tag)) === (await total(undefined))) {
     return found;
   }
   // What carries the tag is known; what does not is the rest of all.

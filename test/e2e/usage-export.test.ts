@@ -157,6 +157,19 @@ test('kinds of failure, unknown prices and percentiles are columns', async () =>
   }
 });
 
+test('the usage API says the same: filters, kinds of failure, percentiles, and null where there are none', async () => {
+  const asked = { ...span(NOVEMBER, DECEMBER) };
+  const [all] = (await gateway.client.call('getUsage', asked)).data;
+  expect(usdToNano(all?.cost_usd ?? '')).toBe(costOf(NOVEMBER, DECEMBER));
+  expect(all).toMatchObject({ errors: 3, failed_requests: 1, refused_requests: 1, abandoned_requests: 1 });
+  expect(all).toMatchObject({ unpriced_requests: 1, latency_ms: { p50: 120, p95: 120, p99: 120 } });
+  const [one] = (await gateway.client.call('getUsage', { ...asked, team_id: 'team_x', model: HOSTILE })).data;
+  expect(one).toMatchObject({ requests: 1, cost_usd: '0.000000001', unpriced_requests: 0 });
+  expect((await gateway.client.call('getUsage', { ...asked, key_id: 'nobody' })).data).toEqual([]);
+  const sessions = await gateway.client.call('getUsage', { ...asked, group_by: 'session' });
+  expect(sessions.data.map(({ latency_ms }) => latency_ms)).toEqual([null]);
+});
+
 test('days and months begin at midnight UTC, and nothing else is understood', async () => {
   const { column } = await table({ ...span(NOVEMBER, DECEMBER), interval: 'day' });
   const starts = column('start');

@@ -97,7 +97,9 @@ async function spendBetween(typed: Kysely<Schema>, query: SpendQuery, planned: P
   }
   // What carries the tag is known; what does not is the rest of all.
   const without = query.groupBy.filter((dimension) => !isTagLike(dimension));
-  const everything = { ...query, groupBy: without, limit: Number.MAX_SAFE_INTEGER };
+  // One histogram less another: only where both are known.
+  const percentiles = query.percentiles === true && knowsLatencies(namesOf(query), planned.tag);
+  const everything = { ...query, groupBy: without, percentiles, limit: Number.MAX_SAFE_INTEGER };
   const all = await grouped(typed, everything, { ...planned, tag: undefined });
   return [...found, ...untagged(all, found, query.groupBy)].sort(inOrder).slice(0, query.limit);
 }
@@ -112,7 +114,7 @@ async function sessions(
   if (planned.tag !== SESSION_TAG || query.interval !== undefined || to - from < 2 * DAY_MS) return undefined;
   const by = query.groupBy.map((dimension) => [dimension, columnOf(dimension)] as const);
   const conditions = conditionsOf(query);
-  const names = new Set([...by.map(([, column]) => column), ...conditions.flatMap((one) => one.names)]);
+  const names = namesOf(query);
   const tests = conditions.map(({ passes }) => passes).filter((test) => test !== undefined);
   if (!sessionsKnow(names) || tests.length < conditions.length) return undefined;
   const passes = (value: (column: NameColumn) => string) => tests.every((test) => test(value));
@@ -196,10 +198,9 @@ async function grouped(
     fields = [sql`${start} AS start`, ...fields];
   }
   const conditions = conditionsOf(query);
-  const names = new Set([...columns.map(([, column]) => column), ...conditions.flatMap((one) => one.names)]);
+  const names = namesOf(query);
   const span = { from: query.from, to: query.to, hours: query.interval === 'hour' };
-  const latencies =
-    query.percentiles === true && tag !== SESSION_TAG && cubeWith(names, tag ?? '') !== undefined;
+  const latencies = query.percentiles === true && knowsLatencies(names, tag);
   if (latencies) fields = [...fields, sql`latencies_sum(latencies) AS latencies`];
   const source = sourceOf(borders, { ...span, names, tag: tag ?? '', latencies });
   const found = await sql<Found>`
@@ -242,6 +243,15 @@ function scopeConditions(scope: Omit<SpendScope, 'tag'>): Condition[] {
   return Object.entries(wanted).flatMap(([column, value]) =>
     value === undefined ? [] : [equals(column as NameColumn, value)],
   );
+}
+
+/** The columns a question needs. */
+function namesOf(query: SpendQuery): Set<NameColumn> {
+  return new Set([...query.groupBy.map(columnOf), ...conditionsOf(query).flatMap(({ names }) => names)]);
+}
+
+function knowsLatencies(names: ReadonlySet<NameColumn>, tag: string | undefined): boolean {
+  return tag !== SESSION_TAG && cubeWith(names, tag ?? '') !== undefined;
 }
 
 function conditionsOf(query: SpendQuery): Condition[] {

@@ -5,7 +5,7 @@ import type { DatabaseSync } from 'node:sqlite';
 // histogram is bytes: per bucket that is not empty the distance to the one before and the count, both as varints.
 
 /** The most by which a percentile is off, as a share of itself; whole milliseconds are rounded to besides. */
-export const LATENCY_ERROR = 0.02;
+const LATENCY_ERROR = 0.02;
 
 const GROWTH = (1 + LATENCY_ERROR) / (1 - LATENCY_ERROR);
 const LOG_GROWTH = Math.log(GROWTH);

@@ -12,6 +12,7 @@ import { placeContract } from './contracts/places.ts';
 import { reportContract } from './contracts/reports.ts';
 import { routerContract } from './contracts/routers.ts';
 import { signInContract } from './contracts/sign-in.ts';
+import { usageAnswer, usageQuery } from './contracts/usage-shapes.ts';
 import { type Endpoint, endpoint } from './endpoint.ts';
 import {
   exchangeDetail,
@@ -28,8 +29,6 @@ import {
   priceInput,
   statusView,
   time,
-  usageAnswer,
-  usageQuery,
 } from './shapes.ts';
 
 /** What limits a key: its owner made it within his own rights, and does not loosen it afterwards. */

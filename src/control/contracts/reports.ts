@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { time, usageQuery, usd } from '../shapes.ts';
+import { time, usd } from '../shapes.ts';
+import { usageQuery } from './usage-shapes.ts';
 
 const sums = {
   requests: z.number(),

@@ -330,8 +330,10 @@ function untagged(all: readonly FoundRow[], tagged: readonly FoundRow[], groupBy
     });
 }
 
-function withPercentiles({ latencies, ...row }: FoundRow): SpendRow {
-  if (latencies === undefined) return row;
+function withPercentiles(found: FoundRow): SpendRow {
+  // Without a copy: an answer may have ten thousand of them.
+  if (found.latencies === undefined) return found;
+  const { latencies, ...row } = found;
   const histogram = new Latencies();
   histogram.add(latencies);
   const [p50, p95, p99] = histogram.percentiles(SHARES) ?? [];

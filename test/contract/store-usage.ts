@@ -114,6 +114,8 @@ export function usageTests(subject: () => StoreUnderTest): void {
         outputTokens: 100,
         latencyMs: 240,
         unpriced: 0,
+        refused: 1,
+        abandoned: 0,
       },
     ]);
   });

@@ -17,11 +17,8 @@ import { createPlaceStore } from './place-store.ts';
 import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
 import { pruneRollups, type RollupLimits } from './rollup-pruning.ts';
 import { sumUpDay, sumUpHour } from './rollups.ts';
-<<<<<<< HEAD
-import { createSharedSpend } from './shared-spend.ts';
-=======
 import { packMissing } from './session-days.ts';
->>>>>>> e9c0db1 (analytics: sums know latencies and kinds of failure, are pruned, and have sessions by day in one piece)
+import { createSharedSpend } from './shared-spend.ts';
 import { createPriceOverrideStore, createSettingStore } from './small-stores.ts';
 import { createUsageStore } from './usage.ts';
 

@@ -55,7 +55,7 @@ test('what the measurement is filled with is what ingest would have written, to 
 
     const real = await openDatabase(join(directory, 'real.db'));
     const journal = openJournal({ directory: join(directory, 'journal'), clock: systemClock });
-    const ingestor = new Ingestor(real.raw, journal.directory, journal.firstSegment);
+    const ingestor = new Ingestor(real.raw, journal);
     ingestor.recover();
     const perMs = ROWS / (DAYS * DAY_MS);
     for (let from = 0; from < ROWS; from += BATCH_ROWS) {

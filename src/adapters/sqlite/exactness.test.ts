@@ -215,7 +215,7 @@ test('any grouping, filter and interval is the sum over the log, whatever happen
         });
         const database = await openDatabase(join(directory, 'sluice.db'));
         try {
-          let ingestor = new Ingestor(database.raw, journal.directory, journal.firstSegment);
+          let ingestor = new Ingestor(database.raw, journal);
           ingestor.recover();
           const ingest = () => {
             while (!ingestor.run(journal.position()).done);
@@ -241,12 +241,12 @@ test('any grouping, filter and interval is the sum over the log, whatever happen
               }
               database.raw.exec('DROP TRIGGER refuse');
             } else if (kind === 'die') {
-              ingestor = new Ingestor(database.raw, journal.directory, journal.firstSegment);
+              ingestor = new Ingestor(database.raw, journal);
               ingestor.recover();
             } else if (kind === 'forget the place') {
               ingest();
               database.raw.exec('UPDATE ingest_state SET segment = 0, position = 0');
-              ingestor = new Ingestor(database.raw, journal.directory, journal.firstSegment);
+              ingestor = new Ingestor(database.raw, journal);
               ingestor.recover();
             } else if (kind === 'sum up') {
               while (sumUpDay(database.raw, MIDNIGHT + until));

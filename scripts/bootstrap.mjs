@@ -139,10 +139,23 @@ export async function ensureBuilt() {
   await Promise.all(work);
 }
 
-/** Runs a command in the foreground, passes signals on, and exits as it does. */
+/** How often it is looked whether npm still runs. */
+const PARENT_MS = 500;
+
+/**
+ * Runs a command in the foreground, passes signals on, and exits as it does. npm that is told to end ends the shell between
+ * us and leaves us behind: then the command is told to end as well.
+ */
 export function become(command, args) {
   const child = spawn(command, args, { cwd: process.cwd(), stdio: 'inherit', env: childEnvironment() });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // Without npm in between a parent may go, as a shell does whose user logs out; that ends nothing.
+  const parent = process.env.npm_lifecycle_event === undefined ? undefined : process.ppid;
+  const watch = setInterval(() => {
+    if (parent === undefined || process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill('SIGTERM');
+  }, PARENT_MS);
   child.on('close', (code, signal) => {
     if (signal) process.kill(process.pid, signal);
     process.exit(code ?? 1);

@@ -126,6 +126,9 @@ function compileDeployment(input: CompileInput, wish: DeploymentWish): Deploymen
   };
 }
 
+/** How a name may say what is favoured; the stage that resolves names cuts it off (`pipeline/stages/authorize`). */
+const OBJECTIVE_SUFFIX = /.:(?:cost|fast|quality)$/;
+
 class RuntimeCompiler {
   readonly #input: CompileInput;
   readonly #providers = new Map<string, ConfiguredProvider>();
@@ -154,11 +157,27 @@ class RuntimeCompiler {
 
   resolve(name: string): ModelRoute | undefined {
     if (this.#memo.has(name)) return this.#memo.get(name);
-    const route = this.#configured(name) ?? this.#qualified(name) ?? this.#plain(name);
+    // `gpt-4o:cost` asks for a model in a way: what takes any name (a pattern, a provider) must not take it for a model.
+    const route =
+      OBJECTIVE_SUFFIX.test(name) && !this.#knows(name)
+        ? undefined
+        : (this.#configured(name) ?? this.#qualified(name) ?? this.#plain(name));
     // Invented names may push useful ones out, never grow the memory.
     if (this.#memo.size >= MAX_MEMO) this.#memo.clear();
     this.#memo.set(name, route);
     return route;
+  }
+
+  /** Whether a name stands in the configuration or the catalog just as it is. */
+  #knows(name: string): boolean {
+    if (Object.hasOwn(this.#input.config.models, name)) return true;
+    const slash = name.indexOf('/');
+    const own = slash > 0 ? this.#providers.get(name.slice(0, slash)) : undefined;
+    const model = own === undefined ? name : name.slice(slash + 1);
+    const providers = own === undefined ? [...this.#providers.values()] : [own];
+    return providers.some(
+      ({ vendor }) => this.#input.catalog.canonicalId(vendor.catalogId ?? vendor.id, model) === model,
+    );
   }
 
   reach(name: string, model: string): ModelRoute | undefined {

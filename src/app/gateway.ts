@@ -65,6 +65,8 @@ export interface GatewayOptions {
 /** A running gateway. */
 export interface Gateway {
   readonly url: string;
+  /** Port it listens on. */
+  readonly port: number;
   readonly demo: boolean;
   /** What runs now, as `GET /api/status` tells it. */
   status(): Promise<OutputOf<'getStatus'>>;
@@ -290,6 +292,7 @@ async function serve(opened: Opened): Promise<Gateway> {
   expiry.unref();
   return {
     url: url(),
+    port: server.port,
     demo: live.runtime.demo,
     status: () => control.handlers.getStatus({}, SYSTEM_CALLER),
     signInLink: () => control.sessions.createLink().url,

@@ -4,7 +4,9 @@ import { SluiceError } from '../core/errors/error.ts';
 import type { ConfigFlags, Problem } from './config/index.ts';
 import { type ConfigurationSource, loadConfiguration } from './configuration.ts';
 import { type Gateway, loadCatalog, openGateway } from './gateway.ts';
+import { expandPath } from './paths.ts';
 import { probeLocalProviders } from './probe.ts';
+import { noteRunning } from './running.ts';
 import { VERSION } from './version.ts';
 
 /** What the start verb was told. */
@@ -50,7 +52,14 @@ export async function launch(options: LaunchOptions): Promise<Gateway> {
     log.warn('config.warning', { path: warning.path, problem: warning.problem, remedy: warning.remedy });
   }
   try {
-    return await openGateway({ source, config, catalog, log, version: VERSION });
+    const gateway = await openGateway({ source, config, catalog, log, version: VERSION });
+    const { host } = config.server;
+    const forget = noteRunning(expandPath(config.storage.data_dir), {
+      pid: process.pid,
+      host,
+      port: gateway.port,
+    });
+    return { ...gateway, close: () => gateway.close().finally(forget) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
       throw new SluiceError(

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { loadConfig } from './config/index.ts';
 import { expandPath } from './paths.ts';
+import { readRunning } from './running.ts';
 
 /** Where this machine's gateway is expected, and where it keeps its data. */
 export interface LocalAddress {
@@ -20,10 +21,16 @@ export interface AddressInput {
 }
 
 /**
- * Reads address and data folder from file and environment. A file with problems is read as far as it goes: the gateway
+ * Where the gateway that runs on the data folder listens, else what file and environment say. A file with problems is read as far as it goes: the gateway
  * that still runs with an older one has to be found.
  */
 export function findLocalAddress(input: AddressInput): LocalAddress {
+  const expected = expectedAddress(input);
+  const running = readRunning(expected.dataDir);
+  return running === undefined ? expected : { ...expected, host: running.host, port: running.port };
+}
+
+function expectedAddress(input: AddressInput): LocalAddress {
   const { environment } = input;
   const path = input.path ?? environment['SLUICE_CONFIG'] ?? 'sluice.yaml';
   const known = existsSync(path) ? path : undefined;

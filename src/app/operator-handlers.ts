@@ -1,6 +1,7 @@
 import { type Handlers, toTime } from '../control/caller.ts';
 import { usdPerMillion } from '../control/exchanges.ts';
 import type { KeyDirectory } from '../control/key-directory.ts';
+import { pageByName } from '../control/named-pages.ts';
 import { isOf } from '../control/rights.ts';
 import { completePrice, picoPerToken } from '../core/cost/complete-price.ts';
 import { SluiceError } from '../core/errors/error.ts';
@@ -97,21 +98,6 @@ function priceRow(live: LiveRuntime, name: string) {
   };
 }
 
-/** A page of a list in memory, by name; the cursor is the last name shown. */
-function pageByName<Row>(
-  all: readonly Row[],
-  page: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
-  nameOf: (row: Row) => string,
-): { data: Row[]; next_cursor: string | null } {
-  const { limit = all.length, cursor } = page;
-  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  const sorted = [...all].sort((a, b) => order(nameOf(a), nameOf(b)));
-  const rest = cursor === undefined ? sorted : sorted.filter((row) => nameOf(row) > cursor);
-  const data = rest.slice(0, limit);
-  const last = data.at(-1);
-  return { data, next_cursor: rest.length > data.length && last !== undefined ? nameOf(last) : null };
-}
-
 /** Status, models, prices and configuration: what needs the live runtime. */
 export function createOperatorHandlers(ports: OperatorPorts): OperatorHandlers {
   const { live, store, clock } = ports;
@@ -125,7 +111,7 @@ export function createOperatorHandlers(ports: OperatorPorts): OperatorHandlers {
         max_output_tokens: model.maxOutputTokens ?? null,
         price_usd_per_mtok: priceRow(live, model.name),
       }));
-      return page.limit === undefined
+      return page.limit === undefined && page.cursor === undefined
         ? { data: all, next_cursor: null }
         : pageByName(all, page, ({ id }) => id);
     },

@@ -127,6 +127,17 @@ async function* exportRows<Name extends EndpointName>(
   }
 }
 
+/** Address of the gateway and the data folder of this machine, for verbs that may do without an admin key. */
+export function locate(options: ConnectionOptions, terminal: Terminal): { url: string; dataDir: string } {
+  const local = findLocalAddress({
+    path: options.config,
+    environment: terminal.environment,
+    dataDir: options.dataDir,
+  });
+  const url = checkedUrl(options.url ?? (terminal.environment['SLUICE_URL'] || urlOf(local)));
+  return { url, dataDir: local.dataDir };
+}
+
 /** Finds address and key: options, then environment, then the configuration and its data folder. */
 export function connect(options: ConnectionOptions, terminal: Terminal): Connection {
   const local = findLocalAddress({

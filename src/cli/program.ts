@@ -26,9 +26,11 @@ import { defineReport } from './verbs/report.ts';
 import { defineRoute } from './verbs/route.ts';
 import { defineScimTokens } from './verbs/scim-tokens.ts';
 import { defineSecrets } from './verbs/secrets.ts';
+import { defineService } from './verbs/service.ts';
 import { defineSimulate } from './verbs/simulate.ts';
 import { defineStart } from './verbs/start.ts';
 import { defineStatus } from './verbs/status.ts';
+import { defineTools } from './verbs/tools.ts';
 import { defineUsage } from './verbs/usage.ts';
 import { defineUserAccess } from './verbs/user-access.ts';
 
@@ -42,6 +44,8 @@ const VERBS: readonly DefineVerb[] = [
   defineConfig,
   defineStatus,
   defineDoctor,
+  defineService,
+  defineTools,
   defineKeys,
   definePlaces,
   defineUserAccess,

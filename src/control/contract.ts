@@ -24,6 +24,7 @@ import {
   keyView,
   keyWithSecret,
   modelView,
+  optionalPage,
   pageOf,
   pageQuery,
   priceInput,
@@ -240,7 +241,7 @@ export const CONTRACT = {
     path: '/api/models',
     summary: 'Every model name this gateway answers to, with limits and prices; all at once without `limit`',
     permission: 'models:read',
-    input: pageQuery.partial({ limit: true }).extend({ limit: pageQuery.shape.limit.unwrap().optional() }),
+    input: optionalPage,
     output: pageOf(modelView),
   }),
   listPrices: endpoint({

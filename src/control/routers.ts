@@ -9,6 +9,7 @@ import { caughtUp } from './caught-up.ts';
 import type { ParsedInputOf } from './contract.ts';
 import { maySee, usdPerMillion } from './exchanges.ts';
 import { type ExperimentFacts, reportExperiment } from './experiments.ts';
+import { pageByName } from './named-pages.ts';
 import { readRouterLog } from './router-log.ts';
 import { planWithRules, whatIf } from './what-if.ts';
 
@@ -92,8 +93,12 @@ type RouterHandlers = Pick<
 export function createRouterHandlers(ports: RouterPorts): RouterHandlers {
   const { routers, store } = ports;
   return {
-    async listRouters() {
-      return { data: routers.names().map((name) => viewOf(ports, name)), next_cursor: null };
+    async listRouters(page) {
+      return pageByName(
+        routers.names().map((name) => viewOf(ports, name)),
+        page,
+        ({ name }) => name,
+      );
     },
     async explainRoute(input) {
       planOf(ports, input.name);
@@ -137,7 +142,7 @@ export function createRouterHandlers(ports: RouterPorts): RouterHandlers {
       await caughtUp(ports);
       const { routed } = await readRouterLog({ store, caller }, input.name, span);
       const data = routers.experiments(input.name).map((experiment) => reportExperiment(experiment, routed));
-      return { data, next_cursor: null };
+      return pageByName(data, input, ({ name }) => name);
     },
   };
 }

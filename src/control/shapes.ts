@@ -12,6 +12,12 @@ export const pageQuery = z.strictObject({
   cursor: z.string().max(500).optional(),
 });
 
+/** A page of a list that is short: all of it at once without `limit`. */
+export const optionalPage = z.strictObject({
+  limit: pageQuery.shape.limit.unwrap().optional(),
+  cursor: pageQuery.shape.cursor,
+});
+
 /** A list answer. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() });

@@ -11,8 +11,8 @@ import { namesIn } from './spend-names.ts';
 
 const DEFAULT_SPAN_MS = 30 * 86_400_000;
 const MAX_ROWS = 10_000;
-/** Four names and a tag tell nearly every exchange from every other. */
-const MAX_DIMENSIONS = 4;
+/** All that is named, with one tag or the session: the rows that many names make are cut off at {@link MAX_ROWS}. */
+const MAX_DIMENSIONS = 8;
 const DIMENSIONS: ReadonlySet<string> = new Set([
   'model',
   'provider',

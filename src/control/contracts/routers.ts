@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { time, usd } from '../shapes.ts';
+import { optionalPage, pageOf, time, usd } from '../shapes.ts';
 
 const name = z.string().min(1).max(256).meta({ description: 'Name of a router' });
 const routerParam = z.strictObject({ name });
@@ -120,10 +120,10 @@ export const routerContract = {
   listRouters: endpoint({
     method: 'GET',
     path: '/api/routers',
-    summary: 'Routers with their models, prices and rules',
+    summary: 'Routers with their models, prices and rules; all at once without `limit`',
     permission: 'config:read',
-    input: z.strictObject({}),
-    output: z.strictObject({ data: z.array(routerView), next_cursor: z.null() }),
+    input: optionalPage,
+    output: pageOf(routerView),
   }),
   explainRoute: endpoint({
     method: 'POST',
@@ -164,7 +164,7 @@ export const routerContract = {
     path: '/api/routers/:name/experiments',
     summary: 'Outcomes of a router’s experiments by arm, and whether they may be stopped',
     permission: 'exchanges:read',
-    input: routerParam.extend({ from: time.optional(), to: time.optional() }),
-    output: z.strictObject({ data: z.array(experimentView), next_cursor: z.null() }),
+    input: routerParam.extend({ ...optionalPage.shape, from: time.optional(), to: time.optional() }),
+    output: pageOf(experimentView),
   }),
 } as const satisfies Record<string, Endpoint>;

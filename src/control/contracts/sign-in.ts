@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { idParam, time } from '../shapes.ts';
+import { idParam, optionalPage, pageOf, time } from '../shapes.ts';
 
 const nothing = z.strictObject({});
 const done = z.strictObject({ ok: z.literal(true) });
@@ -205,8 +205,8 @@ export const signInContract = {
     path: '/api/scim-tokens',
     summary: 'SCIM tokens, without their secrets',
     permission: 'organizations:write',
-    input: z.strictObject({ organization_id: z.string().min(1).max(100).optional() }),
-    output: z.strictObject({ data: z.array(scimToken), next_cursor: z.string().nullable() }),
+    input: optionalPage.extend({ organization_id: z.string().min(1).max(100).optional() }),
+    output: pageOf(scimToken),
   }),
   revokeScimToken: endpoint({
     method: 'DELETE',

@@ -1,4 +1,5 @@
 import { type Handlers, notFound, toTime } from '../caller.ts';
+import { pageByName } from '../named-pages.ts';
 import { PlaceDesk, type PlacePorts } from '../place-ports.ts';
 import { demand, isOf, organizationFor } from '../rights.ts';
 import type { OneTimePorts } from '../sign-in/one-time.ts';
@@ -68,7 +69,7 @@ export function createScimTokenHandlers(ports: PlacePorts & OneTimePorts): ScimT
         .map(({ token }) => token)
         .filter(({ organizationId }) => isOf(caller, organizationId))
         .filter(({ organizationId }) => named === undefined || organizationId === named);
-      return { data: data.map(viewOf), next_cursor: null };
+      return pageByName(data.map(viewOf), input, ({ id }) => id);
     },
     async revokeScimToken({ id }, caller) {
       const found = (await all()).find(({ token }) => token.id === id);

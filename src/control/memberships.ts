@@ -12,6 +12,30 @@ type MembershipHandlers = Pick<
   Handlers,
   'createMembership' | 'listMemberships' | 'getMembership' | 'updateMembership' | 'deleteMembership'
 >;
+type RoleView = (typeof BUILT_IN_VIEWS)[number];
+
+/** What cursors into the roles that are built in begin with; they come after an organization's own. */
+const BUILT_IN_PLACE = 'built-in~';
+
+/** Fills a page up with built-in roles from the place of a cursor on. Throws `bad_request` for a place that is none. */
+function builtInPage(
+  cursor: string,
+  { data, limit }: { readonly data: readonly RoleView[]; readonly limit: number },
+): { data: RoleView[]; next_cursor: string | null } {
+  const after = cursor.slice(BUILT_IN_PLACE.length);
+  const at = BUILT_IN_VIEWS.findIndex(({ id }) => id === after);
+  if (after !== '' && at < 0) {
+    throw badRequest('cursor', '`cursor` must be a `next_cursor` of an earlier answer.');
+  }
+  const left = BUILT_IN_VIEWS.slice(at + 1);
+  const shown = left.slice(0, limit - data.length);
+  const last = shown.at(-1)?.id ?? after;
+  return {
+    data: [...data, ...shown],
+    next_cursor: shown.length < left.length ? BUILT_IN_PLACE + last : null,
+  };
+}
+
 type RoleHandlers = Pick<Handlers, 'createRole' | 'listRoles' | 'getRole' | 'updateRole' | 'deleteRole'>;
 
 function viewOf(membership: Membership): z.output<typeof membershipView> {
@@ -164,6 +188,8 @@ export function createRoleHandlers(ports: PlacePorts): RoleHandlers {
       return roleViewOf(role);
     },
     async listRoles(input, caller) {
+      const { cursor, limit } = input;
+      if (cursor?.startsWith(BUILT_IN_PLACE) === true) return builtInPage(cursor, { data: [], limit });
       const ids = teamsWith(caller, 'roles:read') === 'all' ? undefined : [];
       const page = await desk.list('role', caller, {
         page: input,
@@ -171,7 +197,7 @@ export function createRoleHandlers(ports: PlacePorts): RoleHandlers {
         filter: { ids },
         view: roleViewOf,
       });
-      return page.next_cursor === null ? { ...page, data: [...page.data, ...BUILT_IN_VIEWS] } : page;
+      return page.next_cursor === null ? builtInPage(BUILT_IN_PLACE, { data: page.data, limit }) : page;
     },
     async getRole({ id }, caller) {
       const builtIn = BUILT_IN_VIEWS.find((role) => role.id === id);

@@ -9,7 +9,7 @@ export const time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
 /** A page of a list, newest first. */
 export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().max(500).optional(),
+  cursor: z.string().min(1).max(500).optional(),
 });
 
 /** A page of a list that is short: all of it at once without `limit`. */
@@ -261,7 +261,17 @@ export const modelView = z.strictObject({
     .nullable(),
 });
 
-const usdRate = z.union([z.number().nonnegative().max(1e6), z.string().max(30)]);
+const RATE = 'a number of US dollars from 0 to 1000000 with at most six decimals';
+/** Exact to six decimals: what would be rounded to nothing is no price. */
+const usdRate = z
+  .union([z.number(), z.string().max(30)], RATE)
+  .refine((given) => /^\d{1,7}(\.\d{1,6})?$/.test(typeof given === 'string' ? given : plain(given)), RATE);
+
+/** A number without an exponent, as a decimal text. */
+function plain(value: number): string {
+  const text = String(value);
+  return /e-/.test(text) ? value.toFixed(20).replace(/0+$/, '') : text;
+}
 
 /** A price in US dollars per million tokens, as in the configuration. */
 export const priceInput = z.strictObject({

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { SluiceError } from '../core/errors/error.ts';
 import type { Project, Team } from '../core/policy/place.ts';
-import { type Caller, type Handlers, toTime } from './caller.ts';
+import { type Caller, type Handlers, notFound, toTime } from './caller.ts';
 import type { projectView, teamView } from './contracts/place-shapes.ts';
 import { PlaceDesk, type PlacePorts } from './place-ports.ts';
 import { policyOf, policyView, present } from './policies.ts';
@@ -86,7 +86,8 @@ export function createTeamHandlers(ports: PlacePorts): TeamHandlers {
     },
     async getTeam({ id }, caller) {
       const team = desk.find('team', caller, id);
-      demand(caller, 'teams:read', { ...team, teamId: id, what: 'team' });
+      // As for keys and exchanges: what he may not see is not there for him.
+      if (!can(caller, 'teams:read', { ...team, teamId: id })) throw notFound('team');
       return viewOf(team);
     },
     async updateTeam({ id, ...input }, caller) {
@@ -141,7 +142,7 @@ export function createProjectHandlers(ports: PlacePorts): ProjectHandlers {
     },
     async getProject({ id }, caller) {
       const project = desk.find('project', caller, id);
-      demand(caller, 'projects:read', { ...project, what: 'project' });
+      if (!can(caller, 'projects:read', project)) throw notFound('project');
       return projectViewOf(project);
     },
     async updateProject({ id, ...input }, caller) {

@@ -45,6 +45,7 @@ function page(nonce: string): string {
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <meta property="csp-nonce" content="${nonce}" />
     <title>Sluice control plane</title>
+    <link rel="icon" href="data:," />
   </head>
   <body>
     <div id="app"></div>

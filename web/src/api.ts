@@ -71,4 +71,8 @@ export const cached = {
   budgets: ['budgets'],
   approvals: ['approvals'],
   routers: ['routers'],
+  prices: ['prices'],
+  credentials: ['credentials'],
+  cache: ['cache'],
+  config: ['config'],
 } as const;

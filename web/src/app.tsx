@@ -123,6 +123,26 @@ const chargeback = createRoute({
   validateSearch: readChargebackView,
   component: lazyRouteComponent(() => import('./routes/chargeback.tsx'), 'ChargebackPage'),
 });
+const prices = createRoute({
+  getParentRoute: under,
+  path: '/prices',
+  component: lazyRouteComponent(() => import('./routes/prices.tsx'), 'PricesPage'),
+});
+const cache = createRoute({
+  getParentRoute: under,
+  path: '/cache',
+  component: lazyRouteComponent(() => import('./routes/cache.tsx'), 'CachePage'),
+});
+const credentials = createRoute({
+  getParentRoute: under,
+  path: '/credentials',
+  component: lazyRouteComponent(() => import('./routes/credentials.tsx'), 'CredentialsPage'),
+});
+const configuration = createRoute({
+  getParentRoute: under,
+  path: '/configuration',
+  component: lazyRouteComponent(() => import('./routes/configuration.tsx'), 'ConfigurationPage'),
+});
 const settings = createRoute({
   getParentRoute: under,
   path: '/settings',
@@ -143,6 +163,10 @@ const router = createRouter({
     models,
     routers,
     deployments,
+    prices,
+    cache,
+    credentials,
+    configuration,
     usage,
     account,
     chargeback,

@@ -13,6 +13,7 @@ export interface Field {
     | 'numbers'
     | 'pairs'
     | 'json'
+    | 'secret'
     | 'date'
     | 'span'
     | 'check'

@@ -1,4 +1,14 @@
-import { Button, Checkbox, Group, Select, Stack, TagsInput, Textarea, TextInput } from '@mantine/core';
+import {
+  Button,
+  Checkbox,
+  Group,
+  PasswordInput,
+  Select,
+  Stack,
+  TagsInput,
+  Textarea,
+  TextInput,
+} from '@mantine/core';
 import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import { ApiError, sentenceOf } from '../api.ts';
 import {
@@ -194,6 +204,17 @@ function Input({ field, value, error, onChange }: InputProps): ReactNode {
           autosize
           minRows={2}
           maxRows={8}
+          value={text}
+          onChange={(event) => onChange(event.currentTarget.value)}
+        />
+      );
+    case 'secret':
+      return (
+        <PasswordInput
+          {...shared}
+          autoComplete="new-password"
+          maxLength={16_384}
+          visibilityToggleButtonProps={{ 'aria-label': `Show: ${label}` }}
           value={text}
           onChange={(event) => onChange(event.currentTarget.value)}
         />

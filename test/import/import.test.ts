@@ -17,9 +17,11 @@ const note = (result: ReturnType<typeof of>, path: string) => result.notes.find(
 describe.each([
   'litellm-production.yaml',
   'litellm-tags.yaml',
+  'litellm-odd.yaml',
   'portkey-fallback.json',
   'portkey-conditional.json',
   'portkey-many.json',
+  'portkey-nested.json',
   'relayplane-cascade.json',
   'relayplane-complexity.json',
   'relayplane-strategies.json',
@@ -46,6 +48,42 @@ test('LiteLLM: deployments, limits, prices, fallbacks and settings map; what doe
   expect(result.variables.find(({ name }) => name === 'ANTHROPIC_API_KEY_2')?.valueAt).toBe(
     'model_list[2].litellm_params.api_key',
   );
+});
+
+test('LiteLLM: anchors, aliases, wildcards, callbacks and guardrails: everything maps or says why', () => {
+  const result = of('litellm-odd.yaml');
+  expect(result.yaml).toMatch(/gpt-4-hidden:/);
+  expect(result.yaml).toMatch(/region: eu-central-1/);
+  expect(note(result, 'litellm_settings.callbacks')?.why).toContain('/metrics');
+  expect(note(result, 'litellm_settings.max_internal_user_budget')?.why).toContain('sluice apply');
+  expect(note(result, 'general_settings.enforce_user_param')?.why).toContain('policy');
+  expect(note(result, 'guardrails')?.outcome).toBe('unmapped');
+  expect(note(result, 'x-defaults')).toBeUndefined();
+  for (const one of result.notes.filter(({ outcome }) => outcome !== 'mapped'))
+    expect(one.why, one.path).toMatch(/\.$/);
+  const unknown = result.notes
+    .filter(({ why }) => why?.includes('not known') === true)
+    .map(({ path }) => path);
+  expect(unknown).toEqual([
+    'model_list[8].litellm_params.keep_alive',
+    'model_list[10].litellm_params.api_key',
+    'litellm_settings.cache_params.namespace',
+    'unknown_top',
+  ]);
+});
+
+test('Portkey: groups in groups keep their shares, and a target that falls away leaves no gap', () => {
+  const result = of('portkey-nested.json');
+  expect(result.yaml).toMatch(/provider: anthropic-prod\n.*\n\s+weight: 30\n\s+priority: 1/);
+  expect(result.yaml).toMatch(/provider: bedrock\n.*\n\s+weight: 30\n\s+priority: 2/);
+  expect(result.yaml).toMatch(/access_key_id: \$\{AWS_ACCESS_KEY_ID\}/);
+  expect(note(result, 'targets[1].targets')).toMatchObject({ outcome: 'approximated' });
+});
+
+test('files that go in circles, or are none, are refused in a sentence', () => {
+  const read = (text: string) => importConfiguration({ source: 'litellm', text, name: 'x' });
+  for (const text of ['a: &a [*a]', 'a: &a { b: *a }', '', '{', 'model_list: [', '\u0000', '- 1', 'text'])
+    expect(() => read(text), text).toThrow(ImportFault);
 });
 
 test('LiteLLM: tags become a router over models', () => {

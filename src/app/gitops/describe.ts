@@ -237,6 +237,16 @@ function organizationState(row: Gathered['organizations'][number], gathered: Gat
   };
 }
 
+/** A credential as its file has it: where it is kept, or the variable a new gateway takes it from; never the secret. */
+export function credentialState(row: NonNullable<Gathered['credentials']>[number]): Tree {
+  const variable = `SLUICE_CREDENTIAL_${row.name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
+  return {
+    name: row.name,
+    ...lean({ description: row.description === '' ? null : row.description }),
+    ...(row.reference === null ? { value: `\${${variable}}` } : { reference: row.reference }),
+  };
+}
+
 /** The whole state in a fixed order, so that two exports of the same state are the same text. */
 export function describeState(gathered: Gathered): State {
   const names = new Names(gathered);
@@ -255,6 +265,9 @@ export function describeState(gathered: Gathered): State {
       prices: [...(gathered.prices ?? [])]
         .map(({ updated_at: _, ...price }) => price)
         .sort((a, b) => (a.model < b.model ? -1 : 1)),
+      credentials: [...(gathered.credentials ?? [])]
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(credentialState),
       config: gathered.overrides,
     }),
   } as State;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { budgetContract } from '../../control/contracts/budgets.ts';
+import { credentialContract } from '../../control/contracts/credentials.ts';
 import { limitContract } from '../../control/contracts/limits.ts';
 import {
   policyInput,
@@ -74,6 +75,14 @@ const organization = z.strictObject({
   limits: z.array(limit).optional(),
 });
 
+/** A credential of a provider. A sealed value is never exported: files name the variable it is taken from when it is made. */
+const credential = credentialContract.createCredential.input.extend({
+  value: z
+    .string()
+    .regex(/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/, 'name a variable, ${NAME}: secrets do not stand in files')
+    .optional(),
+});
+
 /** The whole state kept by the gateway, as files: names instead of ids, no secrets, defaults left out. */
 export const stateSchema = z.strictObject({
   version: z.literal(1).optional(),
@@ -82,6 +91,7 @@ export const stateSchema = z.strictObject({
   budgets: z.array(budget).optional(),
   limits: z.array(limit).optional(),
   prices: z.array(priceInput.extend({ model: name })).optional(),
+  credentials: z.array(credential).optional(),
   /** Admin overrides; absent leaves them alone, `{}` takes them away. */
   config: z.record(z.string(), z.unknown()).optional(),
 });
@@ -161,7 +171,7 @@ export function readState(
 
 /** Several files as one state. The same section in two files is joined; the same name twice is for the plan to refuse. */
 export function joinStates(states: readonly State[]): State {
-  const list = <K extends 'organizations' | 'budgets' | 'limits' | 'prices'>(key: K) => {
+  const list = <K extends 'organizations' | 'budgets' | 'limits' | 'prices' | 'credentials'>(key: K) => {
     const all = states.flatMap((state) => (state[key] ?? []) as unknown[]);
     return states.some((state) => state[key] !== undefined) ? { [key]: all } : {};
   };
@@ -172,6 +182,7 @@ export function joinStates(states: readonly State[]): State {
     ...list('budgets'),
     ...list('limits'),
     ...list('prices'),
+    ...list('credentials'),
     ...config,
   } as State;
 }

@@ -22,6 +22,7 @@ export interface Gathered {
   readonly limits: readonly RowOf<'listLimits'>[];
   /** Absent where the caller may not read them. */
   readonly prices: readonly RowOf<'listPrices'>[] | undefined;
+  readonly credentials: readonly RowOf<'listCredentials'>[] | undefined;
   readonly overrides: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -68,6 +69,7 @@ export async function gather(call: Call): Promise<Gathered> {
     ),
     limits: (await all(call, 'listLimits')).filter(({ source }) => source === 'api'),
     prices: await allowed(all(call, 'listPrices')),
+    credentials: await allowed(all(call, 'listCredentials')),
     overrides: (await allowed(call('getConfigOverrides', {})))?.overrides,
   };
 }

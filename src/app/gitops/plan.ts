@@ -3,7 +3,7 @@ import { budgetState, isDeclared, keyState, limitState, Names, placeState, userS
 import type { OrganizationState, State } from './document.ts';
 import type { Gathered } from './gather.ts';
 import { KINDS, type KindName } from './kinds.ts';
-import { planGateway } from './plan-gateway.ts';
+import { type Environment, planGateway } from './plan-gateway.ts';
 import { Ids } from './references.ts';
 import { createStep, removeStep, type Step, updateStep } from './steps.ts';
 
@@ -52,23 +52,28 @@ export class Planner {
   readonly #names: Names;
   readonly #ids: Ids;
   readonly #prune: boolean;
+  readonly #environment: Environment;
   readonly #steps: Step[] = [];
   readonly #removals: Step[] = [];
   readonly #problems: string[] = [];
   readonly #unmanaged: string[] = [];
 
-  constructor(gathered: Gathered, prune: boolean) {
+  constructor(gathered: Gathered, prune: boolean, environment: Environment = {}) {
     this.#gathered = gathered;
     this.#names = new Names(gathered);
     this.#ids = new Ids(gathered);
     this.#prune = prune;
+    this.#environment = environment;
   }
 
   plan(state: State): Plan {
     const wanted = state.organizations ?? [];
     if (state.organizations !== undefined) this.#organizations(wanted);
     this.#spending('', state);
-    const rest = planGateway(this.#gathered, state, this.#prune);
+    const rest = planGateway(this.#gathered, state, {
+      prune: this.#prune,
+      environment: this.#environment,
+    });
     this.#steps.push(...rest.steps);
     this.#removals.push(...rest.removals);
     this.#unmanaged.push(...rest.unmanaged);

@@ -50,7 +50,12 @@ function parseText(text: string): unknown {
   try {
     const document = parseDocument(text, { prettyErrors: true, merge: true, uniqueKeys: true });
     const [error] = document.errors;
-    if (error === undefined) return document.toJS({ maxAliasCount: 100 });
+    if (error === undefined) {
+      const tree: unknown = document.toJS({ maxAliasCount: 100 });
+      // An anchor that stands inside what it names goes round for ever.
+      JSON.stringify(tree);
+      return tree;
+    }
     fault = { line: error.linePos?.[0].line ?? 1 };
   } catch {
     throw new ImportFault(

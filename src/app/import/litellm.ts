@@ -18,6 +18,10 @@ const TOP: Readonly<Record<string, string>> = {
   include: 'other files are not read; import the merged configuration.',
   callback_settings: 'logs go to the exchange log, `/metrics` and `telemetry.otlp_endpoint`.',
   guardrails: 'write them anew under `guardrails`.',
+  general_settings: 'is read setting by setting.',
+  litellm_license: 'nothing here needs a licence.',
+  search_tools: 'search tools are not proxied.',
+  agent_list: 'agents are not proxied.',
   mcp_servers: 'tools servers are not proxied.',
   vector_store_registry: 'vector stores are not proxied.',
   prompts: 'prompt templates are not kept.',
@@ -54,6 +58,8 @@ export function importLitellm(tree: unknown): Imported {
   const general = root.part('general_settings');
   if (general !== undefined) importGeneral(importing, general);
   breakCircles(draft, ledger);
+  // Extensions of YAML users: they hold anchors for the rest.
+  for (const key of root.keys) if (key.startsWith('x-')) root.take(key);
   root.rest(TOP);
   return { draft, ledger };
 }

@@ -26,6 +26,11 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   forward_headers: 'clients’ headers are not forwarded; give the provider `headers`.',
   metadata: 'clients send `x-sluice-metadata` and `x-sluice-tags`.',
   trace_id: 'clients send `x-request-id`.',
+  custom_host: 'belongs to a target: it is no target’s here.',
+  virtual_key: 'belongs to a target: it is no target’s here.',
+  resource_name: 'the address of an Azure resource stands in `base_url`.',
+  deployment_id: 'a deployment of Azure is its `model` here.',
+  aws_bedrock_guardrail: 'write it anew under `guardrails`.',
   strict_open_ai_compliance: 'answers keep to the client’s dialect always.',
 };
 
@@ -72,21 +77,42 @@ function providerOf(work: Work, target: Part, model: string | undefined): string
       : usual === undefined
         ? undefined
         : draft.variable(own ?? usual, 'secret');
+  const { credentials, region } = awsOf(work, target);
   return draft.provider({
     type: vendor,
     name,
     settings: {
       ...(host === undefined ? {} : { base_url: host.replace(/\/+$/, '') }),
-      ...(apiKey === undefined ? {} : { api_key: apiKey }),
+      ...(credentials === undefined ? (apiKey === undefined ? {} : { api_key: apiKey }) : { credentials }),
+      ...(region === undefined ? {} : { region }),
     },
   });
 }
 
+/** What a target says of its AWS account; secrets become variables. */
+function awsOf(
+  { draft }: Work,
+  target: Part,
+): { readonly credentials: Tree | undefined; readonly region: string | undefined } {
+  const found: Tree = {};
+  for (const name of ['access_key_id', 'secret_access_key', 'session_token']) {
+    const key = `aws_${name}`;
+    if (target.text(key) !== undefined)
+      found[name] = draft.moved(variableName(key), 'secret', target.at(key));
+  }
+  return {
+    credentials: Object.keys(found).length === 0 ? undefined : found,
+    region: target.text('aws_region'),
+  };
+}
+
 interface Flat {
-  readonly target: Part;
-  readonly weight: number;
+  readonly deployment: Tree;
   readonly priority: number;
 }
+
+/** Turns a target into a deployment; `undefined` for one that cannot be mapped. */
+type Leaf = (target: Part, place: { readonly weight: number; readonly priority: number }) => Tree | undefined;
 
 function modeOf(part: Part): string {
   const strategy = part.part('strategy');
@@ -101,12 +127,21 @@ interface Place {
   readonly weight: number;
   readonly priority: number;
   readonly depth: number;
+  readonly leaf: Leaf;
 }
 
 /** Nested targets as one list of deployments: weights inside a group, groups one after the other. */
 function flatten(work: Work, part: Part, place: Place): readonly Flat[] {
   const targets = part.parts('targets');
-  if (targets === undefined) return [{ target: part, weight: place.weight, priority: place.priority }];
+  if (targets === undefined) {
+    const deployment = place.leaf(part, place);
+    return deployment === undefined ? [] : [{ deployment, priority: place.priority }];
+  }
+  work.ledger.approximated(
+    part.at('targets'),
+    'models.NAME.deployments',
+    'one list with weights and priorities: what is left of a lower priority takes over for all that is above it.',
+  );
   if (place.depth >= MAX_DEPTH) {
     work.ledger.unmapped(part.path, `targets are nested more than ${MAX_DEPTH} levels deep.`);
     return [];
@@ -116,9 +151,11 @@ function flatten(work: Work, part: Part, place: Place): readonly Flat[] {
   let priority = place.priority;
   return targets.flatMap((target) => {
     const weight = falls ? place.weight : (place.weight * weightOf(target)) / sum;
-    const found = weight <= 0 ? [] : flatten(work, target, { weight, priority, depth: place.depth + 1 });
+    const { depth, leaf } = place;
+    const found = weight <= 0 ? [] : flatten(work, target, { weight, priority, depth: depth + 1, leaf });
     if (weight <= 0) work.ledger.mapped(target.at('weight'), 'left out: its weight is 0');
-    if (falls) priority = Math.max(priority, ...found.map((one) => one.priority)) + 1;
+    // A target that could not be mapped leaves no gap: the next one takes its place.
+    if (falls && found.length > 0) priority = Math.max(...found.map((one) => one.priority)) + 1;
     return found;
   });
 }
@@ -159,8 +196,11 @@ function readControls(work: Work, part: Part, model: Tree): void {
   ledger.approximated(part.at('cache'), 'cache.exact', why);
 }
 
-function deploymentOf(work: Work, flat: Flat): Tree | undefined {
-  const { target, weight, priority } = flat;
+function deploymentOf(
+  work: Work,
+  target: Part,
+  { weight, priority }: { readonly weight: number; readonly priority: number },
+): Tree | undefined {
   const override = target.part('override_params');
   const given = override?.text('model');
   override?.rest({
@@ -191,13 +231,13 @@ function importModel(work: Work, part: Part, name: string): string | undefined {
   }
   const model: Tree = {};
   readControls(work, part, model);
-  const flats = flattenTop(work, part, mode);
-  const deployments = flats.flatMap((flat) => {
-    if (flat.target !== part) readControls(work, flat.target, model);
-    const deployment = deploymentOf(work, flat);
-    flat.target.rest(LEFT_OUT);
-    return deployment === undefined ? [] : [deployment];
-  });
+  const leaf: Leaf = (target, place) => {
+    if (target !== part) readControls(work, target, model);
+    const deployment = deploymentOf(work, target, place);
+    target.rest(LEFT_OUT);
+    return deployment;
+  };
+  const deployments = flattenTop(work, part, { mode, leaf }).map(({ deployment }) => deployment);
   part.rest(LEFT_OUT);
   const passing = deployments.filter((deployment) => deployment['model'] === '*').length;
   if (deployments.length === 0) return undefined;
@@ -234,9 +274,13 @@ function hasGroups(deployments: readonly Tree[]): boolean {
   return new Set(deployments.map((one) => one['priority'])).size < deployments.length;
 }
 
-function flattenTop(work: Work, part: Part, mode: string): readonly Flat[] {
+function flattenTop(
+  work: Work,
+  part: Part,
+  { mode, leaf }: { readonly mode: string; readonly leaf: Leaf },
+): readonly Flat[] {
   const targets = part.parts('targets');
-  if (targets === undefined) return [{ target: part, weight: 1, priority: 1 }];
+  if (targets === undefined) return flatten(work, part, { weight: 1, priority: 1, depth: 0, leaf });
   if (mode === 'single') {
     for (const extra of targets.slice(1))
       work.ledger.unmapped(extra.path, 'is never used: the strategy is `single`.');
@@ -250,8 +294,9 @@ function flattenTop(work: Work, part: Part, mode: string): readonly Flat[] {
       work.ledger.unmapped(target.path, 'has the weight 0 and gets no traffic.');
       return [];
     }
-    const found = flatten(work, target, { weight, priority, depth: 1 });
-    if (mode === 'fallback') priority = Math.max(priority, ...found.map((one) => one.priority)) + 1;
+    const found = flatten(work, target, { weight, priority, depth: 1, leaf });
+    if (mode === 'fallback' && found.length > 0)
+      priority = Math.max(priority, ...found.map((one) => one.priority)) + 1;
     return found;
   });
 }

@@ -163,7 +163,7 @@ async function apply(path: string, options: ApplyOptions, terminal: Terminal): P
   ]);
   const gateway = connect(options, terminal);
   const call: Parameters<Step['run']>[0] = (name, input) => gateway.call(name, input);
-  const plan = new Planner(await gather(call), options.prune === true).plan(state);
+  const plan = new Planner(await gather(call), options.prune === true, terminal.environment).plan(state);
   if (plan.problems.length > 0) throw new CliFailure('bad_files', plan.problems.join(' '));
   if (!options.json) {
     for (const step of plan.steps) stepLines(step, terminal.paint).forEach(terminal.print);

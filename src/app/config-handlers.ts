@@ -5,6 +5,7 @@ import { maskTree, unmask } from './config/mask.ts';
 import { isMap } from './config/paths.ts';
 import type { ConfigOverrides, OverridesVersion } from './config-overrides.ts';
 import { textOf } from './config-overrides.ts';
+import { isReference } from './secret-references.ts';
 
 /** What changing the configuration takes. */
 export interface ConfigPorts {
@@ -35,7 +36,7 @@ const FIXED: readonly (readonly [string, string])[] = [
 function viewOf(state: OverridesVersion) {
   return {
     version: state.version,
-    overrides: maskTree(state.tree) as Record<string, unknown>,
+    overrides: maskTree(state.tree, isReference) as Record<string, unknown>,
     at: state.at === undefined ? null : toTime(state.at),
     actor: state.actor ?? null,
     comment: state.comment ?? null,

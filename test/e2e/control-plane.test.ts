@@ -14,6 +14,7 @@ cache: { exact: { enabled: true, only_deterministic: false } }
 models:
   a: { deployments: [{ provider: sim, model: gpt }] }
   b: { deployments: [{ provider: sim, model: claude }] }
+  "wide/*": { deployments: [{ provider: sim, model: "*" }] }
 routers:
   one: { mode: on, baseline: a, tiers: { easy: b, hard: a }, experiments: [{ name: x, arms: [{ model: a, percent: 50 }, { model: b, percent: 50 }] }, { name: y, arms: [{ model: a, percent: 50 }, { model: b, percent: 50 }] }] }
   two: { mode: observe, baseline: a, tiers: { easy: b, hard: a } }
@@ -253,6 +254,24 @@ test('the cache with entries: statistics, filters, and what a filter takes away'
   expect((await root.call('DELETE', '/api/cache?nonsense=1')).status).toBe(400);
   expect((await clear('')).removed).toBe(2);
   expect((await root.call('GET', '/api/cache/stats')).body.entries).toBe(0);
+});
+
+test('a suffix says how a model is wanted on every kind of name, and never reaches the upstream', async () => {
+  const { key } = await made(root, '/api/keys', { name: 'suffix' });
+  for (const name of ['a', 'sim/anything', 'wide/x', 'one'])
+    for (const suffix of ['cost', 'fast', 'quality']) {
+      upstream.seen.length = 0;
+      const answer = await chat(key, { model: `${name}:${suffix}`, seed: Math.random() });
+      expect({ name, suffix, status: answer.status }).toEqual({ name, suffix, status: 200 });
+      expect(answer.headers.get('x-sluice-model')).toBe(`${name}:${suffix}`);
+      expect(upstream.seen.map(({ body }) => body['model'])).not.toContainEqual(
+        expect.stringMatching(/:(cost|fast|quality)$/),
+      );
+    }
+  // What is no suffix of ours belongs to the name.
+  upstream.seen.length = 0;
+  await chat(key, { model: 'sim/llama3:8b' });
+  expect(upstream.seen[0]?.body['model']).toBe('llama3:8b');
 });
 
 test('a price is a plain amount: nothing else is read as free, or as another', async () => {

@@ -27,16 +27,23 @@ function maskUrl(text: string): string {
     .replace(/([?&](?:password|pass|key|token|secret|api[-_]?key)=)[^&#]*/gi, `$1${MASK}`);
 }
 
-/** The same for a part of a configuration as it was written; a reference such as `\${NAME}` is no secret. */
-export function maskTree(tree: unknown, path: ConfigPath = []): unknown {
+/**
+ * The same for a part of a configuration as it was written: what only says where a secret is (`\${NAME}`, and what
+ * `isReference` knows) is none, and can be taken to another gateway.
+ */
+export function maskTree(
+  tree: unknown,
+  isReference: (text: string) => boolean,
+  path: ConfigPath = [],
+): unknown {
   if (typeof tree === 'string') {
     if (!isSecretPath(path)) return maskUrl(tree);
-    return /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/.test(tree) ? tree : MASK;
+    return /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/.test(tree) || isReference(tree) ? tree : MASK;
   }
-  if (Array.isArray(tree)) return tree.map((item, index) => maskTree(item, [...path, index]));
+  if (Array.isArray(tree)) return tree.map((item, index) => maskTree(item, isReference, [...path, index]));
   if (!isMap(tree)) return tree;
   return Object.fromEntries(
-    Object.entries(tree).map(([key, inner]) => [key, maskTree(inner, [...path, key])]),
+    Object.entries(tree).map(([key, inner]) => [key, maskTree(inner, isReference, [...path, key])]),
   );
 }
 

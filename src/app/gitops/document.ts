@@ -79,7 +79,10 @@ const organization = z.strictObject({
 const credential = credentialContract.createCredential.input.extend({
   value: z
     .string()
-    .regex(/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/, 'name a variable, ${NAME}: secrets do not stand in files')
+    .regex(
+      /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/,
+      'name a variable of the environment, in braces after a dollar: secrets do not stand in files',
+    )
     .optional(),
 });
 

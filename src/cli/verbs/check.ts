@@ -1,11 +1,17 @@
 import type { Command } from 'commander';
 import { problemJson, problemLines } from '../configuration-problems.ts';
-import { EXIT } from '../failure.ts';
+import { badUsage, EXIT } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
 import { clean } from '../text.ts';
 import { addVerb, type CommonOptions, printJson } from '../verb.ts';
 
-async function check(file: string | undefined, options: CommonOptions, terminal: Terminal): Promise<void> {
+interface CheckOptions extends CommonOptions {
+  readonly config?: string;
+}
+
+async function check(named: string | undefined, options: CheckOptions, terminal: Terminal): Promise<void> {
+  if (named !== undefined && options.config !== undefined) throw badUsage('Name one file, not two.');
+  const file = named ?? options.config;
   const { checkConfiguration } = await import('../../app/check-configuration.ts');
   const { path, problems, warnings } = await checkConfiguration({
     configPath: file,
@@ -47,5 +53,6 @@ export function defineCheck(program: Command, terminal: Terminal): void {
     examples: ['sluice check', 'sluice check deploy/sluice.yaml --json'],
   })
     .argument('[file]', 'configuration file (default: $SLUICE_CONFIG, else sluice.yaml)')
-    .action((file: string | undefined, options: CommonOptions) => check(file, options, terminal));
+    .option('-c, --config <file>', 'the same, as `sluice start` takes it')
+    .action((file: string | undefined, options: CheckOptions) => check(file, options, terminal));
 }

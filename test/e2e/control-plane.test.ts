@@ -261,7 +261,7 @@ test('a suffix says how a model is wanted on every kind of name, and never reach
   for (const name of ['a', 'sim/anything', 'wide/x', 'one'])
     for (const suffix of ['cost', 'fast', 'quality']) {
       upstream.seen.length = 0;
-      const answer = await chat(key, { model: `${name}:${suffix}`, seed: Math.random() });
+      const answer = await chat(key, { model: `${name}:${suffix}`, seed: Math.floor(Math.random() * 1e6) });
       expect({ name, suffix, status: answer.status }).toEqual({ name, suffix, status: 200 });
       expect(answer.headers.get('x-sluice-model')).toBe(`${name}:${suffix}`);
       expect(upstream.seen.map(({ body }) => body['model'])).not.toContainEqual(

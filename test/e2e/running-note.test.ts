@@ -36,4 +36,4 @@ test('a gateway is found on whatever port it was given, and with a configuration
   );
   const { code, stderr } = await sluice(['status'], { folder });
   expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('http://127.0.0.1:1') });
-}, 60_000);
+}, 180_000);

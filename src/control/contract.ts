@@ -9,6 +9,7 @@ import { learningContract } from './contracts/learning.ts';
 import { limitContract } from './contracts/limits.ts';
 import { meContract } from './contracts/me.ts';
 import { placeContract } from './contracts/places.ts';
+import { priceInput } from './contracts/price-shapes.ts';
 import { reportContract } from './contracts/reports.ts';
 import { routerContract } from './contracts/routers.ts';
 import { signInContract } from './contracts/sign-in.ts';
@@ -27,7 +28,6 @@ import {
   optionalPage,
   pageOf,
   pageQuery,
-  priceInput,
   statusView,
   time,
 } from './shapes.ts';

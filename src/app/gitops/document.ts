@@ -10,7 +10,8 @@ import {
   teamInput,
   userInput,
 } from '../../control/contracts/place-shapes.ts';
-import { keyInput, priceInput } from '../../control/shapes.ts';
+import { priceInput } from '../../control/contracts/price-shapes.ts';
+import { keyInput } from '../../control/shapes.ts';
 import { nearest } from '../config/suggest.ts';
 
 const name = z.string().trim().min(1).max(300);

@@ -1,11 +1,14 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { LAUNCHD } from '../../src/cli/service/launchd.ts';
 import type { ServiceFacts } from '../../src/cli/service/service.ts';
 import { SYSTEMD } from '../../src/cli/service/systemd.ts';
 import { sluice } from './sluice-process.ts';
+
+// Each call of the CLI is a process of its own, run from source.
+vi.setConfig({ testTimeout: 120_000 });
 
 let home: string;
 

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { sluice } from './sluice-process.ts';
 
@@ -56,6 +56,9 @@ const rest = process.argv.slice(2).filter((word, at, all) => !['-c', '--settings
 console.log(JSON.stringify({ status: answer.status, model: answer.headers.get('x-sluice-model'), rest }));
 process.exit(answer.status === 200 ? 7 : 3);
 `;
+
+// Each call of the CLI is a process of its own, run from source.
+vi.setConfig({ testTimeout: 120_000 });
 
 let gateway: TestGateway;
 let home: string;

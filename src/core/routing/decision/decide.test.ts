@@ -1,112 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { completePrice, picoPerToken } from '../../cost/complete-price.ts';
-import type { PromptScore } from '../model/index.ts';
-import { compileCondition, conditionFault, isCondition } from './conditions.ts';
+import {
+  BIG,
+  candidate,
+  HARD,
+  MID,
+  MINI,
+  plan,
+  rule,
+  score,
+  situation,
+} from '../../../../test/support/router-decisions.ts';
+import { picoPerToken } from '../../cost/complete-price.ts';
 import { decide } from './decide.ts';
-import { DEFAULT_SESSIONS, DEFAULT_THRESHOLDS, NO_PRIOR } from './defaults.ts';
-import { drawOf } from './hash.ts';
-import { receiptOf, replay } from './receipt.ts';
-import type { Candidate, RouterPlan, Rule, Situation } from './types.ts';
-
-const price = (input: number, output: number) =>
-  completePrice({
-    input: picoPerToken(input),
-    output: picoPerToken(output),
-    cacheRead: picoPerToken(input / 10),
-  });
-
-const candidate = (
-  model: string,
-  usd: readonly [number, number],
-  more: Partial<Candidate> = {},
-): Candidate => ({
-  model,
-  price: price(...usd),
-  contextTokens: 128_000,
-  maxOutputTokens: 16_000,
-  tools: true,
-  vision: true,
-  structuredOutput: 'json_schema',
-  reasoning: true,
-  refuses: [],
-  regions: [''],
-  providers: ['openai'],
-  ...more,
-});
-
-const MINI = candidate('mini', [0.15, 0.6], { tier: 'easy' });
-const MID = candidate('mid', [2.5, 10], { tier: 'medium' });
-const BIG = candidate('big', [15, 75], { tier: 'hard' });
-
-const rule = (when: string, use: string, more: Partial<Rule> = {}): Rule => {
-  const compiled = compileCondition(when);
-  if (!isCondition(compiled)) throw new Error(compiled.problem);
-  return { name: undefined, when, use, mode: undefined, interrupt: false, holds: compiled.holds, ...more };
-};
-
-const plan = (more: Partial<RouterPlan> = {}): RouterPlan => ({
-  name: 'auto',
-  version: 'v1',
-  mode: 'on',
-  canaryPercent: 10,
-  objective: 'balanced',
-  candidates: [MINI, MID, BIG],
-  byTier: { easy: 'mini', medium: 'mid', hard: 'big', needs_info: 'mid' },
-  rules: [],
-  experiments: [],
-  intents: [],
-  cascade: undefined,
-  maxPrice: undefined,
-  minQuality: undefined,
-  thresholds: { ...DEFAULT_THRESHOLDS, version: 'risk-1' },
-  prior: NO_PRIOR,
-  sessions: DEFAULT_SESSIONS,
-  ...more,
-});
-
-const score = (pWeak: number, pStrong: number, more: Partial<PromptScore> = {}): PromptScore => ({
-  heads: { weak: pWeak, strong: pStrong },
-  pWeak,
-  pStrong,
-  score: pStrong - pWeak,
-  interval: { low: pWeak - 0.1, high: pWeak + 0.1 },
-  tier: 'medium',
-  task: 'chat',
-  needsInfo: undefined,
-  language: 'en',
-  ...more,
-});
-const EASY = score(0.94, 0.96);
-const HARD = score(0.4, 0.9);
-
-const situation = (more: Partial<Situation> = {}): Situation => ({
-  model: 'auto',
-  asked: 'auto',
-  reached: 'name',
-  baseline: 'mid',
-  tags: {},
-  headers: {},
-  metadata: {},
-  key: { id: 'key_1', name: 'web', team: 'team_a' },
-  time: { hour: 10, minute: 5, weekday: 3 },
-  tokens: 500,
-  tools: [],
-  images: 0,
-  stream: false,
-  systemHash: 'abc',
-  output: 'text',
-  reasoning: false,
-  toolsHash: '',
-  routeKey: 'route',
-  toolLoop: false,
-  callsPerTurn: 1,
-  draw: 0.5,
-  sessionHash: 's',
-  forbidden: [],
-  down: [],
-  score: EASY,
-  ...more,
-});
+import { DEFAULT_SESSIONS, DEFAULT_THRESHOLDS } from './defaults.ts';
+import type { Candidate, Situation } from './types.ts';
 
 describe('the order of evidence', () => {
   it.each([
@@ -381,100 +288,5 @@ describe('cascade, experiments, intents', () => {
     expect(decide(plan({ intents }), situation({ intent: { name: 'refund', similarity: 0.5 } })).reason).toBe(
       'prompt',
     );
-  });
-});
-
-describe('receipts', () => {
-  it('replay from JSON gives the same decision and explanation', () => {
-    const plans = [
-      plan(),
-      plan({ mode: 'canary', rules: [rule('tags.a == "1" || tools.size() > 0', 'big')] }),
-      plan({ objective: 'quality' }),
-    ];
-    for (const [index, one] of plans.entries()) {
-      for (let n = 0; n < 200; n++) {
-        const draw = drawOf(`${index}-${n}`);
-        const made = situation({
-          draw,
-          sessionHash: `s${n}`,
-          tokens: Math.floor(draw * 50_000),
-          tags: draw > 0.5 ? { a: '1' } : {},
-          tools: draw > 0.8 ? ['t'] : [],
-          score: score(draw * 0.8, 0.85 + draw * 0.1),
-          ...(n % 3 === 0 ? { session: { model: 'big', tokens: 5000, ageMs: n * 1000 } } : {}),
-          toolLoop: n % 7 === 0,
-        });
-        const receipt = receiptOf(one, { situation: made, decision: decide(one, made) }, 'm1');
-        const again = replay(one, JSON.parse(JSON.stringify(receipt)));
-        expect(again).toMatchObject({ sameVersion: true, sameDecision: true });
-      }
-    }
-  });
-
-  it('hold no score where they go to callers, and no text of the prompt anywhere', () => {
-    const made = situation();
-    const receipt = receiptOf(plan(), { situation: made, decision: decide(plan(), made) }, 'm1');
-    expect(receipt.candidates.map(({ model }) => model)).toEqual(['mini', 'mid', 'big']);
-    expect(receipt.forecast.cost_usd).toBe('0.000315');
-    expect(receipt.steps.map(({ step }) => step)).toEqual([
-      'constraints',
-      'prompt_model',
-      'threshold',
-      'mode',
-    ]);
-  });
-});
-
-describe('conditions', () => {
-  it.each([
-    ['toknes > 5', /Unknown variable: toknes \(at character 1\)/],
-    ['tokens > "5"', /no such overload/],
-    ['tokens', /type int/],
-    ['tags.feature ==', /Unexpected token/],
-    ['key.nmae == "x"', /No such key: nmae \(at character 5\)/],
-    ['model.matches("(")', /pattern/],
-    ['model.matches(team)', /in quotes/],
-    ['cel.bind(a, model + model, a.size() > 3)', /bind/],
-    ['tools.exists(a, tools.exists(b, tools.exists(c, a == b)))', /loops/],
-    [`${'('.repeat(40)}true${')'.repeat(40)}`, /./],
-    ['x'.repeat(5000), /characters/],
-  ])('%s is refused', (source, wanted) => {
-    const fault = conditionFault(source);
-    expect(fault?.problem).toMatch(wanted);
-    expect(fault?.remedy).not.toBe('');
-  });
-
-  it('reads every fact', () => {
-    const facts = {
-      ...situation({
-        tags: { feature: 'x' },
-        headers: { 'x-a': 'b' },
-        metadata: { plan: 'pro', n: 3 },
-        tools: ['search'],
-      }),
-      task: 'code',
-      language: 'de',
-    };
-    for (const source of [
-      'model == "auto" && tags.feature == "x" && headers["x-a"] == "b" && metadata.plan == "pro"',
-      'key.id == "key_1" && key.name == "web" && key.team == "team_a" && team == "team_a"',
-      'time.hour >= 9 && time.hour < 18 && time.weekday <= 5 && tokens < 1000 && "search" in tools',
-      'system_hash == "abc" && task == "code" && language == "de" && !stream && images == 0',
-      'has(tags.feature) && !has(tags.other) && tools.exists(t, t.startsWith("sea"))',
-      'model.matches("^au.o$")',
-    ]) {
-      const compiled = compileCondition(source);
-      if (!isCondition(compiled)) throw new Error(compiled.problem);
-      expect(compiled.holds(facts), source).toBe(true);
-    }
-  });
-
-  it('matches in linear time', () => {
-    const compiled = compileCondition('tags.a.matches("(a+)+$")');
-    if (!isCondition(compiled)) throw new Error(compiled.problem);
-    const facts = { ...situation({ tags: { a: `${'a'.repeat(5000)}!` } }), task: 'chat', language: 'en' };
-    const before = performance.now();
-    expect(compiled.holds(facts)).toBe(false);
-    expect(performance.now() - before).toBeLessThan(500);
   });
 });

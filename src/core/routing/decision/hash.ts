@@ -1,3 +1,5 @@
+import { HASH_SEED, hashStep, spread } from '../model/hash.ts';
+
 /** Of a long text only both ends and the length count: a decision may not cost as much as reading the prompt. UTF-16 units. */
 const SAMPLE_CHARS = 2048;
 
@@ -40,9 +42,7 @@ export function hashText(text: string): string {
  * avalanche makes neighbouring names independent.
  */
 export function drawOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 0x1_0000_0000;
+  let hash = HASH_SEED;
+  for (let at = 0; at < text.length; at++) hash = hashStep(hash, text.charCodeAt(at));
+  return spread(hash) / 0x1_0000_0000;
 }

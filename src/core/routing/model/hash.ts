@@ -22,9 +22,14 @@ export function hashWord(word: string): number {
   return hash === 0 ? 1 : hash;
 }
 
-/** The slot of a feature: the murmur3 finaliser spreads FNV's weak upper bits. */
-export function slotOf(hash: number): number {
+/** The murmur3 finaliser as an unsigned number of 32 bits: spreads FNV's weak upper bits, so that neighbours are independent. */
+export function spread(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85_eb_ca_6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2_b2_ae_35);
-  return (mixed ^ (mixed >>> 16)) >>> (32 - SLOT_BITS);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
+
+/** The slot of a feature. */
+export function slotOf(hash: number): number {
+  return spread(hash) >>> (32 - SLOT_BITS);
 }

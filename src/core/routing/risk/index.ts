@@ -1,5 +1,6 @@
 export { LossMonitor, provesBelow } from './betting.ts';
-export { type Deployment, largestShare, type PairedSample, type QualityPromise } from './controller.ts';
+export type { Deployment, PairedSample, QualityPromise } from './climb.ts';
+export { largestShare } from './controller.ts';
 export {
   correctedMean,
   type Estimate,

@@ -1,5 +1,4 @@
-import { provesBelow } from './betting.ts';
-import { type Deployment, type PairedSample, type QualityPromise, samplesMissing } from './controller.ts';
+import { climb, type Deployment, MOST_ALLOWED, type PairedSample, type QualityPromise } from './climb.ts';
 
 /** Thresholds that are tried, the same for ever: a grid that followed the samples would have seen their outcomes. */
 const GRID: readonly number[] = [
@@ -31,27 +30,6 @@ export function provenThreshold(
 ): Deployment {
   if (!(epsilon > 0 && epsilon < 1 && delta > 0 && delta < 1))
     throw new RangeError('Epsilon and delta lie strictly between 0 and 1.');
-  const allowed = Math.min(epsilon / share - bias, 0.999);
-  const nobody: Deployment = {
-    threshold: Number.NEGATIVE_INFINITY,
-    weakShare: 0,
-    samples: samples.length,
-    meanLoss: 0,
-    moreSamples: undefined,
-  };
-  if (allowed <= 0) return nobody;
-  let found = nobody;
-  let before = -1;
-  for (const threshold of GRID) {
-    const losses = samples.map(({ score, loss }) => (score < threshold ? loss : 0));
-    const below = samples.reduce((count, { score }) => count + (score < threshold ? 1 : 0), 0);
-    // The same samples again prove the same.
-    if (below !== before && !provesBelow(losses, allowed, delta)) {
-      return { ...found, moreSamples: samplesMissing(losses, allowed, delta) };
-    }
-    before = below;
-    const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-    found = { ...found, threshold, weakShare: (below / losses.length) * share, meanLoss: mean * share };
-  }
-  return found;
+  const allowed = Math.min(epsilon / share - bias, MOST_ALLOWED);
+  return climb(samples, GRID, { allowed, delta, share });
 }

@@ -147,7 +147,9 @@ export const log = z
       ),
     retention_days: count('Exchanges older than this are deleted. Days.', { max: 36_500 }).default(30),
     max_mb: count('The log’s size; the oldest rows go first. Megabytes.', { max: 10_000_000 }).default(2048),
-    hourly_usage_days: count('Spend by hour that is older is kept by day. Days.', { max: 36_500 }).default(400),
+    hourly_usage_days: count('Spend by hour that is older is kept by day. Days.', { max: 36_500 }).default(
+      400,
+    ),
     daily_usage_days: count('Spend by day that is older is deleted. Days.', { max: 36_500 }).default(3650),
     max_content_kb: count('Prompt and answer kept of one exchange with `content: full`. Kilobytes.', {
       max: 1_048_576,

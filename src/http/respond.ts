@@ -37,9 +37,13 @@ export function baseHeaders(exchange: Exchange): Record<string, string> {
     'x-sluice-cache': facts.cache,
   };
   const { deployment } = facts;
-  if (deployment !== undefined) {
-    headers['x-sluice-provider'] = headerSafe(deployment.provider.name);
-    headers['x-sluice-upstream-model'] = headerSafe(deployment.model);
+  const from =
+    deployment === undefined
+      ? (facts.origin ?? facts.attempts.at(-1))
+      : { provider: deployment.provider.name, upstreamModel: deployment.model };
+  if (from !== undefined) {
+    headers['x-sluice-provider'] = headerSafe(from.provider);
+    headers['x-sluice-upstream-model'] = headerSafe(from.upstreamModel);
   }
   if (facts.plan !== undefined) headers['x-sluice-plan'] = facts.plan;
   if (facts.decision !== undefined) headers['x-sluice-decision'] = headerSafe(facts.decision);

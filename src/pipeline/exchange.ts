@@ -1,3 +1,4 @@
+import type { Origin } from '../core/cache/answer-cache.ts';
 import type { AttemptRecord, CacheState, Cost, ExchangePlace, PlanName } from '../core/cost/exchange.ts';
 import type { SluiceError } from '../core/errors/error.ts';
 import type {
@@ -50,6 +51,8 @@ export interface ClientFacts {
 export interface Facts {
   attempts: AttemptRecord[];
   deployment: Deployment | undefined;
+  /** Who made an answer that was taken from the cache or from another request's call. */
+  origin?: Origin | undefined;
   upstreamFormat: string | undefined;
   upstreamRequestId: string | undefined;
   plan: PlanName | undefined;

@@ -9,9 +9,11 @@ import type { Tether } from './tether.ts';
 type Piece = Uint8Array | readonly unknown[];
 
 /** What a follower is told of the leader's answer. */
-interface Beginning {
+export interface Beginning {
   readonly answer: Answer;
   readonly plan: Facts['plan'];
+  /** Who made it. */
+  readonly origin?: Facts['origin'];
 }
 
 /** A follower's share of the answer. */

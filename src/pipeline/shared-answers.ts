@@ -1,4 +1,4 @@
-import { AnswerCache, type KeptFacts } from '../core/cache/answer-cache.ts';
+import { AnswerCache, type KeptFacts, type Origin } from '../core/cache/answer-cache.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { ChatResponse, StreamEvent } from '../core/model/index.ts';
 import { createCollector } from '../core/translation/collect.ts';
@@ -10,7 +10,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import { type CacheKeys, cacheKeys } from './cache-key.ts';
 import type { Ending } from './compose.ts';
 import { type Answer, type Answered, type Exchange, extend, type Guarded } from './exchange.ts';
-import { Flight, FlightBuffers } from './flight.ts';
+import { type Beginning, Flight, FlightBuffers } from './flight.ts';
 import type { CachePolicy } from './runtime.ts';
 import { tethered, tetherOf } from './tether.ts';
 
@@ -93,7 +93,7 @@ export class SharedAnswers {
     extend(exchange, { sharing });
     const fresh = exchange.client.cache === 'no-cache';
     const kept = policy.exact && !fresh ? this.#find(exchange, keys) : undefined;
-    if (kept !== undefined) return this.#hit(exchange, kept, 'exact');
+    if (kept !== undefined) return this.#hit(exchange, kept.response, kept.facts.origin);
     if (!policy.singleFlight || fresh) return undefined;
     const flight = this.#flights.get(keys.flight);
     return flight === undefined ? this.#lead(exchange, sharing) : this.#follow(exchange, sharing, flight);
@@ -104,7 +104,7 @@ export class SharedAnswers {
     const { sharing, answer } = exchange;
     if (sharing === undefined || exchange.facts.cache !== 'miss') return tied(exchange);
     const { flight } = sharing;
-    flight?.begin({ answer, plan: exchange.facts.plan });
+    flight?.begin({ answer, plan: exchange.facts.plan, origin: originOf(exchange) });
     if (answer.kind === 'whole' || answer.kind === 'bytes') {
       this.#keep(exchange, sharing, () => this.#wholeOf(exchange, answer));
       return exchange;
@@ -128,25 +128,22 @@ export class SharedAnswers {
     else sharing.flight.fail(error);
   }
 
-  #find(exchange: Guarded, keys: CacheKeys): ChatResponse | undefined {
+  #find(exchange: Guarded, keys: CacheKeys): ReturnType<AnswerCache['find']> {
     return this.#cache.find(keys.answer, this.#clock.monotonic(), ownTtlMs(exchange));
   }
 
-  #hit(exchange: Guarded, response: ChatResponse, how: 'exact' | 'flight'): Answered {
+  #hit(exchange: Guarded, response: ChatResponse, origin: Origin | undefined): Answered {
     const answer: Answer = exchange.envelope.stream
       ? { kind: 'event-stream', events: once(replayResponse(response)) }
       : { kind: 'whole', response };
     exchange.facts.finish = response.choices[0]?.finish;
-    return this.#shared(exchange, { answer, plan: 'canonical' }, how);
+    return this.#shared(exchange, { answer, plan: 'canonical', origin }, 'exact');
   }
 
-  #shared(
-    exchange: Guarded,
-    { answer, plan }: { readonly answer: Answer; readonly plan: Exchange['facts']['plan'] },
-    how: 'exact' | 'flight',
-  ): Answered {
+  #shared(exchange: Guarded, { answer, plan, origin }: Beginning, how: 'exact' | 'flight'): Answered {
     exchange.facts.cache = 'hit';
     exchange.facts.plan = plan;
+    exchange.facts.origin = origin;
     this.#metrics.count('sluice_cache_hits_total', { kind: how });
     return extend(exchange, { answer });
   }
@@ -239,14 +236,23 @@ export class SharedAnswers {
   }
 }
 
+function originOf({ facts }: Exchange): Origin | undefined {
+  const { deployment } = facts;
+  return deployment === undefined
+    ? facts.origin
+    : { provider: deployment.provider.name, upstreamModel: deployment.model };
+}
+
 /** Whose answer it is. Runs only where an answer is kept. */
-function factsOf({ grant, principal }: Answered): KeptFacts {
+function factsOf(exchange: Answered): KeptFacts {
+  const { grant, principal } = exchange;
   const { key } = principal;
   return {
     model: grant.route.name,
     organizationId: key?.organizationId,
     teamId: key?.teamId,
     keyId: key?.id,
+    origin: originOf(exchange),
   };
 }
 

@@ -238,6 +238,7 @@ models: { m: { deployments: ["gone/m"], retries: { attempts: 0 } } }
     });
     expect(answer.status).toBe(502);
     expect(answer.headers.get('x-sluice-error')).toBe('upstream_unreachable');
+    expect(answer.headers.get('x-sluice-provider')).toBe('gone');
     const body = (await answer.json()) as { error: { message: string } };
     expect(body.error.message).toMatch(/gone.*base URL/);
     await dead.close();

@@ -112,9 +112,11 @@ describe.each([
     const key = await keyOf(gateway);
     const answers = await Promise.all(Array.from({ length: 200 }, () => ask(gateway, key, { body })));
     expect(upstream.seen).toHaveLength(1);
-    for (const { status, text } of answers) {
+    for (const { status, text, headers } of answers) {
       expect(status).toBe(200);
       expect(text).toContain('answer 1');
+      expect(headers.get('x-sluice-provider')).toBe('p');
+      expect(headers.get('x-sluice-upstream-model')).toBe('m');
     }
     expect(answers.filter(({ cache }) => cache === 'hit')).toHaveLength(199);
     expect(answers.filter(({ cache }) => cache === 'miss')).toHaveLength(1);
@@ -224,6 +226,7 @@ describe('the exact cache', () => {
     expect(whole.text).toContain('answer 1');
     expect(whole.headers.get('x-sluice-cost-usd')).toBe('0');
     expect(whole.headers.get('x-sluice-attempts')).toBe('0');
+    expect(whole.headers.get('x-sluice-provider')).toBe('p');
     expect(streamed.text).toContain('answer 1');
     expect(streamed.text).toContain('[DONE]');
   });

@@ -12,7 +12,7 @@ const keeping = { now: 0, ttlMs: 1000, bytes: 100, maxBytes: 1500 };
 test('an answer is found until its time is over', () => {
   const cache = new AnswerCache();
   cache.put('a', answer('one'), keeping);
-  expect(cache.find('a', 999)).toEqual(answer('one'));
+  expect(cache.find('a', 999)?.response).toEqual(answer('one'));
   expect(cache.find('a', 500, 400)).toBeUndefined();
   expect(cache.find('a', 1000)).toBeUndefined();
   expect([cache.size, cache.bytes]).toEqual([0, 0]);

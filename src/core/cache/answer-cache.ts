@@ -1,11 +1,18 @@
 import type { ChatResponse } from '../model/index.ts';
 
+/** Where an answer came from. */
+export interface Origin {
+  readonly provider: string;
+  readonly upstreamModel: string;
+}
+
 /** Whose answer is kept, for lists. */
 export interface KeptFacts {
   readonly model?: string | undefined;
   readonly organizationId?: string | undefined;
   readonly teamId?: string | undefined;
   readonly keyId?: string | undefined;
+  readonly origin?: Origin | undefined;
 }
 
 interface Entry {
@@ -56,7 +63,11 @@ export class AnswerCache {
   }
 
   /** The answer, if it is still good and at most `maxAgeMs` old. */
-  find(key: string, now: number, maxAgeMs = Number.POSITIVE_INFINITY): ChatResponse | undefined {
+  find(
+    key: string,
+    now: number,
+    maxAgeMs = Number.POSITIVE_INFINITY,
+  ): { readonly response: ChatResponse; readonly facts: KeptFacts } | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined || entry.expiresAt <= now || now - entry.storedAt > maxAgeMs) {
       if (entry !== undefined && entry.expiresAt <= now) this.#drop(key, entry);
@@ -68,7 +79,7 @@ export class AnswerCache {
     // Put last again, so that the map's order is the order of last use.
     this.#entries.delete(key);
     this.#entries.set(key, entry);
-    return entry.response;
+    return entry;
   }
 
   put(key: string, response: ChatResponse, keeping: Keeping): void {

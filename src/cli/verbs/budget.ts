@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { InputOf, OutputOf } from '../../control/contract.ts';
+import { addDelete } from '../delete-verb.ts';
 import { badUsage } from '../failure.ts';
 import { parseChoice, parseList, parseMoment, parseUsd } from '../parse.ts';
 import { scopeOf } from '../scope-target.ts';
@@ -144,18 +145,6 @@ async function raise(id: string, options: RaiseOptions, terminal: Terminal): Pro
   else describe(answer.budget, terminal);
 }
 
-async function remove(
-  id: string,
-  options: ConnectionOptions & { readonly yes?: boolean },
-  terminal: Terminal,
-): Promise<void> {
-  if (options.yes !== true) throw badUsage('Deleting cannot be undone; add --yes.');
-  const { connect } = await import('../connect.ts');
-  const answer = await connect(options, terminal).call('deleteBudget', { id });
-  if (options.json) printJson(terminal, { id, ...answer });
-  else terminal.print(`${clean(id)} is deleted.`);
-}
-
 /** `sluice budget set|status|list|raise|delete` */
 export function defineBudget(program: Command, terminal: Terminal): void {
   const budget = program
@@ -191,14 +180,15 @@ export function defineBudget(program: Command, terminal: Terminal): void {
   withConnection(
     addVerb(budget, 'list', { summary: 'List budgets', examples: ['sluice budget list'] }),
   ).action((options: ConnectionOptions) => list(options, terminal));
-  withConnection(
-    addVerb(budget, 'delete <id>', {
-      summary: 'Take a budget away',
-      examples: ['sluice budget delete budget_abc --yes'],
-    }),
-  )
-    .option('-y, --yes', 'confirm')
-    .action((id: string, options: ConnectionOptions) => remove(id, options, terminal));
+  addDelete(budget, terminal, {
+    summary: 'Take a budget away',
+    example: 'sluice budget delete budget_abc --yes',
+    target: 'its id',
+    async run(id, options) {
+      const { connect } = await import('../connect.ts');
+      return { id, ...(await connect(options, terminal).call('deleteBudget', { id })) };
+    },
+  });
   withConnection(
     addVerb(budget, 'raise <id>', {
       summary: 'Give a budget more for a while, or ask for it',

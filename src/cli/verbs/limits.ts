@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { InputOf, OutputOf } from '../../control/contract.ts';
+import { addDelete } from '../delete-verb.ts';
 import { badUsage } from '../failure.ts';
 import { parseChoice, parseCount } from '../parse.ts';
 import { scopeOf } from '../scope-target.ts';
@@ -123,18 +124,6 @@ async function list(options: ConnectionOptions, terminal: Terminal): Promise<voi
   for (const line of tableLines(table, terminal)) terminal.print(line);
 }
 
-async function remove(
-  id: string,
-  options: ConnectionOptions & { readonly yes?: boolean },
-  terminal: Terminal,
-): Promise<void> {
-  if (options.yes !== true) throw badUsage('Deleting cannot be undone; add --yes.');
-  const { connect } = await import('../connect.ts');
-  const answer = await connect(options, terminal).call('deleteLimit', { id });
-  if (options.json) printJson(terminal, { id, ...answer });
-  else terminal.print(`${clean(id)} is deleted.`);
-}
-
 /** `sluice limits set|show|list|delete` */
 export function defineLimits(program: Command, terminal: Terminal): void {
   const limits = program
@@ -167,12 +156,13 @@ export function defineLimits(program: Command, terminal: Terminal): void {
   withConnection(
     addVerb(limits, 'list', { summary: 'List rate limits', examples: ['sluice limits list'] }),
   ).action((options: ConnectionOptions) => list(options, terminal));
-  withConnection(
-    addVerb(limits, 'delete <id>', {
-      summary: 'Take a limit away',
-      examples: ['sluice limits delete limit_abc --yes'],
-    }),
-  )
-    .option('-y, --yes', 'confirm')
-    .action((id: string, options: ConnectionOptions) => remove(id, options, terminal));
+  addDelete(limits, terminal, {
+    summary: 'Take a limit away',
+    example: 'sluice limits delete limit_abc --yes',
+    target: 'its id',
+    async run(id, options) {
+      const { connect } = await import('../connect.ts');
+      return { id, ...(await connect(options, terminal).call('deleteLimit', { id })) };
+    },
+  });
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { EndpointName, InputOf, OutputOf } from '../../control/contract.ts';
 import type { Connection } from '../connect.ts';
+import { addDelete } from '../delete-verb.ts';
 import { badUsage, CliFailure } from '../failure.ts';
 import { type Field, NOUNS, type Noun, RENAME } from '../place-nouns.ts';
 import { factLines, tableLines } from '../table.ts';
@@ -157,22 +158,16 @@ function defineWrites(parent: Command, noun: Noun, terminal: Terminal): void {
       const id = await findId(gateway, noun, idOrName);
       show(await call(gateway, noun.endpoints.update, { id, ...input }), options, terminal);
     });
-  withConnection(
-    addVerb(parent, 'delete', {
-      summary: `Delete a ${noun.one} that nothing belongs to any more`,
-      examples: [`sluice ${noun.name} delete ID --yes`],
-    }),
-  )
-    .argument('<id>', 'its id or name')
-    .option('-y, --yes', 'confirm')
-    .action(async (idOrName: string, options: ConnectionOptions & { readonly yes?: boolean }) => {
-      if (options.yes !== true) throw badUsage('Deleting cannot be undone; add --yes.');
+  addDelete(parent, terminal, {
+    summary: `Delete a ${noun.one} that nothing belongs to any more`,
+    example: `sluice ${noun.name} delete ID --yes`,
+    target: 'its id or name',
+    async run(idOrName, options) {
       const gateway = await openGateway(options, terminal);
       const id = await findId(gateway, noun, idOrName);
-      const answer = await call(gateway, noun.endpoints.remove, { id });
-      if (options.json) printJson(terminal, { id, ...answer });
-      else terminal.print(`${clean(id)} is deleted.`);
-    });
+      return { id, ...(await call(gateway, noun.endpoints.remove, { id })) };
+    },
+  });
 }
 
 /** `sluice organizations|teams|projects|users|service-accounts|roles|memberships …` */

@@ -1,4 +1,5 @@
 import { type Caller, type Handlers, notFound, toTime } from './caller.ts';
+import { pageByName } from './named-pages.ts';
 import { PlaceDesk, type PlacePorts } from './place-ports.ts';
 import type { Sessions, SessionView } from './sessions.ts';
 
@@ -9,6 +10,11 @@ type OwnSessionHandlers = Pick<
 
 /** Characters of a session's name that are shown: enough to tell any two apart, and no use for anything else. */
 const SHOWN = 20;
+
+/** Sorts by when sessions were opened, the newest first; unlike their last use that does not change while one pages. */
+function newestFirst({ openedAt, id }: SessionView): string {
+  return `${String(Number.MAX_SAFE_INTEGER - openedAt).padStart(16, '0')} ${id.slice(0, SHOWN)}`;
+}
 
 function viewOf(session: SessionView, caller: Caller) {
   const { id, openedAt, usedAt, expiresAt, from } = session;
@@ -30,9 +36,10 @@ export function createOwnSessionHandlers(
   const { sessions, rights } = ports;
   const desk = new PlaceDesk(ports);
   return {
-    async listOwnSessions(_input, caller) {
+    async listOwnSessions(input, caller) {
       const found = await sessions.listOf(caller.userId);
-      return { data: found.map((session) => viewOf(session, caller)), next_cursor: null };
+      const { data, next_cursor } = pageByName(found, input, newestFirst);
+      return { data: data.map((session) => viewOf(session, caller)), next_cursor };
     },
     async closeOwnSession({ id }, caller) {
       const own = await sessions.listOf(caller.userId);

@@ -158,8 +158,8 @@ export const signInContract = {
     path: '/api/account/sessions',
     summary: 'One’s own sessions: since when, from where, last used when',
     permission: 'session:write',
-    input: nothing,
-    output: z.strictObject({ data: z.array(session), next_cursor: z.string().nullable() }),
+    input: optionalPage,
+    output: pageOf(session),
   }),
   closeOwnSession: endpoint({
     method: 'DELETE',

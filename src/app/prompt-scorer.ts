@@ -4,9 +4,6 @@ import { PromptModel } from '../core/routing/model/index.ts';
 import type { PromptScorer } from '../pipeline/routing.ts';
 import { shippedFile } from './paths.ts';
 
-/** Version of the weights that ship with the program, in receipts. */
-const PRIOR_VERSION = 'prior-1';
-
 const COLD: ShippedScorer = { version: COLD_VERSION, score: (facts) => coldScore(facts) };
 
 /** The shipped scorer, with the model that routes learn on; absent where rules stand in for it. */
@@ -20,7 +17,7 @@ function load(): ShippedScorer {
   try {
     const model = PromptModel.load(readFileSync(path));
     return {
-      version: PRIOR_VERSION,
+      version: model.prior,
       model,
       score: (facts) => model.score(facts),
       doubt: (prompt, answer) => 1 - model.verify(prompt, answer),

@@ -121,7 +121,7 @@ async function explain(ports: DeskPorts, input: Input): Promise<Receipt> {
     now: exchange.startedAt,
   });
   const { scorer } = routing;
-  const own = scorer?.versionOf?.(situation.routeKey) ?? scorer?.version;
+  const own = scorer?.versionOf?.({ router: plan.name, routeKey: situation.routeKey }) ?? scorer?.version;
   const version = situation.score === undefined ? undefined : own;
   return receiptOf(plan, { situation, decision: decide(plan, situation) }, version);
 }

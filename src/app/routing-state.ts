@@ -1,14 +1,14 @@
 import { DEFAULT_THRESHOLDS, NO_PRIOR } from '../core/routing/decision/defaults.ts';
 import { SessionBook } from '../core/routing/decision/sessions.ts';
 import type { RoutePrior, Thresholds } from '../core/routing/decision/types.ts';
-import type { PromptScorer } from '../pipeline/routing.ts';
+import type { PromptScorer, RouteOfRouter } from '../pipeline/routing.ts';
 import type { ModelRoute } from '../pipeline/runtime.ts';
 import type { PromptModel } from './prompt-model.ts';
 import type { ShippedScorer } from './prompt-scorer.ts';
 
 /** The model that a route has learned, with its version. */
 export type RouteModels = (
-  routeKey: string,
+  route: RouteOfRouter,
 ) => { readonly version: string; readonly model: PromptModel } | undefined;
 
 /** Models the watcher compares. */
@@ -47,11 +47,12 @@ export class RoutingState {
   }
 
   #withRoutes(shipped: ShippedScorer): PromptScorer {
-    const own = (routeKey: string) => this.routeModels?.(routeKey);
+    const own = (route: RouteOfRouter | undefined) =>
+      route === undefined ? undefined : this.routeModels?.(route);
     return {
       ...shipped,
-      versionOf: (routeKey) => own(routeKey)?.version ?? shipped.version,
-      score: (facts, routeKey) => own(routeKey)?.model.score(facts) ?? shipped.score(facts, routeKey),
+      versionOf: (route) => own(route)?.version ?? shipped.version,
+      score: (facts, route) => own(route)?.model.score(facts) ?? shipped.score(facts),
     };
   }
 

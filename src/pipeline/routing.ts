@@ -5,13 +5,20 @@ import type { Decision, Reached, RouterPlan, Situation } from '../core/routing/d
 import type { PromptFacts, PromptScore } from '../core/routing/model/types.ts';
 import type { ModelRoute } from './runtime.ts';
 
+/** A route of one router: two routers that see the same key, app and prompts learn apart, as they may choose among other models. */
+export interface RouteOfRouter {
+  readonly router: string;
+  /** As in `Situation`. */
+  readonly routeKey: string;
+}
+
 /** Scores prompts for the routes of this process. */
 export interface PromptScorer {
   readonly version: string;
   /** Version of what scores a route's prompts, where it has a model of its own. */
-  versionOf?(routeKey: string): string;
-  /** `routeKey`: as in `Situation`; a route with labels of its own has a model of its own. */
-  score(facts: PromptFacts, routeKey: string): PromptScore;
+  versionOf?(route: RouteOfRouter): string;
+  /** A route with labels of its own has a model of its own; without a route what is shipped answers. */
+  score(facts: PromptFacts, route?: RouteOfRouter): PromptScore;
   /** Chance that a cheap model's answer to a prompt is wrong; absent where nothing learned judges answers. */
   doubt?(prompt: string, answer: string): number;
 }

@@ -197,7 +197,7 @@ function learned(
   const facts = { text: view.text, hasContext, attachments, toolResults: view.toolResults };
   const intent = around.intent ?? around.found.router.intents?.nearest(view.text);
   return {
-    ...(scorer === undefined ? {} : { score: scorer.score(facts, routeKey) }),
+    ...(scorer === undefined ? {} : { score: scorer.score(facts, { router: around.plan.name, routeKey }) }),
     ...(intent === undefined ? {} : { intent }),
   };
 }

@@ -17,6 +17,7 @@ import type { LabelStore } from '../../ports/label-store.ts';
 import type { Log } from '../../ports/log-sink.ts';
 import type { RouteTrainer } from '../../ports/route-trainer.ts';
 import type { RouterConfig } from '../config/schema.ts';
+import type { PromptModel } from '../prompt-model.ts';
 import type { RouteModels, RoutingState } from '../routing-state.ts';
 import { PromptShelf } from './prompt-shelf.ts';
 import { RouteEntry } from './route-entry.ts';
@@ -40,6 +41,8 @@ const MAX_LOADED = 10_000;
 /** Pairs between two tests, at least. */
 const MIN_FRESH = 5;
 const FLUSH_MS = 200;
+/** Routes named in one line of the log. */
+const MAX_SAID = 10;
 
 /** What may speak against an answer besides people and judges. */
 type WeakSign = 'failure' | 'retry';
@@ -51,6 +54,9 @@ const SYSTEM = operator('system', '');
 export function isGuarded(router: RouterConfig | undefined): boolean {
   return router !== undefined && router.shadow.percent > 0 && router.shadow.judge !== undefined;
 }
+
+/** Two routers may see the same route; each learns its own. */
+const nameOf = (router: string, routeKey: string) => `${router}\n${routeKey}`;
 
 /** What a router promises: at most ε worse, with a confidence of 1 − δ. Kept off 0 and 1, where nothing can be proven. */
 export function promiseOf(router: RouterConfig): QualityPromise {
@@ -72,7 +78,6 @@ export function saysOf({ cause, below, weakShare, samples, moreSamples }: Promis
 export class RouteLearner {
   readonly #ports: RouteLearnerPorts;
   readonly #entries = new Map<string, RouteEntry>();
-  readonly #byKey = new Map<string, RouteEntry>();
   readonly #unsaved: RouteLabel[] = [];
   readonly #shelf = new PromptShelf();
   #cancelFlush: (() => void) | undefined;
@@ -87,17 +92,17 @@ export class RouteLearner {
   /** Goes on from what is stored. */
   async load(): Promise<void> {
     const { labels, state } = this.#ports;
+    const outdated: RouteEntry[] = [];
     for (const { router, routeKey, state: kept, learned } of await labels.newest()) {
       const entry = this.#entry(router, routeKey, kept);
-      const shipped = learned === undefined ? undefined : state.shipped.model;
-      if (entry === undefined || learned === undefined || shipped === undefined) continue;
-      try {
-        entry.model = shipped.adopt(learned);
-      } catch {
-        // Learned with other features than today's: the route starts anew.
-        entry.promise.restart('model_changed', this.#ports.clock.now(), state.shipped.version);
-      }
+      if (entry === undefined) continue;
+      entry.model = this.#adopt(learned);
+      // What was proven for other scores than today's says nothing about these.
+      if (entry.model !== undefined || kept.scorer === state.shipped.version) continue;
+      entry.promise.restart('model_changed', this.#ports.clock.now(), state.shipped.version);
+      outdated.push(entry);
     }
+    await this.#startAnew(outdated);
     for (const label of [...(await labels.list({}, MAX_LOADED))].reverse()) {
       const entry = this.#entry(label.router, label.routeKey);
       entry?.changed(label.versions);
@@ -126,14 +131,14 @@ export class RouteLearner {
       get version() {
         return learner.#labels === 0 ? NO_PRIOR.version : `labels-${learner.#labels}`;
       },
-      of: (routeKey) => this.#entries.get(`${name}\n${routeKey}`)?.means(),
+      of: (routeKey) => this.#entries.get(nameOf(name, routeKey))?.means(),
     };
     return { thresholds, prior };
   }
 
   /** Models that routes have learned. */
-  readonly models: RouteModels = (routeKey) => {
-    const entry = this.#byKey.get(routeKey);
+  readonly models: RouteModels = ({ router, routeKey }) => {
+    const entry = this.#entries.get(nameOf(router, routeKey));
     return entry?.model === undefined
       ? undefined
       : { version: entry.promise.state.scorer, model: entry.model };
@@ -198,17 +203,21 @@ export class RouteLearner {
   /** Goes back to the version before the present one, on one route or on all. Answers with the routes that moved. */
   async rollBack(router: string, routeKey?: string): Promise<readonly RouteEntry[]> {
     const moved: RouteEntry[] = [];
+    const outdated: RouteEntry[] = [];
     for (const entry of this.routes(router)) {
       const { state } = entry.promise;
       if ((routeKey !== undefined && entry.routeKey !== routeKey) || state.version === 0) continue;
       const before = await this.#ports.labels.version(router, entry.routeKey, state.version - 1);
       const { shipped } = this.#ports.state;
       const to = before?.state ?? unproven(shipped.version);
-      entry.model = before?.learned === undefined ? undefined : shipped.model?.adopt(before.learned);
-      entry.promise.rollBack(to, this.#ports.clock.now());
-      await this.#save(entry);
+      entry.model = this.#adopt(before?.learned);
+      const fits = entry.model !== undefined || to.scorer === shipped.version;
+      entry.promise.rollBack(fits ? to : unproven(shipped.version), this.#ports.clock.now());
+      if (fits) await this.#save(entry);
+      else outdated.push(entry);
       moved.push(entry);
     }
+    await this.#startAnew(outdated);
     return moved;
   }
 
@@ -218,8 +227,27 @@ export class RouteLearner {
     await this.#ports.trainer.close();
   }
 
+  /** A model from stored bytes; none where they were made for other weights than those shipped now. */
+  #adopt(learned: Uint8Array | undefined): PromptModel | undefined {
+    if (learned === undefined) return undefined;
+    try {
+      return this.#ports.state.shipped.model?.adopt(learned);
+    } catch {
+      // Whatever is wrong with stored bytes must stop neither the start nor a roll-back: callers say that the route starts anew.
+      return undefined;
+    }
+  }
+
+  /** Says once that routes go by what is shipped again, and keeps it, so that the next start does not say it again. */
+  async #startAnew(entries: readonly RouteEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const routes = entries.slice(0, MAX_SAID).map(({ router, routeKey }) => `${router}/${routeKey}`);
+    this.#ports.log.warn('routers.models_outdated', { count: entries.length, routes: routes.join(', ') });
+    for (const entry of entries) await this.#save(entry);
+  }
+
   #proof(router: string, routeKey: string): Proof {
-    const state = this.#entries.get(`${router}\n${routeKey}`)?.promise.state;
+    const state = this.#entries.get(nameOf(router, routeKey))?.promise.state;
     if (state === undefined) {
       return { version: 'none', below: Number.NEGATIVE_INFINITY, says: 'nothing is known of this route' };
     }
@@ -227,7 +255,7 @@ export class RouteLearner {
   }
 
   #entry(router: string, routeKey: string, kept?: PromiseState): RouteEntry | undefined {
-    const name = `${router}\n${routeKey}`;
+    const name = nameOf(router, routeKey);
     const known = this.#entries.get(name);
     if (known !== undefined || this.#entries.size >= MAX_ROUTES) return known;
     const config = this.#ports.router(router);
@@ -241,7 +269,6 @@ export class RouteLearner {
       shelf: this.#shelf,
     });
     this.#entries.set(name, entry);
-    this.#byKey.set(routeKey, entry);
     return entry;
   }
 
@@ -284,11 +311,11 @@ export class RouteLearner {
   async #train(entry: RouteEntry): Promise<void> {
     const { learn, test } = entry.halves();
     entry.trainAt = entry.pairs * 2;
-    if (this.#byKeyModels() >= MAX_MODELS && entry.model === undefined) return;
+    if (this.#modelCount() >= MAX_MODELS && entry.model === undefined) return;
     entry.tries++;
     const { epsilon, delta } = promiseOf(this.#ports.router(entry.router) as RouterConfig);
     const promise = { epsilon, delta: delta / 2 ** (entry.tries + 1) };
-    const scorer = `route-${entry.routeKey.slice(0, 8)}-${entry.promise.state.version + 1}`;
+    const scorer = `route-${entry.router}-${entry.routeKey.slice(0, 8)}-${entry.promise.state.version + 1}`;
     const examples = learn.flatMap((label): Example[] => {
       const { pair, outcomes, prompt, weight } = label;
       const [weak, strong] = [outcomes[pair?.weak ?? ''], outcomes[pair?.strong ?? '']];
@@ -298,17 +325,17 @@ export class RouteLearner {
     const before = entry.promise.state;
     const ground = groundOf({ share: entry.share, gold: [...entry.gold.values()] });
     const trained = await this.#ports.trainer.train({ examples, heldBack: test, promise, ground, scorer });
-    const shipped = this.#ports.state.shipped.model;
-    if (trained === undefined || shipped === undefined || entry.promise.state.version !== before.version)
-      return;
+    if (trained === undefined || entry.promise.state.version !== before.version) return;
     if (trained.found.weakShare <= before.weakShare) return;
-    entry.model = shipped.adopt(trained.learned);
+    const model = this.#adopt(trained.learned);
+    if (model === undefined) return;
+    entry.model = model;
     entry.promise = new RoutePromise(promise, { ...before, below: 'none', weakShare: 0 });
     entry.promise.rescore(scorer, trained.compared);
     await this.#follow(entry, trained.found);
   }
 
-  #byKeyModels(): number {
+  #modelCount(): number {
     let count = 0;
     for (const { model } of this.#entries.values()) if (model !== undefined) count++;
     return count;

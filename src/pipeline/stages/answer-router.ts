@@ -49,7 +49,7 @@ function namesOf(value: Json | undefined, param: string): readonly string[] | un
 function scoreOf(routing: Routing, text: string): PromptScore {
   const { scorer } = routing;
   if (scorer === undefined) throw new SluiceError('internal', 'There is no prompt model.');
-  return scorer.score({ text }, '');
+  return scorer.score({ text });
 }
 
 /** Models to choose among: those named, those of the providers named, else those of the routers and in use. */

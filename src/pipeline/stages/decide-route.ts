@@ -180,7 +180,9 @@ function route(ports: DecideRoutePorts, exchange: Deciding, given: Given): Grant
   refuse(decision);
   const { scorer } = routing;
   const promptModel =
-    situation.score === undefined ? undefined : (scorer?.versionOf?.(situation.routeKey) ?? scorer?.version);
+    situation.score === undefined
+      ? undefined
+      : (scorer?.versionOf?.({ router: plan.name, routeKey: situation.routeKey }) ?? scorer?.version);
   facts.routing = {
     plan,
     situation,

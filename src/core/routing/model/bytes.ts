@@ -38,7 +38,8 @@ export function unpackBytes(bytes: Uint8Array): Packed {
   let at = end;
   const arrays = sizes.map((size) => {
     at += size;
-    return bytes.slice(at - size, at);
+    // A copy also of Node's buffers, whose `slice` is a view.
+    return new Uint8Array(bytes.subarray(at - size, at));
   });
   if (at !== bytes.length) throw new RangeError('The prompt model is cut off.');
   return { header, arrays };

@@ -6,6 +6,8 @@ import type { Blend } from './stack.ts';
 
 /** What stands in the header of a route's learned part; arrays follow it. */
 interface LearnedFacts {
+  /** `Prior.id` of the weights it was learned on. */
+  readonly prior: string;
   readonly labels: number;
   readonly names: readonly string[];
   readonly blends: readonly Blend[];
@@ -19,11 +21,12 @@ interface LearnedFacts {
 
 const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
-/** A route's learned part as bytes; without one, a file that says so. */
-export function encodeLearned(learned: Learned | undefined): Uint8Array {
+/** A route's learned part as bytes, on the weights named `prior`; without one, a file that says so. */
+export function encodeLearned(learned: Learned | undefined, prior: string): Uint8Array {
   if (learned === undefined) return packBytes({ labels: 0 }, []);
   const { labels, names, blends, order, rules, halfWidths, heads, trees } = learned;
   const facts: LearnedFacts = {
+    prior,
     labels,
     names,
     blends,
@@ -38,11 +41,13 @@ export function encodeLearned(learned: Learned | undefined): Uint8Array {
   return packBytes(facts, [bytesOf(heads.weights), ...ofTrees]);
 }
 
-/** Throws `RangeError` on bytes that are no learned part of this version. */
-export function decodeLearned(bytes: Uint8Array): Learned | undefined {
+/** Throws `RangeError` on bytes that are no learned part of this version, or were learned on other weights than `prior`. */
+export function decodeLearned(bytes: Uint8Array, prior: string): Learned | undefined {
   const { header, arrays } = unpackBytes(bytes);
   const facts = header as LearnedFacts;
   if (facts.labels === 0) return undefined;
+  if (facts.prior !== prior)
+    throw new RangeError('This was learned on other weights; learn the route anew from its labels.');
   const [weights, ...ofTrees] = arrays;
   const count = facts.names?.length ?? 0;
   const known = facts.order?.length === 2 && facts.blends?.length === count;

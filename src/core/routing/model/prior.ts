@@ -1,6 +1,8 @@
 import { packBytes, unpackBytes } from './bytes.ts';
 import { type Features, GRAM_WIDTH, WIDTH } from './features.ts';
+import { HASH_SEED, hashStep } from './hash.ts';
 import { headLogits, type PackedHeads, sigmoid } from './heads.ts';
+import { STRUCTURE } from './structure.ts';
 
 /** How the shipped prior is put together; stands in the header of its file. */
 export interface PriorFacts {
@@ -21,6 +23,8 @@ export interface PriorFacts {
 
 /** The shipped prior, opened. */
 export interface Prior {
+  /** Names these weights and the shape of features they are for: eight hexadecimal digits. */
+  readonly id: string;
   readonly facts: PriorFacts;
   readonly idf: Float32Array;
   readonly heads: PackedHeads;
@@ -28,13 +32,21 @@ export interface Prior {
   readonly seen: Uint8Array;
 }
 
-export function encodePrior(prior: Prior, idfBytes: Uint8Array): Uint8Array {
+export function encodePrior(prior: Omit<Prior, 'id'>, idfBytes: Uint8Array): Uint8Array {
   const { weights } = prior.heads;
   return packBytes(prior.facts, [
     idfBytes,
     new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength),
     prior.seen,
   ]);
+}
+
+/** FNV-1a over the file and the shape of features; takes some milliseconds. */
+function idOf(bytes: Uint8Array): string {
+  let hash = HASH_SEED;
+  for (let at = 0; at < bytes.length; at++) hash = hashStep(hash, bytes[at] as number);
+  for (const char of [WIDTH, GRAM_WIDTH, ...STRUCTURE].join()) hash = hashStep(hash, char.charCodeAt(0));
+  return (hash >>> 0).toString(16).padStart(8, '0');
 }
 
 /** Throws `RangeError` on bytes that are no prior of this version. */
@@ -46,6 +58,7 @@ export function decodePrior(bytes: Uint8Array): Prior {
   if (idfBytes?.length !== GRAM_WIDTH || weights?.length !== WIDTH * count || seen === undefined)
     throw new RangeError('The shipped prior was made for other features; run `npm run train:router`.');
   return {
+    id: idOf(bytes),
     facts,
     idf: Float32Array.from(idfBytes, (step) => step * facts.idfStep),
     heads: {

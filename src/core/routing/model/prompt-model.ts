@@ -19,6 +19,8 @@ import { openVerifier, type Verifier, type Verify } from './verify.ts';
 export interface PromptModel {
   /** Labels the route has learned from; 0 is the shipped prior alone. */
   readonly labels: number;
+  /** Version of the shipped weights, `prior-` and eight hexadecimal digits. */
+  readonly prior: string;
   /** Scores one prompt. Never throws; linear in the characters read (at most 3,000). */
   score(facts: PromptFacts): PromptScore;
   /**
@@ -29,7 +31,10 @@ export interface PromptModel {
   learn(examples: readonly Example[]): PromptModel;
   /** P(a cheap model's answer will do), from prompt and answer: the cascade's verifier. Never throws. */
   readonly verify: Verify;
-  /** The model of another route on the same prior: what `serialise` wrote. Throws `RangeError` on bytes that are not ours. */
+  /**
+   * The model of another route on the same prior: what `serialise` wrote. Throws `RangeError` on bytes that are not ours, or were
+   * learned on other shipped weights.
+   */
   adopt(learned: Uint8Array): PromptModel;
   /** What was learned, without the shipped prior; `PromptModel.load(prior, learned)` brings it back. */
   serialise(): Uint8Array;
@@ -119,6 +124,7 @@ function scoreOf(opened: Opened, learned: Learned | undefined, facts: PromptFact
 function withLearned(opened: Opened, learned: Learned | undefined): PromptModel {
   return {
     labels: learned?.labels ?? 0,
+    prior: `prior-${opened.prior.id}`,
     verify: opened.verify,
     score: (facts) => scoreOf(opened, learned, facts),
     learn(examples) {
@@ -127,11 +133,11 @@ function withLearned(opened: Opened, learned: Learned | undefined): PromptModel 
       return withLearned({ ...opened, scratch: new Float64Array(room) }, next);
     },
     adopt(bytes) {
-      const known = decodeLearned(bytes);
+      const known = decodeLearned(bytes, opened.prior.id);
       const room = Math.max(opened.scratch.length, known?.names.length ?? 0);
       return withLearned({ ...opened, scratch: new Float64Array(room) }, known);
     },
-    serialise: () => encodeLearned(learned),
+    serialise: () => encodeLearned(learned, opened.prior.id),
   };
 }
 
@@ -139,7 +145,7 @@ function withLearned(opened: Opened, learned: Learned | undefined): PromptModel 
 export const PromptModel = {
   load(prior: Uint8Array, learned?: Uint8Array): PromptModel {
     const decoded = decodePrior(prior);
-    const known = learned === undefined ? undefined : decodeLearned(learned);
+    const known = learned === undefined ? undefined : decodeLearned(learned, decoded.id);
     return withLearned(
       {
         prior: decoded,

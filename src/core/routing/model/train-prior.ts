@@ -80,7 +80,7 @@ export function trainPrior(
     bias[3 * kind + 2] = gates.bias[kind] as number;
   });
   const heads = packHeads({ count, weights, bias });
-  const prior: Prior = {
+  const prior: Omit<Prior, 'id'> = {
     facts: {
       kinds: traffic.map(({ kind }) => kind),
       rulesShare: traffic.map(({ rulesShare }) => rulesShare),

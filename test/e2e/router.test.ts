@@ -6,6 +6,7 @@ import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { type Behaviour, chatAnswer, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 const EASY = 'What is the capital of France?';
+const OPEN = 'Implement a thread-safe LRU cache class in C++ and explain the complexity of each method.';
 const HARD =
   'Write a Python function that, given a list of intervals with weights, returns the maximum total weight of non-overlapping intervals, in O(n log n). Then extend it to return the chosen intervals, handle ties deterministically, and add unit tests for edge cases.';
 
@@ -94,6 +95,10 @@ describe('modes', () => {
     expect(easy).toMatchObject({ upstream: 'cheap', decision: 'auto: easy, prompt' });
     const hard = await ask('auto', HARD);
     expect(hard).toMatchObject({ upstream: 'strong', decision: 'auto: hard, prompt' });
+    // Nobody can say how hard this is: the default model.
+    const open = await ask('auto', OPEN);
+    expect(open).toMatchObject({ upstream: 'mid', decision: 'auto: needs_info, needs_info' });
+    expect(JSON.stringify((await open.receipt()).steps)).toContain('could be easy as well as hard');
     const receipt = await hard.receipt();
     expect(receipt).toMatchObject({
       router: 'auto',

@@ -44,9 +44,9 @@ function verdict(labels: readonly string[], label: string, confidence: number): 
   };
 }
 
-/** How sure the tier is: from 0.5, where the heads differ by nothing, up with what they say of its side. */
+/** How sure the tier is: from 0.5 up with what the score says of its side. The tier is cut from the score, not from the heads. */
 function difficulty(score: PromptScore): Classification {
-  const loss = score.pStrong - score.pWeak;
+  const loss = score.score;
   const width = Math.max(0, score.interval.high - score.interval.low);
   const sure = score.tier === 'easy' ? 1 - loss : score.tier === 'hard' ? 0.5 + loss : 0.75;
   return verdict(DIFFICULTIES, score.tier, score.tier === 'needs_info' ? 0.4 : sure - width * 0.3);

@@ -15,6 +15,32 @@ import { decide } from './decide.ts';
 import { DEFAULT_SESSIONS, DEFAULT_THRESHOLDS } from './defaults.ts';
 import type { Candidate, Situation } from './types.ts';
 
+describe('an interval from easy to hard', () => {
+  const open = score(0.4, 0.7, { tier: 'needs_info' });
+  const cold = { ...DEFAULT_THRESHOLDS };
+
+  it('goes to the default model, of the tier or the baseline, while nothing is known of the route', () => {
+    const { served, reason, tier, steps, needsInfo } = decide(
+      plan({ thresholds: cold }),
+      situation({ score: open }),
+    );
+    expect({ served, reason, tier, needsInfo }).toEqual({
+      served: 'mid',
+      reason: 'needs_info',
+      tier: 'needs_info',
+      needsInfo: undefined,
+    });
+    expect(steps.map(({ says }) => says)).toContain('could be easy as well as hard (weak 40 %, strong 70 %)');
+    const byTier = { easy: 'mini', medium: 'mid', hard: 'big' };
+    const bare = decide(plan({ thresholds: cold, byTier }), situation({ score: open, baseline: 'big' }));
+    expect(bare).toMatchObject({ served: 'big', reason: 'needs_info' });
+  });
+
+  it('leaves the choice to chances where the route has evidence', () => {
+    expect(decide(plan(), situation({ score: open }))).toMatchObject({ served: 'big', reason: 'prompt' });
+  });
+});
+
 describe('the order of evidence', () => {
   it.each([
     ['an easy prompt goes to the cheapest model', {}, { served: 'mini', tier: 'easy', reason: 'prompt' }],

@@ -169,13 +169,23 @@ export function byThreshold(bench: Bench, threshold: number): Wish | undefined {
   return judged === undefined ? undefined : { judged, reason: 'threshold' };
 }
 
-/** A prompt that cannot be answered as it stands, by structural rules; never blocked. */
+/**
+ * A prompt that cannot be answered as it stands, by structural rules, or one of which nobody can say how hard it is while the
+ * route has no evidence of its own. Goes to the router's default model; never blocked.
+ */
 export function byNeedsInfo(bench: Bench): Wish | undefined {
   const { plan, situation } = bench;
-  const missing = situation.score?.needsInfo;
-  if (missing === undefined) return undefined;
+  const { score } = situation;
+  if (score === undefined) return undefined;
+  const missing = score.needsInfo;
+  const isOpen = score.tier === 'needs_info' && isCold(bench, score);
+  if (missing === undefined && !isOpen) return undefined;
   const judged = findModel(bench, plan.byTier.needs_info ?? situation.baseline);
-  bench.steps.push({ step: 'prompt_model', says: `the prompt lacks something (${missing})` });
+  const says =
+    missing === undefined
+      ? `could be easy as well as hard (weak ${percent(score.pWeak)}, strong ${percent(score.pStrong)})`
+      : `the prompt lacks something (${missing})`;
+  bench.steps.push({ step: 'prompt_model', says });
   return judged === undefined ? undefined : { judged, reason: 'needs_info', tier: 'needs_info' };
 }
 

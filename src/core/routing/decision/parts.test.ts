@@ -11,6 +11,17 @@ import { readPreferences } from './preferences.ts';
 import { SessionBook } from './sessions.ts';
 import { findWeakness, type VerifyFacts, wrongSum } from './verify.ts';
 
+describe('how sure a difficulty is', () => {
+  it('goes by the score that tiers are cut from, not by the chances of the heads', () => {
+    const score = coldScore({ text: 'hello there' });
+    const confidence = (more: Partial<typeof score>) =>
+      classify({ ...score, interval: { low: 0.5, high: 0.5 }, ...more }, '', ['difficulty']).difficulty
+        ?.confidence;
+    expect(confidence({ tier: 'hard', score: 0.3, pWeak: 0.5, pStrong: 0.5 })).toBe(0.8);
+    expect(confidence({ tier: 'easy', score: 0.1, pWeak: 0.2, pStrong: 0.9 })).toBe(0.9);
+  });
+});
+
 describe('names', () => {
   it.each([
     ['auto', { router: 'auto' }],

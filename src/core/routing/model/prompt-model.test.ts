@@ -79,6 +79,21 @@ describe('the shipped prior', () => {
     expect(() => PromptModel.load(PRIOR.subarray(0, 1000))).toThrow(RangeError);
     expect(() => PromptModel.load(PRIOR, PRIOR)).toThrow(RangeError);
   });
+
+  it('has a name, and refuses what was learned on weights of another name', () => {
+    expect(model.prior).toMatch(/^prior-[0-9a-f]{8}$/);
+    const last = PRIOR.length - 1;
+    const other = PromptModel.load(PRIOR.map((byte, at) => (at === last ? byte ^ 1 : byte)));
+    expect(other.prior).not.toBe(model.prior);
+    const examples = Array.from({ length: 20 }, (_, at) => ({
+      prompt: `river ${at}`,
+      weak: at % 2,
+      strong: 1,
+    }));
+    const learned = model.learn(examples).serialise();
+    expect(model.adopt(learned).labels).toBe(20);
+    expect(() => other.adopt(learned)).toThrow('other weights');
+  });
 });
 
 describe('what is missing, by structure alone', () => {
@@ -108,6 +123,31 @@ describe('what is missing, by structure alone', () => {
   it('nothing where the conversation holds what is pointed at', () => {
     expect(model.score({ text: 'Summarize this.', hasContext: true }).needsInfo).toBeUndefined();
     expect(model.score({ text: 'What is in the attached image?', attachments: 1 }).needsInfo).toBeUndefined();
+  });
+});
+
+describe('an interval from easy to hard', () => {
+  const OPEN = 'Implement a thread-safe LRU cache class in C++ and explain the complexity of each method.';
+
+  it('is needs_info though nothing is missing; one that ends in a tier is that tier', () => {
+    const open = scoreOf(OPEN);
+    expect(open).toMatchObject({ tier: 'needs_info', needsInfo: undefined });
+    // With the best of what the interval allows the weak tier it is easy, with the worst hard (cuts 0.2 and 0.45).
+    expect(open.score - (open.interval.high - open.pWeak)).toBeLessThan(0.2);
+    expect(open.score + (open.pWeak - open.interval.low)).toBeGreaterThanOrEqual(0.45);
+    expect(scoreOf(HARD[0] ?? '').tier).toBe('hard');
+    expect(scoreOf(EASY[0] ?? '').tier).toBe('easy');
+  });
+
+  it('is none any more once labels of the route have narrowed it', () => {
+    const examples = Array.from({ length: 240 }, (_, at) => ({
+      prompt: OPEN.replace('cache', `cache of ${at} entries`),
+      weak: at % 20 === 0 ? 1 : 0,
+      strong: 1,
+    }));
+    const learned = model.learn(examples).score({ text: OPEN });
+    expect(learned.interval.high - learned.interval.low).toBeLessThan(0.3);
+    expect(learned.tier).toBe('hard');
   });
 });
 

@@ -4,7 +4,7 @@ import { headLogits, sigmoid } from './heads.ts';
 import { type Learned, learnRoute, TREE_DEPTH } from './learn.ts';
 import { decodeLearned, encodeLearned } from './learned-bytes.ts';
 import { needsInfo } from './needs-info.ts';
-import { askPrior, decodePrior, type Prior, type PriorOpinion } from './prior.ts';
+import { askPrior, decodePrior, type Prior, type PriorFacts, type PriorOpinion } from './prior.ts';
 import { ruleScore } from './rules.ts';
 import { type Blend, blendedLogit, COLD_HALF_WIDTH, INTERVAL_BINS } from './stack.ts';
 import { STRUCTURE } from './structure.ts';
@@ -95,6 +95,22 @@ function intervalOf(p: number, learned: Learned | undefined): Interval {
   return { low: Math.max(0, p - half), high: Math.min(1, p + half) };
 }
 
+/** How far the score may be off: the more may be expected of the weak tier, the less the strong one gains. */
+interface Spread {
+  readonly below: number;
+  readonly above: number;
+}
+
+/**
+ * Cuts of the score. An interval that reaches from easy to hard, the strong tier's chance left as it is, decides nothing:
+ * `needs_info` (ROUTER §2.8, §3).
+ */
+function tierOf(score: number, spread: Spread, [medium, hard]: PriorFacts['cuts']): Tier {
+  const at = (gain: number): Tier => (gain >= hard ? 'hard' : gain >= medium ? 'medium' : 'easy');
+  const isOpen = at(score - spread.below) === 'easy' && at(score + spread.above) === 'hard';
+  return isOpen ? 'needs_info' : at(score);
+}
+
 function scoreOf(opened: Opened, learned: Learned | undefined, facts: PromptFacts): PromptScore {
   const { prior, featuriser, scratch } = opened;
   const features = featurise(featuriser, facts.text, prior.idf);
@@ -105,16 +121,15 @@ function scoreOf(opened: Opened, learned: Learned | undefined, facts: PromptFact
   const pStrong = heads['strong'] ?? opinion.pStrong;
   const score = gain + (learned?.rules ?? opinion.rulesShare) * ruleScore(features.structure);
   const missing = needsInfo(facts, features);
-  const [medium, hard] = prior.facts.cuts;
-  const tier: Tier =
-    missing !== undefined ? 'needs_info' : score >= hard ? 'hard' : score >= medium ? 'medium' : 'easy';
+  const interval = intervalOf(pWeak, learned);
+  const spread = { below: interval.high - pWeak, above: pWeak - interval.low };
   return {
     heads,
     pWeak,
     pStrong,
     score,
-    interval: intervalOf(pWeak, learned),
-    tier,
+    interval,
+    tier: missing !== undefined ? 'needs_info' : tierOf(score, spread, prior.facts.cuts),
     task: taskOf(features.structure),
     needsInfo: missing,
     language: languageOf(features.tokens, features.marks),

@@ -43,10 +43,15 @@ export interface PromptScore {
   readonly heads: Readonly<Record<string, number>>;
   readonly pWeak: number;
   readonly pStrong: number;
-  /** Reason for the strong tier, −1..1: orders prompts within a route; higher means rather the strong tier. */
+  /**
+   * Reason for the strong tier, −1..1: orders prompts within a route; higher means rather the strong tier. Thresholds and tiers go
+   * by it. It is not `pStrong − pWeak`: rules have a share in it, and after learning the two heads count alike in it, while each
+   * probability is calibrated by itself. What needs a probability takes those; what needs an order takes this.
+   */
   readonly score: number;
   /** 80 % interval of `pWeak`, from calibration labels, or wide by default on a cold route. */
   readonly interval: Interval;
+  /** `needs_info` also where the interval reaches from easy to hard, `needsInfo` being `undefined`: nobody can say. */
   readonly tier: Tier;
   readonly task: TaskClass;
   readonly needsInfo: NeedsInfoReason | undefined;

@@ -7,6 +7,36 @@ const real = [
   'src/app/simulator/**/*.test.ts',
 ];
 
+/** Of those, the ones that judge time or fill the machine: one after the other, with nothing beside them. */
+const timed = [
+  'test/faults/**/*.test.ts',
+  'test/simulation/**/*.test.ts',
+  'test/router/**/*.test.ts',
+  ...[
+    'approvals',
+    'budget-bursts',
+    'budget-processes',
+    'client-abort',
+    'commit',
+    'deployments',
+    'failover-table',
+    'hedge',
+    'hostile',
+    'hostile-limits',
+    'identity-processes',
+    'kill',
+    'kill-budgets',
+    'on-cut',
+    'reload',
+    'resilience',
+    'router-cascade',
+    'router-intents',
+    'single-flight',
+    'slow-body',
+    'timeouts',
+  ].map((name) => `test/e2e/${name}.test.ts`),
+];
+
 /** Tests beside their sources, recorded traffic and rules of the house: quick, no servers. */
 const unit = [
   'src/**/*.test.ts',
@@ -30,9 +60,20 @@ export default defineConfig({
         test: {
           name: 'real',
           include: [...real, 'test/**/*.test.ts'],
-          exclude: unit.filter((pattern) => pattern.startsWith('test/')),
-          fileParallelism: false,
+          exclude: [...unit.filter((pattern) => pattern.startsWith('test/')), ...timed],
           globalSetup: 'test/support/threads.mjs',
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'timed',
+          include: timed,
+          globalSetup: 'test/support/threads.mjs',
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

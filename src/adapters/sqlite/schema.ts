@@ -9,7 +9,7 @@ export interface Schema {
   /** The same by fewer names, for hours and days that are over (`rollup-cubes.ts`). */
   rollup_cubes: RollupTable & { cube: number };
   /** The sessions of a day (`session-days.ts`). */
-  session_days: { day: number; names: string; sums: Uint8Array };
+  session_days: { day: number; sessions: string; places: string; hashes: Uint8Array; sums: Uint8Array };
   price_overrides: PriceOverrideTable;
   settings: SettingTable;
   audit: AuditTable;

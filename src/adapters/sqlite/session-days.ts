@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Kysely, sql } from 'kysely';
 import type { SpendRow, SpendTotals } from '../../ports/store.ts';
@@ -5,8 +6,9 @@ import { BY_DAY, type NameColumn, SESSION_TAG, SUM_COLUMNS } from './rollup-cube
 import type { Schema } from './schema.ts';
 
 // Sessions are by far the most names there are. To add up those of many days row by row takes longer than a question may
-// take, so the sessions of a day that is over are kept in one piece besides: their names as JSON, their sums as doubles.
-// Read so, a session costs a look into a map; and nothing is left out, as it would be if only the dearest were kept.
+// take, so the sessions of a day that is over are kept in one piece besides: their names as JSON, hashes of these, and their
+// sums as doubles. Read so, a session costs a look into a table of numbers, and only the names that are shown are read; and
+// nothing is left out, as it would be if only the dearest were kept.
 
 /** The cube of sessions, keys and places, by day. */
 const CUBE = 4 + BY_DAY;
@@ -33,9 +35,8 @@ const WIDTH = TOTALS.length;
 const COST = TOTALS.indexOf('costNano');
 const DAY_MS = 86_400_000;
 
-/** Columns of text by row: the sessions, and the places (as JSON) by their number. */
-interface Names {
-  readonly sessions: readonly string[];
+/** The places of a day, and by row the number of its place. */
+interface Places {
   readonly places: readonly (readonly string[])[];
   readonly placed: readonly number[];
 }
@@ -70,10 +71,18 @@ export function packSessions(raw: DatabaseSync, day: number): void {
     placed.push(number);
     for (let at = 0; at < WIDTH; at += 1) sums[index * WIDTH + at] = Number(row[COLUMNS.length + at]);
   }
-  const names: Names = { sessions, places: [...places.keys()].map((text) => JSON.parse(text)), placed };
+  const told: Places = { places: [...places.keys()].map((text) => JSON.parse(text)), placed };
   raw
-    .prepare('INSERT OR REPLACE INTO session_days (day, names, sums) VALUES (?, ?, ?)')
-    .run(day, JSON.stringify(names), new Uint8Array(sums.buffer));
+    .prepare(
+      'INSERT OR REPLACE INTO session_days (day, sessions, places, hashes, sums) VALUES (?, ?, ?, ?, ?)',
+    )
+    .run(
+      day,
+      JSON.stringify(sessions),
+      JSON.stringify(told),
+      Buffer.concat(sessions.map(hashOf)),
+      new Uint8Array(sums.buffer),
+    );
 }
 
 /**
@@ -115,7 +124,12 @@ interface SessionQuestion {
 /** A piece as it is stored. */
 interface SessionDay {
   readonly day: number;
-  readonly names: string;
+  /** JSON of the names by row. */
+  readonly sessions: string;
+  /** JSON of {@link Places}. */
+  readonly places: string;
+  /** {@link hashOf} by row. */
+  readonly hashes: Uint8Array;
   readonly sums: Uint8Array;
 }
 
@@ -129,6 +143,76 @@ interface Portion {
 
 const NONE = 0xffff_ffff;
 
+/** Bytes of a hash. */
+const HASH_BYTES = 8;
+
+/**
+ * The first 64 bits of the name's SHA-256. Names are told apart by it: of 200,000 sessions in one question two are alike
+ * with a chance of one in a billion (n² ÷ 2⁶⁵).
+ */
+function hashOf(name: string): Buffer {
+  return hash('sha256', name, 'buffer').subarray(0, HASH_BYTES);
+}
+
+/** The bytes as a buffer of their own, which typed arrays of any width can look at. */
+function aligned(bytes: Uint8Array, width: number): ArrayBuffer {
+  const whole = bytes.byteLength - (bytes.byteLength % width);
+  return bytes.slice(0, whole).buffer as ArrayBuffer;
+}
+
+/** Numbers groups in the order in which they come: a table with open addressing, at most half full. */
+class GroupNumbers {
+  /** By group: both halves of the hash, and the tail. */
+  #keys = new Uint32Array(3 * 1024);
+  /** Group number plus one by place; 0 is free. */
+  #places = new Uint32Array(2048);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The number of the group with this hash and tail. */
+  of(low: number, high: number, tail: number): number {
+    const mask = this.#places.length - 1;
+    let place = firstPlace(low, tail) & mask;
+    for (let taken = this.#places[place]; taken !== 0 && taken !== undefined; taken = this.#places[place]) {
+      const at = 3 * (taken - 1);
+      if (this.#keys[at] === low && this.#keys[at + 1] === high && this.#keys[at + 2] === tail)
+        return taken - 1;
+      place = (place + 1) & mask;
+    }
+    const number = this.#size++;
+    if (3 * this.#size > this.#keys.length) {
+      const larger = new Uint32Array(this.#keys.length * 2);
+      larger.set(this.#keys);
+      this.#keys = larger;
+    }
+    this.#keys[3 * number] = low;
+    this.#keys[3 * number + 1] = high;
+    this.#keys[3 * number + 2] = tail;
+    this.#places[place] = this.#size;
+    if (2 * this.#size > this.#places.length) this.#spread();
+    return number;
+  }
+
+  /** Twice as many places. */
+  #spread(): void {
+    const mask = this.#places.length * 2 - 1;
+    this.#places = new Uint32Array(mask + 1);
+    for (let number = 0; number < this.#size; number += 1) {
+      let place = firstPlace(this.#keys[3 * number] ?? 0, this.#keys[3 * number + 2] ?? 0) & mask;
+      while (this.#places[place] !== 0) place = (place + 1) & mask;
+      this.#places[place] = number + 1;
+    }
+  }
+}
+
+/** Where a group is looked for first. */
+function firstPlace(low: number, tail: number): number {
+  return low ^ Math.imul(tail, 0x9e37_79b1);
+}
+
 /**
  * Adds up sessions from several days, and what is added from elsewhere. First only the costs, which decide what is shown;
  * everything else is added up for that alone.
@@ -136,7 +220,8 @@ const NONE = 0xffff_ffff;
 class SessionSums {
   readonly #by: SessionQuestion['by'];
   readonly #passes: SessionQuestion['passes'];
-  readonly #numbers = new Map<string, number>();
+  readonly #numbers = new GroupNumbers();
+  readonly #tails = new Map<string, number>();
   readonly #portions: Portion[] = [];
   #costs = new Float64Array(1024);
 
@@ -145,10 +230,10 @@ class SessionSums {
     this.#passes = passes;
   }
 
-  addDay({ names, sums }: SessionDay): void {
-    const { sessions, places, placed } = JSON.parse(names) as Names;
-    const whole = sums.byteOffset % 8 === 0 ? sums : sums.slice();
-    const figures = new Float64Array(whole.buffer, whole.byteOffset, whole.byteLength / 8);
+  addDay({ sessions, places: told, hashes, sums }: SessionDay): void {
+    const { places, placed } = JSON.parse(told) as Places;
+    const figures = new Float64Array(aligned(sums, 8));
+    const halves = new Uint32Array(aligned(hashes, 4));
     const bySession = this.#by.some(([, column]) => column === 'tag_value');
     // What a row of this place is called, but for its session; undefined where the place does not count.
     const tails = places.map((place) => {
@@ -156,18 +241,22 @@ class SessionSums {
       if (!this.#passes(value)) return undefined;
       return this.#tailOf(this.#by.map(([, column]) => (column === 'tag_value' ? '' : value(column))));
     });
-    const numbers = new Uint32Array(sessions.length);
-    for (let index = 0; index < sessions.length; index += 1) {
+    const numbers = new Uint32Array(placed.length);
+    for (let index = 0; index < placed.length; index += 1) {
       const tail = tails[placed[index] ?? 0];
-      const name = bySession && tail !== undefined ? (sessions[index] ?? '') + tail : tail;
-      numbers[index] = name === undefined ? NONE : this.#count(name, figures[index * WIDTH + COST] ?? 0);
+      const low = bySession ? (halves[2 * index] ?? 0) : 0;
+      const high = bySession ? (halves[2 * index + 1] ?? 0) : 0;
+      const cost = figures[index * WIDTH + COST] ?? 0;
+      numbers[index] = tail === undefined ? NONE : this.#count(this.#numbers.of(low, high, tail), cost);
     }
+    let names: readonly string[] | undefined;
     const groupAt = (index: number) =>
-      this.#by.map(([, column]) =>
-        column === 'tag_value'
-          ? (sessions[index] ?? '')
-          : (places[placed[index] ?? 0]?.[COLUMNS.indexOf(column as Column) - 1] ?? ''),
-      );
+      this.#by.map(([, column]) => {
+        if (column !== 'tag_value')
+          return places[placed[index] ?? 0]?.[COLUMNS.indexOf(column as Column) - 1] ?? '';
+        names ??= JSON.parse(sessions) as readonly string[];
+        return names[index] ?? '';
+      });
     this.#portions.push({ figures, numbers, groupAt });
   }
 
@@ -179,27 +268,32 @@ class SessionSums {
     for (const [index, row] of rows.entries()) {
       for (const [at, total] of TOTALS.entries()) figures[index * WIDTH + at] = row[total];
       const group = groupAt(index);
-      const session = group.find((_, at) => this.#by[at]?.[1] === 'tag_value') ?? '';
+      const session = group.find((_, at) => this.#by[at]?.[1] === 'tag_value');
       const rest = group.map((value, at) => (this.#by[at]?.[1] === 'tag_value' ? '' : value));
-      numbers[index] = this.#count(session + this.#tailOf(rest), row.costNano);
+      const hash = session === undefined ? undefined : hashOf(session);
+      const number = this.#numbers.of(
+        hash?.readUInt32LE(0) ?? 0,
+        hash?.readUInt32LE(4) ?? 0,
+        this.#tailOf(rest),
+      );
+      numbers[index] = this.#count(number, row.costNano);
     }
     this.#portions.push({ figures, numbers, groupAt });
   }
 
-  #tailOf(group: readonly string[]): string {
-    return this.#by.length === 1 ? '' : `\u0000${JSON.stringify(group)}`;
+  /** A number for what a group is called besides its session. */
+  #tailOf(group: readonly string[]): number {
+    const text = this.#by.length === 1 ? group[0] : JSON.stringify(group);
+    const number = this.#tails.get(text ?? '') ?? this.#tails.size;
+    this.#tails.set(text ?? '', number);
+    return number;
   }
 
-  #count(name: string, cost: number): number {
-    let number = this.#numbers.get(name);
-    if (number === undefined) {
-      number = this.#numbers.size;
-      this.#numbers.set(name, number);
-      if (number === this.#costs.length) {
-        const larger = new Float64Array(number * 2);
-        larger.set(this.#costs);
-        this.#costs = larger;
-      }
+  #count(number: number, cost: number): number {
+    if (number >= this.#costs.length) {
+      const larger = new Float64Array(number * 2);
+      larger.set(this.#costs);
+      this.#costs = larger;
     }
     this.#costs[number] = (this.#costs[number] ?? 0) + cost;
     return number;
@@ -273,7 +367,7 @@ export async function sessionSpend(
     if (through < end) all.addRows(await rowsOf({ from: through, to: end }));
   };
   const first = Math.ceil(from / DAY_MS) * DAY_MS;
-  const { rows } = await sql<SessionDay>`SELECT day, names, sums FROM session_days
+  const { rows } = await sql<SessionDay>`SELECT day, sessions, places, hashes, sums FROM session_days
     WHERE day >= ${first} AND day <= ${to - DAY_MS} ORDER BY day`.execute(typed);
   for (const piece of rows) {
     await take(piece.day);

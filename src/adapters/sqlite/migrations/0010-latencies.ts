@@ -12,7 +12,7 @@ const STATEMENTS = [
   'ALTER TABLE ingest_state ADD COLUMN hours_from INTEGER NOT NULL DEFAULT 0',
   // The sessions of a day in one piece; made again from `rollup_cubes` where it is missing.
   `CREATE TABLE session_days (
-    day INTEGER PRIMARY KEY, names TEXT NOT NULL, sums BLOB NOT NULL
+    day INTEGER PRIMARY KEY, sessions TEXT NOT NULL, places TEXT NOT NULL, hashes BLOB NOT NULL, sums BLOB NOT NULL
   ) STRICT`,
 ];
 

@@ -8,6 +8,7 @@ import { crashedExchange } from '../../src/core/cost/crash.ts';
 import type { ExchangeRecord, HoldRecord } from '../../src/core/cost/exchange.ts';
 import { SluiceError } from '../../src/core/errors/error.ts';
 import type { VirtualKey } from '../../src/core/policy/virtual-key.ts';
+import type { BudgetStore } from '../../src/ports/budget-store.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Ledger } from '../../src/ports/ledger.ts';
 import type { KeyStore, Store, UsageStore } from '../../src/ports/store.ts';
@@ -193,7 +194,19 @@ export function simulatedStore(disk: Disk, timeline: Timeline, draw: Draw): Stor
     return found;
   };
   const usage: Pick<UsageStore, 'totalsByKey'> = { totalsByKey: (since) => later(() => sums(since)) };
-  return new Proxy({ keys, usage } as Partial<Store> as Store, {
+  const budgets: Pick<BudgetStore, 'begin'> = {
+    // One process, and every row is charged to its key: there is nothing that is nobody's.
+    begin: (spend) =>
+      later(() =>
+        spend.map(({ account, bucket }) => ({
+          account,
+          bucket,
+          nano: sums(bucket).get(account) ?? 0,
+          own: true,
+        })),
+      ),
+  };
+  return new Proxy({ keys, usage, budgets } as Partial<Store> as Store, {
     get(target, name) {
       if (name in target) return target[name as keyof Store];
       throw new Error(`the simulated store has no ${String(name)}`);

@@ -47,8 +47,6 @@ class Restorer {
 
   takeRecord(record: ExchangeRecord): void {
     if (!wasCounted(record)) return;
-    const { rules } = this.#ports;
-    const scopes = this.#scopesOf(record.keyId);
     const { provider, upstreamModel, model } = record;
     const upstream = upstreamModel === undefined ? [] : [upstreamModel, `${provider}/${upstreamModel}`];
     const facts = {
@@ -57,10 +55,8 @@ class Restorer {
       endUser: record.user,
       session: record.session,
     };
-    const applied = rules.size === 0 ? [] : rules.find(scopes, facts);
-    const counted = applied.map(({ account, rule }) => ({ id: account, limits: rule.limits }));
     const tokens = promptTokens(record.usage) + completionTokens(record.usage);
-    this.#count([...this.#ofPlaces(record.keyId, scopes), ...counted], {
+    this.#count(this.#limitsOn(record.keyId, facts), {
       ageMs: this.#now - record.startedAt,
       requests: 1,
       tokens,
@@ -69,12 +65,8 @@ class Restorer {
 
   /** A key's sums: rules on what only a request says are not known by them. */
   takeSum(keyId: string | undefined, use: PastUse): void {
-    const { rules } = this.#ports;
-    const scopes = this.#scopesOf(keyId);
     const facts = { tags: {}, models: [], endUser: undefined, session: undefined };
-    const applied = rules.size === 0 ? [] : rules.find(scopes, facts);
-    const counted = applied.map(({ account, rule }) => ({ id: account, limits: rule.limits }));
-    this.#count([...this.#ofPlaces(keyId, scopes), ...counted], use);
+    this.#count(this.#limitsOn(keyId, facts), use);
   }
 
   finish(): void {
@@ -82,6 +74,15 @@ class Restorer {
     for (const [id, { limits, slots }] of this.#uses) {
       limiter.restore(id, limits, slots.values(), clock.monotonic());
     }
+  }
+
+  /** What a request of this key counted against: its places' limits, and the rules that apply. */
+  #limitsOn(keyId: string | undefined, facts: Parameters<ScopeIndex<RateRule>['find']>[1]): Counted[] {
+    const { rules } = this.#ports;
+    const scopes = this.#scopesOf(keyId);
+    const applied = rules.size === 0 ? [] : rules.find(scopes, facts);
+    const ofRules = applied.map(({ account, rule }) => ({ id: account, limits: rule.limits }));
+    return [...this.#ofPlaces(keyId, scopes), ...ofRules];
   }
 
   #scopesOf(keyId: string | undefined): readonly Scope[] {

@@ -10,6 +10,7 @@ import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import { type AdminAuditPorts, type Asked, audited, noteRefusal, noteUnread } from './admin-audit.ts';
 import { addressOf } from './client-address.ts';
+import { bearerToken } from './client-facts.ts';
 import type { Idempotency } from './idempotency.ts';
 import { toFailure } from './respond.ts';
 import { isSecure, sendSession, sessionCookieName, startSession } from './session-cookie.ts';
@@ -49,7 +50,7 @@ async function callerOf(ports: AdminPorts, request: FastifyRequest): Promise<Cal
   if (authorization !== undefined) {
     // An operator may have chosen the admin key: while an address guesses, even the right one is not told from others.
     ports.guesses.check(address);
-    const key = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+    const key = bearerToken(authorization);
     if (key !== undefined && ports.sessions.isAdminKey(key)) return operator('admin-key', address);
     // A storage that is down throws here: nobody is told that his good credential is a bad one.
     const caller = key === undefined ? undefined : await ports.sessions.find(key, address);

@@ -51,12 +51,17 @@ function header(request: IncomingMessage, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** The credential of an `Authorization: Bearer` header (RFC 6750); `undefined` for anything else. */
+export function bearerToken(authorization: string | undefined): string | undefined {
+  return authorization === undefined ? undefined : /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+}
+
 function bearer(request: IncomingMessage): string | undefined {
   const value = header(request, 'authorization');
   if (value === undefined) return undefined;
-  const match = /^Bearer +(\S+)$/i.exec(value);
-  if (match?.[1] === undefined) throw badRequest('authorization', 'Write `Authorization: Bearer <key>`.');
-  return match[1];
+  const token = bearerToken(value);
+  if (token === undefined) throw badRequest('authorization', 'Write `Authorization: Bearer <key>`.');
+  return token;
 }
 
 function theSame(found: string | undefined, value: string | undefined): string | undefined {

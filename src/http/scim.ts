@@ -4,6 +4,7 @@ import { scimCall, scimError, scimMetadata } from '../control/scim/resources.ts'
 import { SluiceError } from '../core/errors/error.ts';
 import type { Log } from '../ports/log-sink.ts';
 import { addressOf } from './client-address.ts';
+import { bearerToken } from './client-facts.ts';
 
 /** What SCIM is served with. */
 export interface ScimPorts {
@@ -19,7 +20,7 @@ export interface ScimPorts {
 async function speakerOf(ports: ScimPorts, request: FastifyRequest): Promise<ScimSpeaker> {
   const address = addressOf(request.raw);
   ports.guesses.check(address);
-  const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const token = bearerToken(request.headers.authorization);
   if (token === undefined) {
     throw new SluiceError('missing_key', 'Send `Authorization: Bearer <SCIM token>`.');
   }

@@ -23,12 +23,14 @@ function quirksOf({ facts }: Source) {
   return facts.deployment?.provider.quirks ?? {};
 }
 
-function decodeWhole(source: Source, bytes: Uint8Array): ChatResponse | undefined {
+/** A whole answer from its bytes in the upstream's format. Throws when they are none. */
+export function decodeWhole(source: Source, bytes: Uint8Array): ChatResponse | undefined {
   const body: unknown = parseJson(Buffer.from(bytes).toString('utf8'));
   return isObject(body) ? codecOf(source)?.decodeResponse(body, { quirks: quirksOf(source) }) : undefined;
 }
 
-function decodeStream(source: Source, chunks: readonly Uint8Array[]): ChatResponse | undefined {
+/** A whole answer from the bytes of a stream in the upstream's format. */
+export function decodeStream(source: Source, chunks: readonly Uint8Array[]): ChatResponse | undefined {
   const codec = codecOf(source);
   if (codec === undefined) return undefined;
   const reader = createFrameReader(codec.framing);

@@ -1,5 +1,6 @@
 import type { HoldRecord } from '../core/cost/exchange.ts';
-import type { Exchange, Hold, Principal } from './exchange.ts';
+import type { Ledger } from '../ports/ledger.ts';
+import { type Exchange, extend, type Hold, type Principal } from './exchange.ts';
 
 /** What the journal keeps of a hold; a later record of the same exchange replaces an earlier one. */
 export function holdRecord(
@@ -21,4 +22,20 @@ export function holdRecord(
     user: exchange.client.user,
     ...(exchange.hold?.charges === undefined ? {} : { charges: exchange.hold.charges }),
   };
+}
+
+/** A hold that no budget pays for. */
+export function unpaidHold(amountNano: number): Hold {
+  return { amountNano, budgetId: undefined, charges: undefined };
+}
+
+/** Sets money aside for a call of the gateway's own that no budget pays for; journalled, so that a killed process charges it. */
+export async function holdUnpaid<E extends Exchange & { readonly principal: Principal }>(
+  ledger: Pick<Ledger, 'hold'>,
+  exchange: E,
+  amountNano: number,
+): Promise<E & { hold: Hold }> {
+  const reserved = extend(exchange, { hold: unpaidHold(amountNano) });
+  await ledger.hold(holdRecord(reserved, amountNano));
+  return reserved;
 }

@@ -17,14 +17,13 @@ import {
   extend,
   type Facts,
   type Guarded,
-  type Hold,
   type Limited,
   type Principal,
   type Received,
   type Reserved,
   type Routed,
 } from './exchange.ts';
-import { holdRecord } from './hold-record.ts';
+import { holdUnpaid, unpaidHold } from './hold-record.ts';
 import type { Runtime } from './runtime.ts';
 import { worstOf } from './worst-case.ts';
 
@@ -123,22 +122,18 @@ function receive(ports: InnerCallPorts, call: InnerCall): Authorized {
   return extend(received, { principal: payer, grant: { route: alone, objective: undefined } });
 }
 
-/** The hold is journalled, so that a killed process charges the call. */
 async function reserve(ports: InnerCallPorts, call: InnerCall, limited: Limited): Promise<Reserved> {
   const worst = worstOf(limited, limited.grant.route);
   if (call.within !== undefined) {
     if (!(await call.within(worst))) throw new SluiceError('budget_exceeded', 'No budget can pay for this.');
-    return extend(limited, { hold: { amountNano: worst ?? 0, budgetId: undefined, charges: undefined } });
+    return extend(limited, { hold: unpaidHold(worst ?? 0) });
   }
   if (worst === undefined) {
     throw new SluiceError('price_unknown', 'The price of this model is not known, and a cap applies.');
   }
   if (!call.mayCost(worst)) throw new SluiceError('budget_exceeded', 'The cap of today is used up.');
   if (call.charged) return ports.reserveBudget(limited);
-  const hold: Hold = { amountNano: worst, budgetId: undefined, charges: undefined };
-  const reserved = extend(limited, { hold });
-  await ports.ledger.hold(holdRecord(reserved, worst));
-  return reserved;
+  return holdUnpaid(ports.ledger, limited, worst);
 }
 
 async function carryOut(ports: InnerCallPorts, call: InnerCall, exchange: Authorized): Promise<InnerAnswer> {

@@ -19,7 +19,7 @@ import {
   type Route,
   type Slot,
 } from './exchange.ts';
-import { holdRecord } from './hold-record.ts';
+import { holdUnpaid } from './hold-record.ts';
 import type { Relayed } from './relay.ts';
 import type { Runtime } from './runtime.ts';
 import { worstOf } from './worst-case.ts';
@@ -126,14 +126,10 @@ function receive(ports: InnerEmbedPorts, wish: EmbedWish): Limited {
   return extend(exchange, { principal, grant, slot: { headers: {}, release: () => undefined } });
 }
 
-/** The hold is journalled, so that a killed process charges the call. */
 async function reserve(ports: InnerEmbedPorts, limited: Limited): Promise<Reserved> {
   if (limited.principal.key !== undefined) return ports.reserveBudget(limited);
   const worst = worstOf(limited, limited.grant.route) ?? 0;
-  const hold: Hold = { amountNano: worst, budgetId: undefined, charges: undefined };
-  const reserved = extend(limited, { hold });
-  await ports.ledger.hold(holdRecord(reserved, worst));
-  return reserved;
+  return holdUnpaid(ports.ledger, limited, worst);
 }
 
 /** Embeds texts as a call of the gateway's own: policy, budgets, ledger and log as for any other, and no rate limit. */

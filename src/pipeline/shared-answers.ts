@@ -3,10 +3,9 @@ import { SluiceError } from '../core/errors/error.ts';
 import type { ChatResponse, StreamEvent } from '../core/model/index.ts';
 import { createCollector } from '../core/translation/collect.ts';
 import { replayResponse } from '../core/translation/replay.ts';
-import { createFrameReader } from '../formats/reader.ts';
-import { CODECS } from '../formats/registry.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import { decodeStream, decodeWhole } from './answer-tap.ts';
 import { type CacheKeys, cacheKeys } from './cache-key.ts';
 import type { Ending } from './compose.ts';
 import { type Answer, type Answered, type Exchange, extend, type Guarded } from './exchange.ts';
@@ -205,9 +204,7 @@ export class SharedAnswers {
   #wholeOf(exchange: Answered, answer: Answer): ChatResponse | undefined {
     if (answer.kind === 'whole') return answer.response;
     if (answer.kind !== 'bytes') return undefined;
-    const codec = CODECS[exchange.facts.upstreamFormat as keyof typeof CODECS];
-    const quirks = exchange.facts.deployment?.provider.quirks ?? {};
-    return codec.decodeResponse(JSON.parse(Buffer.from(answer.bytes).toString('utf8')), { quirks });
+    return decodeWhole(exchange, answer.bytes);
   }
 
   #keep(exchange: Answered, sharing: Sharing, read: () => ChatResponse | undefined): void {
@@ -282,18 +279,9 @@ class Recording {
   /** The whole answer; `undefined` when it was too large. */
   response(exchange: Answered): ChatResponse | undefined {
     if (this.#left <= 0) return undefined;
-    if (this.#bytes.length > 0) this.#decode(exchange);
-    const response = this.#collector.response();
+    const response =
+      this.#bytes.length > 0 ? decodeStream(exchange, this.#bytes) : this.#collector.response();
     const { usage } = exchange.facts;
-    return usage === undefined ? response : { ...response, usage };
-  }
-
-  #decode(exchange: Answered): void {
-    const codec = CODECS[exchange.facts.upstreamFormat as keyof typeof CODECS];
-    const reader = createFrameReader(codec.framing);
-    const decoder = codec.streamDecoder({ quirks: exchange.facts.deployment?.provider.quirks ?? {} });
-    const frames = [...reader.push(Buffer.concat(this.#bytes)), ...reader.end()];
-    for (const frame of frames) this.#collector.push(decoder.push(frame));
-    this.#collector.push(decoder.end());
+    return usage === undefined || response === undefined ? response : { ...response, usage };
   }
 }

@@ -144,3 +144,17 @@ export interface StoreUnderTest {
   readonly ledger: Ledger;
   dispose(): Promise<void>;
 }
+
+/** What spend is told apart by, read from the exchange itself. */
+export const SPEND_VALUES: Readonly<Record<string, (record: ExchangeRecord) => string | undefined>> = {
+  model: ({ model }) => model,
+  provider: ({ provider }) => provider,
+  key: ({ keyId }) => keyId,
+  user: ({ user }) => user,
+  team: ({ place }) => place?.teamId,
+  project: ({ place }) => place?.projectId,
+  organization: ({ place }) => place?.organizationId ?? 'org_default',
+  session: ({ session }) => session,
+  'tag:feature': ({ tags }) => tags['feature'],
+  'tag:env': ({ tags }) => tags['env'],
+};

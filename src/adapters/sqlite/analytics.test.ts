@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { exchange, NOON } from '../../../test/contract/ledger-samples.ts';
+import { exchange, NOON, SPEND_VALUES } from '../../../test/contract/ledger-samples.ts';
 import type { ExchangeRecord } from '../../core/cost/exchange.ts';
 import type { ExchangeFilter, SpendDimension } from '../../ports/store.ts';
 import { decodeHead, encodeExchange } from '../journal/exchange-text.ts';
@@ -77,19 +77,7 @@ function fill(): void {
   insert(late);
 }
 
-const VALUES: Readonly<Record<string, (record: ExchangeRecord) => string | undefined>> = {
-  model: ({ model }) => model,
-  provider: ({ provider }) => provider,
-  key: ({ keyId }) => keyId,
-  user: ({ user }) => user,
-  team: ({ place }) => place?.teamId,
-  project: ({ place }) => place?.projectId,
-  organization: ({ place }) => place?.organizationId ?? 'org_default',
-  session: ({ session }) => session,
-  'tag:feature': ({ tags }) => tags['feature'],
-  'tag:env': ({ tags }) => tags['env'],
-};
-const NAMES = Object.keys(VALUES) as SpendDimension[];
+const NAMES = Object.keys(SPEND_VALUES) as SpendDimension[];
 const tagLike = (name: string) => name === 'session' || name.startsWith('tag:');
 const PAIRS = NAMES.flatMap((one, index) =>
   NAMES.slice(index + 1).map((other) => [one, other] as const),
@@ -108,7 +96,7 @@ function expected(groupBy: readonly SpendDimension[], interval: 'hour' | 'day' |
   const step = interval === 'day' ? 24 * HOUR : HOUR;
   const sums = new Map<string, [number, number, number, number]>();
   for (const record of RECORDS) {
-    const values = groupBy.map((name) => VALUES[name]?.(record) ?? null);
+    const values = groupBy.map((name) => SPEND_VALUES[name]?.(record) ?? null);
     const start = interval === undefined ? null : record.startedAt - (record.startedAt % step);
     const name = JSON.stringify([start, ...values]);
     const sum = sums.get(name) ?? [0, 0, 0, 0];

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { exchange, hold, NOON, quietLog, systemClock } from '../../../test/contract/ledger-samples.ts';
+import {
+  exchange,
+  hold,
+  NOON,
+  quietLog,
+  SPEND_VALUES,
+  systemClock,
+} from '../../../test/contract/ledger-samples.ts';
 import type { ExchangeRecord } from '../../core/cost/exchange.ts';
 import type { SpendDimension, SpendQuery, SpendRow } from '../../ports/store.ts';
 import { decodeExchange } from '../journal/exchange-text.ts';
@@ -24,17 +31,9 @@ const DAY = 24 * HOUR;
 const MIDNIGHT = NOON - 12 * HOUR;
 const CHILD = fileURLToPath(new URL('../../../test/contract/ledger-child.ts', import.meta.url));
 
-const VALUES: Readonly<Record<string, (record: ExchangeRecord) => string | undefined>> = {
+const VALUES: typeof SPEND_VALUES = {
+  ...SPEND_VALUES,
   model: ({ model, error }) => (error === 'model_not_found' ? '(unknown model)' : model),
-  provider: ({ provider }) => provider,
-  key: ({ keyId }) => keyId,
-  user: ({ user }) => user,
-  team: ({ place }) => place?.teamId,
-  project: ({ place }) => place?.projectId,
-  organization: ({ place }) => place?.organizationId ?? 'org_default',
-  session: ({ session }) => session,
-  'tag:feature': ({ tags }) => tags['feature'],
-  'tag:env': ({ tags }) => tags['env'],
 };
 const PLAIN = ['model', 'provider', 'key', 'user', 'team', 'project', 'organization'] as const;
 const TAGS = ['session', 'tag:feature', 'tag:env'] as const;

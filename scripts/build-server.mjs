@@ -1,5 +1,5 @@
 // One bundle for the gateway and CLI and one for each thread; the catalog lies beside them.
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
@@ -9,6 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 mkdirSync(join(root, 'dist'), { recursive: true });
+rmSync(join(root, 'dist/compile-cache'), { recursive: true, force: true });
 for (const old of readdirSync(join(root, 'dist')).filter((name) => name.endsWith('.mjs')))
   rmSync(join(root, 'dist', old));
 
@@ -25,10 +26,21 @@ await build({
     entryFileNames: '[name].mjs',
     // Not in a folder of their own: what the program ships with is looked for beside the module that asks.
     chunkFileNames: '[name]-[hash].mjs',
-    minify: false,
+    // Names stay, for stacks and profiles; white space and comments would be half of the text in memory.
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   },
   logLevel: 'warn',
 });
+// V8 keeps the text of a module as long as its functions live, in two bytes per character if a single one is not Latin-1.
+// Such characters stand only in strings, templates and patterns here, where an escape means the same.
+for (const name of readdirSync(join(root, 'dist')).filter((name) => name.endsWith('.mjs'))) {
+  const path = join(root, 'dist', name);
+  const escaped = readFileSync(path, 'utf8').replace(
+    /[\u0100-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  writeFileSync(path, escaped);
+}
 copyFileSync(
   join(root, 'src/core/catalog/catalog.generated.json'),
   join(root, 'dist/catalog.generated.json'),

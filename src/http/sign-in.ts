@@ -197,8 +197,8 @@ function registerSaml(app: FastifyInstance, ports: SignInPorts): void {
     (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(String(body)))),
   );
   app.get('/auth/saml/:name/start', (request, reply) => begin(ports, 'saml', { request, reply }));
-  app.get('/auth/saml/:name/metadata', (request, reply) =>
-    reply.type('application/samlmetadata+xml').send(ports.sso.metadata(nameOf(request))),
+  app.get('/auth/saml/:name/metadata', async (request, reply) =>
+    reply.type('application/samlmetadata+xml').send(await ports.sso.metadata(nameOf(request))),
   );
   app.post('/auth/saml/:name/acs', async (request, reply) => {
     try {

@@ -51,7 +51,7 @@ export interface SignInProvider {
   /** Why an answer that belongs to no attempt here can never be taken; `undefined` where its attempt may just have ended. */
   unasked?(form: Readonly<Record<string, string>>): SluiceError | undefined;
   /** What the other side is configured with (SAML metadata). */
-  metadata?(callbackUrl: string): string;
+  metadata?(callbackUrl: string): Promise<string>;
 }
 
 /** A token that was checked: signature, issuer, audience, times. */

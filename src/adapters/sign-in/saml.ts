@@ -1,4 +1,4 @@
-import { type CacheProvider, type Profile, SAML, ValidateInResponseTo } from '@node-saml/node-saml';
+import type { CacheProvider, Profile, SAML } from '@node-saml/node-saml';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SignInProvider } from '../../ports/sign-in.ts';
@@ -106,7 +106,9 @@ class SamlProvider implements SignInProvider {
     this.#clock = clock;
   }
 
-  #library(callbackUrl: string, request: string): SAML {
+  async #library(callbackUrl: string, request: string): Promise<SAML> {
+    // A megabyte of XML that most gateways never need.
+    const { SAML, ValidateInResponseTo } = await import('@node-saml/node-saml');
     const { issuer, entryPoint, certificates } = this.#settings;
     const entityId = this.#entityId(callbackUrl);
     return new SAML({
@@ -134,7 +136,8 @@ class SamlProvider implements SignInProvider {
 
   async begin(state: string, callbackUrl: string) {
     const request = `_${crypto.randomUUID().replaceAll('-', '')}`;
-    const url = await this.#library(callbackUrl, request).getAuthorizeUrlAsync(state, undefined, {});
+    const library = await this.#library(callbackUrl, request);
+    const url = await library.getAuthorizeUrlAsync(state, undefined, {});
     return { url, notes: { request } };
   }
 
@@ -169,7 +172,7 @@ class SamlProvider implements SignInProvider {
 
   async #verify(encoded: string, callbackUrl: string, request: string): Promise<Profile> {
     try {
-      const library = this.#library(callbackUrl, request);
+      const library = await this.#library(callbackUrl, request);
       const { profile } = await library.validatePostResponseAsync({ SAMLResponse: encoded });
       if (profile !== null) return profile;
     } catch (error) {
@@ -193,8 +196,8 @@ class SamlProvider implements SignInProvider {
     return /<(?:[\w.-]+:)?Response\b/.test(text) && !/\bInResponseTo\s*=/.test(text) ? unasked() : undefined;
   }
 
-  metadata(callbackUrl: string): string {
-    return this.#library(callbackUrl, '').generateServiceProviderMetadata(null);
+  async metadata(callbackUrl: string): Promise<string> {
+    return (await this.#library(callbackUrl, '')).generateServiceProviderMetadata(null);
   }
 }
 

@@ -98,7 +98,7 @@ export class SingleSignOn {
     return `${this.#ports.baseUrl()}/auth/${kind}/${encodeURIComponent(name)}/${path}`;
   }
 
-  metadata(name: string): string {
+  async metadata(name: string): Promise<string> {
     const { provider } = this.#configured(name, 'saml');
     return provider.metadata?.(this.#callbackUrl(name, 'saml')) ?? '';
   }

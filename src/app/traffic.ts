@@ -2,7 +2,6 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { InFlight, type UnderWay } from '../core/resilience/in-flight.ts';
 import { type Admittance, OverloadLadder } from '../core/resilience/overload.ts';
-import { RestReclaim } from '../http/reclaim.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -36,20 +35,11 @@ export class Traffic {
   readonly #timer: NodeJS.Timeout;
   readonly #log: Log;
   readonly #memory: () => number;
-  readonly #rest: RestReclaim;
-  readonly #clock: Clock;
   #idle: (() => void) | undefined;
   #begun = 0;
 
-  constructor(ports: {
-    readonly log: Log;
-    readonly metrics: Metrics;
-    readonly clock: Clock;
-    readonly memory: () => number;
-  }) {
+  constructor(ports: { readonly log: Log; readonly metrics: Metrics; readonly memory: () => number }) {
     this.#log = ports.log;
-    this.#clock = ports.clock;
-    this.#rest = new RestReclaim(ports.clock.monotonic());
     this.#memory = ports.memory;
     this.#delay.enable();
     this.#timer = setInterval(() => this.#read(), READ_EVERY_MS);
@@ -98,7 +88,6 @@ export class Traffic {
   }
 
   #read(): void {
-    this.#rest.read(this.#clock.monotonic(), { begun: this.#begun, running: this.#running.size });
     const lagMs = this.#lagMs();
     const before = this.#ladder.admittance;
     const reading = {

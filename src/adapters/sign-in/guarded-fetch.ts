@@ -1,4 +1,4 @@
-import { Agent, fetch as undiciFetch } from 'undici';
+import type { Agent } from 'undici';
 import { SluiceError } from '../../core/errors/error.ts';
 import { connectorFor } from '../undici/upstream.ts';
 
@@ -39,14 +39,17 @@ async function bounded(body: ReadableStream<Uint8Array> | null): Promise<Buffer>
  * on what is read.
  */
 export function createGuardedFetch(limits: FetchLimits): typeof fetch {
-  const agent = new Agent({
-    connect: connectorFor(limits.timeoutMs ?? TIMEOUT_MS, limits.allowPrivateNetwork),
-    connections: 8,
-    pipelining: 1,
-    keepAliveTimeout: 10_000,
-  });
+  let agent: Agent | undefined;
   return async (input, init) => {
-    const answer = await undiciFetch(input as string, {
+    // Only gateways with a provider of identities need it.
+    const undici = await import('undici');
+    agent ??= new undici.Agent({
+      connect: connectorFor(limits.timeoutMs ?? TIMEOUT_MS, limits.allowPrivateNetwork),
+      connections: 8,
+      pipelining: 1,
+      keepAliveTimeout: 10_000,
+    });
+    const answer = await undici.fetch(input as string, {
       ...(init as object),
       redirect: 'manual',
       dispatcher: agent,

@@ -158,6 +158,8 @@ function newWorker({ start, entry }: ChannelOptions): Worker {
   return new Worker(entry ?? threadEntry('sqlite-worker', import.meta.url), {
     workerData: start,
     name: 'sqlite',
+    // Rows on their way to the database die young; without a bound this thread would take as much as the one with the requests.
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });
 }
 

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
-import { buildConnector, Pool } from 'undici';
+import type { buildConnector, Pool } from 'undici';
+import connectorBuilder from 'undici/lib/core/connect.js';
+import UndiciPool from 'undici/lib/dispatcher/pool.js';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from '../../ports/upstream.ts';
 import { DispatchedAnswer } from './answer.ts';
@@ -28,7 +30,7 @@ export function connectorFor(
   allowPrivate: boolean,
   ca?: string,
 ): buildConnector.connector {
-  const connect = buildConnector({
+  const connect = connectorBuilder({
     ...(connectMs === 0 ? {} : { timeout: connectMs }),
     ...(ca === undefined ? {} : { ca }),
     ...(allowPrivate ? {} : { lookup: guardedLookup as never }),
@@ -97,7 +99,7 @@ export function openUndiciUpstream(config: UndiciUpstreamConfig): Upstream {
     const key = `${request.origin} ${request.timeouts.connectMs} ${request.allowPrivateNetwork} ${connections}`;
     let way = ways.get(key);
     if (way === undefined) {
-      const pool = new Pool(request.origin, {
+      const pool = new UndiciPool(request.origin, {
         connections,
         pipelining: 1,
         keepAliveTimeout: 30_000,

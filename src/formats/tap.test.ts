@@ -94,3 +94,28 @@ describe('a forwarded stream', () => {
     expect(performance.now() - startedAt).toBeLessThan(2000);
   });
 });
+
+describe('events that differ in their text alone', () => {
+  it('counts what alike events say as it counts it of others, and takes no other event for one of them', () => {
+    const texts = ['a', '', '"quoted" \\', 'ü😀', '\\\\', 'line\nend', '"error"', '"usage":{', '[DONE]', 'b'];
+    const body = [...texts, ...texts].map(chunk).join('');
+    const bytes = [...texts, ...texts].reduce(
+      (sum, text) => sum + Buffer.byteLength(JSON.stringify(text)) - 2,
+      0,
+    );
+    const usage = `data: ${JSON.stringify({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 9 } })}\n\n`;
+    for (const size of [1, 7, 100, 100_000]) {
+      const { text, state } = through(body + chunk('c').replace('null', '"length"') + usage + END, size);
+      expect(text).toBe(body + chunk('c').replace('null', '"length"') + usage + END);
+      expect(state).toMatchObject({ contentBytes: bytes + 1, usage: { output: 9 }, done: true });
+    }
+  });
+
+  it('ends before an event that begins like the others and has a line feed inside its text', () => {
+    const broken = chunk('x').replace('"x"', '"x\n\ny"');
+    for (const size of [1, 9, 1000]) {
+      const { text, state } = through(chunk('a') + chunk('b') + broken + chunk('c') + END, size);
+      expect([text, state.error?.code]).toEqual([chunk('a') + chunk('b'), 'upstream_malformed']);
+    }
+  });
+});

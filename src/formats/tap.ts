@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { SluiceError } from '../core/errors/error.ts';
 import type { Finish, Usage } from '../core/model/index.ts';
+import { endsInCr, eventEnd, Likeness, looksWhole, stringLength, toFrame, withLf } from './event-text.ts';
 import { type Frame, MAX_FRAME_BYTES } from './frame.ts';
 import { isTooDeep } from './json-scan.ts';
 import type { Quirks } from './quirks.ts';
@@ -66,119 +67,11 @@ const DEEP_FROM = 4096;
 const LF = 10;
 const CR = 13;
 
-/** Index just after the blank line that ends the event starting at `from`, or -1. */
-function eventEnd(text: string, from: number): number {
-  for (let lf = text.indexOf('\n', from); lf >= 0; lf = text.indexOf('\n', lf + 1)) {
-    const next = text.charCodeAt(lf + 1);
-    if (next === LF) return lf + 2;
-    if (next === CR && text.charCodeAt(lf + 2) === LF) return lf + 3;
-  }
-  return -1;
-}
-
-/**
- * Finds several needles in one text, event after event. A position found stays valid until the events have passed it, so
- * a chunk is searched once for each needle, not once for each needle and event.
- */
-class Needles {
-  readonly #needles: readonly string[];
-  readonly #next: number[];
-  #text = '';
-
-  constructor(needles: readonly string[]) {
-    this.#needles = needles;
-    this.#next = needles.map(() => -1);
-  }
-
-  /** Begins a new text. */
-  in(text: string): void {
-    this.#text = text;
-    this.#next.fill(-1);
-  }
-
-  get count(): number {
-    return this.#needles.length;
-  }
-
-  /** Where the needle ends that first begins in `[from, to)`, or -1. `from` never goes back within a text. */
-  endWithin(index: number, from: number, to: number): number {
-    let at = this.#next[index] ?? -1;
-    const needle = this.#needles[index] ?? '';
-    if (at < from) {
-      at = this.#text.indexOf(needle, from);
-      if (at < 0) at = Number.POSITIVE_INFINITY;
-      this.#next[index] = at;
-    }
-    return at < to ? at + needle.length : -1;
-  }
-}
-
-/** Length of the JSON string that starts at `from` (after its opening quote); it ends at `to` at the latest. */
-function stringLength(text: string, from: number, to: number): number {
-  let end = text.indexOf('"', from);
-  while (end > 0 && text.charCodeAt(end - 1) === 92) {
-    let slashes = 1;
-    while (text.charCodeAt(end - 1 - slashes) === 92) slashes++;
-    if (slashes % 2 === 0) break;
-    end = text.indexOf('"', end + 1);
-  }
-  return end < 0 || end > to ? to - from : end - from;
-}
-
-const SPACE = 32;
-const OPEN = 123;
-const CLOSE = 125;
-
-/**
- * Whether the event in `[from, to)` looks like whole JSON: its first data line begins with `{` and ends with `}`. A look at
- * three places instead of a parse; what does not look so may still be lawful (`[DONE]`, data over several lines).
- */
-function looksWhole(text: string, from: number, to: number): boolean {
-  let line = from;
-  while (!text.startsWith('data:', line)) {
-    line = text.indexOf('\n', line) + 1;
-    // No data: a comment or a lone `event:` line.
-    if (line === 0 || line >= to) return true;
-  }
-  let start = line + 5;
-  while (text.charCodeAt(start) === SPACE) start++;
-  let end = text.indexOf('\n', start);
-  if (end < 0 || end > to) end = to;
-  while (end > start && text.charCodeAt(end - 1) <= SPACE) end--;
-  return text.charCodeAt(start) === OPEN && text.charCodeAt(end - 1) === CLOSE;
-}
-
-/** Where the first line end of a stream stands in `bytes`, and whether lines end in CR alone; `undefined` while unknown. */
-function endsInCr(bytes: Buffer): boolean | undefined {
-  const cr = bytes.indexOf(CR);
-  const lf = bytes.indexOf(LF);
-  if (cr < 0 || (lf >= 0 && lf < cr)) return lf < 0 ? undefined : false;
-  return cr + 1 === bytes.length ? undefined : bytes[cr + 1] !== LF;
-}
-
-/** The same bytes with LF for CR: a CR inside JSON is always escaped. */
-function withLf(bytes: Buffer): Buffer {
-  const changed = Buffer.from(bytes);
-  for (let at = changed.indexOf(CR); at >= 0; at = changed.indexOf(CR, at + 1)) changed[at] = LF;
-  return changed;
-}
+/** Events that may differ from the one before before events are no longer compared: some formats number theirs. */
+const MAX_UNLIKE = 8;
 
 function malformed(what: string): SluiceError {
   return new SluiceError('upstream_malformed', `The provider sent a stream event that is not valid ${what}.`);
-}
-
-function toFrame(text: string): Frame {
-  let event: string | undefined;
-  let data = '';
-  for (const line of text.split(/\r?\n/)) {
-    if (line.startsWith('data:')) {
-      const value = line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5);
-      data = data === '' ? value : `${data}\n${value}`;
-    } else if (line.startsWith('event:')) {
-      event = line.slice(line.charCodeAt(6) === 32 ? 7 : 6);
-    }
-  }
-  return { event, data };
 }
 
 /** How a stream is tapped. */
@@ -203,8 +96,8 @@ class SseTap implements ByteTap {
   readonly #quirks: Quirks;
   readonly #hideUsage: boolean;
   readonly #maxEventBytes: number;
-  readonly #content: Needles;
-  readonly #watch: Needles;
+  #likeness: Likeness | undefined;
+  #unlike = 0;
   /** Beginning of an event in pieces, so that a huge one is not copied again for each chunk. */
   #rest: Buffer[] = [];
   #restBytes = 0;
@@ -213,8 +106,6 @@ class SseTap implements ByteTap {
 
   constructor(rules: TapRules, quirks: Quirks, { hideUsage, maxEventBytes }: TapOptions) {
     this.#rules = rules;
-    this.#content = new Needles(rules.content);
-    this.#watch = new Needles(rules.watch);
     this.#quirks = quirks;
     this.#hideUsage = hideUsage;
     this.#maxEventBytes = maxEventBytes ?? MAX_FRAME_BYTES;
@@ -236,11 +127,16 @@ class SseTap implements ByteTap {
       if (this.#endsInCr) bytes = withLf(bytes);
     }
     // One character per byte, so that positions in text and bytes are the same. A piece that ends no line ended no event above.
-    const text = this.#open(bytes);
+    const text = bytes.toString('latin1');
     let at = 0;
     let kept: Uint8Array[] | undefined;
     let keptFrom = 0;
     while (at < text.length && this.state.error === undefined) {
+      const same = this.#sameAgain(text, at);
+      if (same > 0) {
+        at = same;
+        continue;
+      }
       const end = eventEnd(text, at);
       if (end < 0) break;
       if (this.#inspect(text, bytes, { from: at, to: end })) {
@@ -273,7 +169,7 @@ class SseTap implements ByteTap {
   /** The end of a body without the blank line of its last event: that event, or nothing if it was cut through. */
   #last(rest: Buffer): Uint8Array {
     const { state } = this;
-    const hidden = this.#inspect(this.#open(rest), rest, { from: 0, to: rest.length });
+    const hidden = this.#inspect(rest.toString('latin1'), rest, { from: 0, to: rest.length });
     if (state.error?.code === 'upstream_malformed') state.error = undefined;
     else if (!hidden && state.error === undefined && this.#complete()) {
       return Buffer.concat([rest, Buffer.from('\n\n')]);
@@ -325,11 +221,32 @@ class SseTap implements ByteTap {
     return bytes;
   }
 
-  #open(bytes: Buffer): string {
-    const text = bytes.toString('latin1');
-    this.#content.in(text);
-    this.#watch.in(text);
-    return text;
+  /** Counts an event that is like the one before; returns where it ends, or -1 for any other. */
+  #sameAgain(text: string, from: number): number {
+    const likeness = this.#likeness;
+    if (likeness === undefined) return -1;
+    const output = likeness.outputOf(text, from);
+    if (output < 0) return -1;
+    this.#unlike = 0;
+    this.state.contentBytes += output;
+    return from + likeness.frameLength + output;
+  }
+
+  /** Adds up the model output of an event; returns what is to be remembered of it if it says nothing else. */
+  #measure(event: string): Likeness | undefined {
+    let found = 0;
+    let [start, length] = [0, 0];
+    for (const needle of this.#rules.content) {
+      const at = event.indexOf(needle);
+      if (at < 0) continue;
+      found++;
+      start = at + needle.length;
+      length = stringLength(event, start, event.length);
+      this.state.contentBytes += length;
+    }
+    if (found !== 1 || this.#unlike > MAX_UNLIKE) return undefined;
+    this.#unlike++;
+    return new Likeness(event, start, start + length);
   }
 
   /** Looks at one event; true when it must not be forwarded. */
@@ -343,26 +260,21 @@ class SseTap implements ByteTap {
       state.error = malformed('JSON: it is nested too deep');
       return true;
     }
-    for (let index = 0; index < this.#content.count; index++) {
-      const at = this.#content.endWithin(index, from, to);
-      if (at >= 0) state.contentBytes += stringLength(text, at, to);
-    }
+    const event = text.slice(from, to);
+    const likeness = this.#measure(event);
     if (!state.committed) {
       // The first events are few: parse them all, so that a broken one is seen while failing over is still possible.
       if (!isUtf8(bytes.subarray(from, to))) {
         state.error = malformed('UTF-8');
         return true;
       }
-      return this.#read(
-        toFrame(bytes.toString('utf8', from, to)),
-        this.#rules.begins.test(text.slice(from, to)),
-      );
+      return this.#read(toFrame(bytes.toString('utf8', from, to)), this.#rules.begins.test(event));
     }
-    for (let index = 0; index < this.#watch.count; index++) {
-      if (this.#watch.endWithin(index, from, to) >= 0)
-        return this.#read(toFrame(bytes.toString('utf8', from, to)), false);
+    const isWatched = this.#rules.watch.some((needle) => event.includes(needle));
+    if (isWatched || !looksWhole(event)) {
+      return this.#read(toFrame(bytes.toString('utf8', from, to)), false);
     }
-    if (!looksWhole(text, from, to)) return this.#read(toFrame(bytes.toString('utf8', from, to)), false);
+    this.#likeness = likeness;
     return false;
   }
 

@@ -11,6 +11,8 @@ import { type Caller, operator } from './caller.ts';
 const VERIFY_BATCH = 500;
 /** Another process may append at the same time; each try reads the head anew. */
 const MAX_TRIES = 64;
+/** The entry that says that the entries before it are not all there were. */
+const CUT_OFF = 'audit.cut_off';
 
 /** What is to be written down. */
 export interface AuditEntry {
@@ -63,9 +65,9 @@ export class AuditLog {
 
   /** Throws `ledger_unavailable` when the entry cannot be stored: the write it speaks of must then not happen. */
   async append(caller: Pick<Caller, 'actor' | 'address'>, entry: AuditEntry): Promise<void> {
-    const before = this.#last ?? this.#store.audit.head();
+    const before = this.#last ?? this.#newest();
     const next = before
-      .catch(() => this.#store.audit.head())
+      .catch(() => this.#newest())
       .then((head) => this.#write(head, caller, entry))
       .catch((cause: unknown) => {
         throw unwritten(cause);
@@ -98,8 +100,34 @@ export class AuditLog {
         return record;
       } catch (error) {
         if (!(error instanceof SluiceError) || error.code !== 'conflict' || left === 1) throw error;
-        head = await this.#store.audit.head();
+        head = await this.#newest(head);
       }
+    }
+  }
+
+  /**
+   * The newest entry, to go on from. When the chain reached further once than it does now, that is written down in it first:
+   * what is appended to a log that was cut off must not make it look whole.
+   * @param known the newest entry this process knows of
+   */
+  async #newest(known?: AuditRecord): Promise<AuditRecord | undefined> {
+    // Read before the chain: a head is kept after its entry is stored.
+    const kept = await this.#heads.read();
+    const head = await this.#store.audit.head();
+    const found = head?.sequence ?? 0;
+    const reached = Math.max(known?.sequence ?? 0, ...kept.heads.map(({ sequence }) => sequence));
+    if (reached <= found) return head;
+    const record = this.#chain(head, operator('system', ''), {
+      action: CUT_OFF,
+      target: '',
+      details: { reached, found },
+    });
+    try {
+      await this.#store.audit.append(record);
+      return record;
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code !== 'conflict') throw error;
+      return this.#newest(known);
     }
   }
 
@@ -159,6 +187,7 @@ export class AuditLog {
     const wanted = [...kept.heads, ...(outside === undefined ? [] : [outside])];
     const at = new Map<number, string>();
     let previous: Head | undefined;
+    let cut: Verdict | undefined;
     for (;;) {
       const batch = await this.#store.audit.after(
         previous?.sequence ?? Number.MIN_SAFE_INTEGER,
@@ -167,10 +196,11 @@ export class AuditLog {
       for (const record of batch) {
         const problem = this.#fault(record, previous);
         if (problem !== undefined) return bad(problem, previous);
+        if (record.action === CUT_OFF) cut ??= bad('cut_off', previous);
         previous = { sequence: record.sequence, hash: record.hash };
         if (wanted.some(({ sequence }) => sequence === record.sequence)) at.set(record.sequence, record.hash);
       }
-      if (batch.length < VERIFY_BATCH) return judge({ kept, wanted, at, last: previous });
+      if (batch.length < VERIFY_BATCH) return judge({ kept, wanted, at, cut, last: previous });
     }
   }
 
@@ -191,14 +221,17 @@ function judge(found: {
   readonly kept: KeptHeads;
   readonly wanted: readonly Head[];
   readonly at: ReadonlyMap<number, string>;
+  /** Set by the first entry that says that others were missing when it was written. */
+  readonly cut: Verdict | undefined;
   readonly last: Head | undefined;
 }): Verdict {
-  const { kept, wanted, at, last } = found;
+  const { kept, wanted, at, cut, last } = found;
   const entries = last?.sequence ?? 0;
   if (kept.forged) return bad('head_forged', last);
   if (wanted.some(({ sequence }) => sequence > entries)) return bad('cut_off', last);
   const other = wanted.find(({ sequence, hash }) => at.get(sequence) !== hash);
   if (other !== undefined) return { ...bad('altered', last), firstBad: other.sequence };
+  if (cut !== undefined) return cut;
   if (entries > 0 && kept.heads.length === 0) return bad('head_missing', last);
   return { valid: true, entries, firstBad: undefined, problem: undefined, head: last };
 }

@@ -190,3 +190,33 @@ test('of many entries at once from two processes none is lost', async () => {
   );
   expect(await audit.verify()).toMatchObject({ valid: true, entries: before + 30 });
 });
+
+test('a log that was cut off does not become whole by what is appended afterwards, nor by a restart', async () => {
+  const caller = { actor: 'admin-key', address: '192.0.2.7' };
+  const entry = { action: 'budgets.update', target: 'budget_1', details: {} };
+  for (const restarted of [false, true]) {
+    write(good);
+    rmSync(join(folder, 'audit.head'), { force: true });
+    raw.exec("DELETE FROM settings WHERE name = 'audit/head'");
+    const heads = [createHeadFile(`${folder}/audit.head`)];
+    const ports = { store: sqlite.store, secrets: openSecretBox(folder), clock: systemClock, heads };
+    const first = new AuditLog(ports);
+    await first.append(caller, entry);
+    expect((await first.verify()).valid).toBe(true);
+    raw.exec(`DELETE FROM audit WHERE sequence > ${head.sequence - 2}`);
+    const later = restarted ? new AuditLog(ports) : first;
+    expect(await later.verify()).toMatchObject({
+      valid: false,
+      problem: 'cut_off',
+      entries: head.sequence - 2,
+    });
+    for (let index = 0; index < 5; index += 1) await later.append(caller, entry);
+    const verdict = await new AuditLog(ports).verify();
+    expect(verdict).toMatchObject({ valid: false, problem: 'cut_off', firstBad: head.sequence - 1 });
+    const [told] = raw.prepare("SELECT details FROM audit WHERE action = 'audit.cut_off'").all() as Row[];
+    expect(JSON.parse(String(told?.['details']))).toMatchObject({
+      reached: head.sequence + 1,
+      found: head.sequence - 2,
+    });
+  }
+});

@@ -56,10 +56,16 @@ async function send(
 export function registerScim(app: FastifyInstance, ports: ScimPorts): void {
   app.register(async (scope) => {
     const speakers = new WeakMap<FastifyRequest, ScimSpeaker>();
+    const parse = scope.getDefaultJsonParser('error', 'error');
+    // Directories name the type of a body they do not send, too: a DELETE must not fail for that.
+    scope.removeContentTypeParser('application/json');
     scope.addContentTypeParser(
-      'application/scim+json',
+      ['application/scim+json', 'application/json'],
       { parseAs: 'string' },
-      scope.getDefaultJsonParser('error', 'error'),
+      (request, text, done) => {
+        if (text === '' && request.method === 'DELETE') done(null, undefined);
+        else parse(request, text as string, done);
+      },
     );
     scope.setErrorHandler((error, _request, reply) => {
       const known = error as { readonly statusCode?: number };

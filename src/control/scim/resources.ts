@@ -2,12 +2,15 @@ import SCIMMY from 'scimmy';
 import { SluiceError } from '../../core/errors/error.ts';
 import { notFound } from '../caller.ts';
 import type { ProvisionedUser, ScimDirectory, ScimSpeaker, WantedUser } from './directory.ts';
+import { type Matches, readFilter } from './filter.ts';
 import type { ScimGroup } from './groups.ts';
 
 /** What the library hands to its handlers: whose call it is, and what went wrong beneath it. */
 interface Call {
   readonly directory: ScimDirectory;
   readonly speaker: ScimSpeaker;
+  /** Which of the resources a list is asked for. The library's own filter knows neither letter case nor `members eq`. */
+  readonly wanted?: Matches | undefined;
   failure?: SluiceError;
 }
 
@@ -96,27 +99,26 @@ async function guarded<T>(call: Call, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function readUsers(resource: { id?: string; filter?: unknown }, call: Call): Promise<unknown> {
+async function readUsers(resource: { id?: string }, call: Call): Promise<unknown> {
   const { directory, speaker } = call;
   const groups = await directory.groups.list(speaker.organizationId);
   if (resource.id !== undefined) return userResource(await directory.user(speaker, resource.id), groups);
   const all = (await directory.users(speaker)).map((user) => userResource(user, groups));
-  return matching(all, resource.filter);
+  return matching(all, call);
 }
 
-async function readGroups(resource: { id?: string; filter?: unknown }, call: Call): Promise<unknown> {
+async function readGroups(resource: { id?: string }, call: Call): Promise<unknown> {
   const { directory, speaker } = call;
   if (resource.id !== undefined) {
     const group = await directory.groups.get(speaker.organizationId, resource.id);
     if (group === undefined) throw notFound('group');
     return groupResource(group);
   }
-  return matching((await directory.groups.list(speaker.organizationId)).map(groupResource), resource.filter);
+  return matching((await directory.groups.list(speaker.organizationId)).map(groupResource), call);
 }
 
-function matching(all: readonly Json[], filter: unknown): readonly Json[] {
-  const found = filter as { match(values: readonly Json[]): readonly Json[] } | undefined;
-  return found === undefined ? all : found.match(all);
+function matching(all: readonly Json[], { wanted }: Call): readonly Json[] {
+  return wanted === undefined ? all : all.filter(wanted);
 }
 
 async function writeUser(resource: { id?: string }, instance: unknown, call: Call): Promise<unknown> {
@@ -143,12 +145,13 @@ async function writeGroup(resource: { id?: string }, instance: unknown, call: Ca
   return groupResource(await directory.putGroup(speaker, wanted, before));
 }
 
-type Resource = { id?: string; filter?: unknown };
+type Resource = { id?: string };
 
 /** Tells the library how users and groups are read and kept. Its registry is global; what it calls is in the call. */
 export function declareScimResources(): void {
   SCIMMY.Resources.User.basepath('/scim/v2');
   SCIMMY.Resources.declare(SCIMMY.Resources.User)
+    .extend(SCIMMY.Schemas.EnterpriseUser, false)
     .ingress(((resource: Resource, instance: unknown, call: Call) =>
       guarded(call, () => writeUser(resource, instance, call))) as never)
     .egress(((resource: Resource, call: Call) => guarded(call, () => readUsers(resource, call))) as never)
@@ -169,16 +172,19 @@ export function declareScimResources(): void {
 }
 
 function constraintsOf(query: ScimRequest['query']): Record<string, unknown> {
-  const { startIndex, count, filter = '', ...rest } = query;
-  if (filter.length > MAX_FILTER)
-    throw new SCIMMY.Types.Error(400, 'invalidFilter', 'The filter is too long');
+  const { startIndex, count, filter: _, ...rest } = query;
   const whole = (text: string) => (/^-?\d{1,9}$/.test(text) ? Number(text) : Number.NaN);
   return {
     ...rest,
-    ...(filter === '' ? {} : { filter }),
     ...(startIndex === undefined ? {} : { startIndex: whole(startIndex) }),
     count: Math.min(count === undefined ? 100 : whole(count), MAX_PAGE),
   };
+}
+
+function filterOf({ filter = '' }: ScimRequest['query']): Matches | undefined {
+  if (filter.length > MAX_FILTER)
+    throw new SCIMMY.Types.Error(400, 'invalidFilter', 'The filter is too long');
+  return filter.trim() === '' ? undefined : readFilter(filter);
 }
 
 /** Carries out one call on users or groups (RFC 7644 §3). Throws {@link SluiceError} or the library's own error. */
@@ -187,7 +193,8 @@ export async function scimCall(
   speaker: ScimSpeaker,
   request: ScimRequest,
 ): Promise<ScimAnswer> {
-  const call: Call = { directory, speaker };
+  const listed = request.method === 'GET' && request.id === undefined;
+  const call: Call = { directory, speaker, wanted: listed ? filterOf(request.query) : undefined };
   try {
     const write = request.method !== 'GET';
     return await (write ? directory.inTurn(speaker, () => carryOut(request, call)) : carryOut(request, call));
@@ -232,6 +239,17 @@ function truth(value: unknown): unknown {
   return value === 'True' || value === 'False' ? value === 'True' : value;
 }
 
+const CORE_PREFIX = /^urn:ietf:params:scim:schemas:core:2\.0:(?:User|Group):/i;
+const MANAGER = /^(urn:ietf:params:scim:schemas:extension:enterprise:2\.0:User:manager)(?:\.value)?$/i;
+
+/** Paths as directories write them, as the library takes them: the core schema is left out, a manager is an object. */
+function plainTarget(path: unknown, value: unknown): { readonly path?: unknown; readonly value?: unknown } {
+  if (typeof path !== 'string') return value === undefined ? {} : { value };
+  const manager = MANAGER.exec(path)?.[1];
+  const held = manager !== undefined && typeof value === 'string' ? { value } : value;
+  return { path: manager ?? path.replace(CORE_PREFIX, ''), ...(held === undefined ? {} : { value: held }) };
+}
+
 /** Microsoft Entra writes `Replace` for `replace` and `"False"` for `false`: a deactivation must not fail for that. */
 function tolerant(body: unknown): unknown {
   if (!isJson(body) || !Array.isArray(body['Operations'])) return body;
@@ -241,8 +259,8 @@ function tolerant(body: unknown): unknown {
     const inside = isJson(value) && 'active' in value ? { ...value, active: truth(value['active']) } : value;
     return {
       ...operation,
+      ...plainTarget(path, path === 'active' ? truth(value) : inside),
       op: typeof op === 'string' ? op.toLowerCase() : op,
-      ...(value === undefined ? {} : { value: path === 'active' ? truth(value) : inside }),
     };
   });
   return { ...body, Operations: operations };

@@ -238,7 +238,21 @@ class RuntimeCompiler {
 
   #single(name: string, provider: ConfiguredProvider, model: string): ModelRoute {
     const wish = { provider, model, entry: { provider: provider.name }, modelConfig: undefined };
-    return this.#route(name, [compileDeployment(this.#input, wish)], undefined);
+    const route = this.#route(name, [compileDeployment(this.#input, wish)], undefined);
+    const aliases = this.#namesOf(provider.name, model).filter((alias) => alias !== name);
+    return aliases.length === 0 ? route : { ...route, aliases };
+  }
+
+  /** Configured models that a provider's model serves: what is bound to their names must hold for it under its own, too. */
+  #namesOf(provider: string, model: string): readonly string[] {
+    return Object.entries(this.#input.config.models).flatMap(([name, { deployments }]) => {
+      const pattern = name.includes('*');
+      const serves = deployments.some(
+        (entry) => entry.provider === provider && entry.model === (pattern ? '*' : model),
+      );
+      if (!serves) return [];
+      return pattern ? [model].filter((asked) => matchesPattern(name, asked)) : [name];
+    });
   }
 
   #route(name: string, deployments: readonly Deployment[], model: ModelConfig | undefined): ModelRoute {

@@ -21,7 +21,7 @@ const MAX_ACCOUNTS = 200_000;
 
 /** Every name a model goes by: a budget on it is not passed by another spelling. */
 export function modelNames(asked: string, route: ModelRoute): readonly string[] {
-  const names = new Set([asked, route.name]);
+  const names = new Set([asked, route.name, ...(route.aliases ?? [])]);
   for (const { id, model } of route.deployments) names.add(id).add(model);
   return [...names];
 }

@@ -1,8 +1,10 @@
-import { allowsModel } from '../core/policy/policy.ts';
+import { matchesPattern } from '../core/policy/key.ts';
+import { allowsModel, type EffectivePolicy } from '../core/policy/policy.ts';
 import { forbiddenBy } from '../core/policy/residency.ts';
 import type { RouterPlan } from '../core/routing/decision/types.ts';
-import type { ClientFacts, Principal } from './exchange.ts';
-import type { Runtime } from './runtime.ts';
+import { modelNames } from './budget-finder.ts';
+import type { ClientFacts, Exchange, Principal } from './exchange.ts';
+import type { ModelRoute, Runtime } from './runtime.ts';
 
 /** Whether a key may use a model. One whose list names the router and none of its models may use what is behind it. */
 export function mayUse({ policy }: Principal, model: string, plan: RouterPlan): boolean {
@@ -20,5 +22,20 @@ export function mayReachModel(
   const bounds = { providers, regions, asked: whose.client.regions };
   return (whose.runtime.resolve(model)?.deployments ?? []).some(
     ({ provider }) => forbiddenBy(bounds, { provider: provider.name, region: provider.region }) === undefined,
+  );
+}
+
+/** Whether calls of a model need a yes each, under whichever of its names somebody said so. */
+export function needsApproval({ approvals }: EffectivePolicy, asked: string, route: ModelRoute): boolean {
+  if (approvals.length === 0) return false;
+  const names = modelNames(asked, route);
+  return approvals.some((pattern) => names.some((name) => matchesPattern(pattern, name)));
+}
+
+/** Whether a request may go over to another model: one whose calls need a yes only when this call has one. */
+export function mayGoOver(exchange: Exchange & { principal: Principal }, route: ModelRoute): boolean {
+  return (
+    exchange.facts.ruling?.approval !== undefined ||
+    !needsApproval(exchange.principal.policy, route.name, route)
   );
 }

@@ -74,6 +74,8 @@ export interface RetryPolicy {
 /** A model name the gateway answers to. */
 export interface ModelRoute {
   readonly name: string;
+  /** Of a route that stands in no configuration (`provider/model`, a passthrough): configured models that lead there too. */
+  readonly aliases?: readonly string[] | undefined;
   readonly deployments: readonly Deployment[];
   readonly strategy: Strategy;
   /** When a deployment is left out because it does much worse than the model's others; absent never. */

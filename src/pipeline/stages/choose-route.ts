@@ -21,6 +21,7 @@ import {
   type Route,
   type Tie,
 } from '../exchange.ts';
+import { mayGoOver } from '../may-use.ts';
 import type { Deployment, ModelRoute } from '../runtime.ts';
 
 export interface ChooseRoutePorts {
@@ -214,6 +215,7 @@ class Choice {
     return names.flatMap((name) => {
       const other = runtime.resolve(name);
       if (other === undefined || !allowsModel(principal.policy, other.name)) return [];
+      if (!mayGoOver(this.#exchange, other)) return [];
       return this.candidatesOf(other, now);
     });
   }

@@ -1,5 +1,4 @@
 import { SluiceError } from '../../core/errors/error.ts';
-import { matchesPattern } from '../../core/policy/key.ts';
 import { type EffectivePolicy, type Policy, UNRESTRICTED } from '../../core/policy/policy.ts';
 import {
   checkPolicy,
@@ -12,6 +11,7 @@ import type { Scope } from '../../core/policy/scope.ts';
 import type { ApprovalDesk } from '../../ports/approval-desk.ts';
 import { approvalWish } from '../approval-wish.ts';
 import { extend } from '../exchange.ts';
+import { needsApproval } from '../may-use.ts';
 import { type Granted, policyFacts, reachOf } from '../policy-facts.ts';
 import type { ModelRoute, Runtime } from '../runtime.ts';
 
@@ -168,9 +168,7 @@ async function approved<E extends Granted>(
   exchange: E,
   policy: EffectivePolicy,
 ): Promise<E> {
-  const names = [exchange.envelope.model, exchange.grant.route.name];
-  const needed = policy.approvals.some((pattern) => names.some((name) => matchesPattern(pattern, name)));
-  if (!needed) return exchange;
+  if (!needsApproval(policy, exchange.envelope.model, exchange.grant.route)) return exchange;
   const model = exchange.envelope.model.slice(0, 200);
   const id = await ports.approvals.pass(
     approvalWish(exchange, { subject: `A call of \`${model}\`, which needs an approval.`, details: {} }),

@@ -19,6 +19,7 @@ import type { Stage } from '../compose.ts';
 import { type Answer, type Answered, extend, type Facts, type Routed } from '../exchange.ts';
 import { type FundPorts, fund } from '../fund.ts';
 import type { JudgeAnswer } from '../judge-answer.ts';
+import { mayGoOver } from '../may-use.ts';
 import type { RoutingNote } from '../routing.ts';
 import type { Deployment, ModelRoute } from '../runtime.ts';
 import { verifyFacts } from '../verify-facts.ts';
@@ -259,7 +260,7 @@ class Climb {
     const found = exchange.runtime.resolve(model);
     const route = found === undefined ? undefined : this.#note.narrow(found);
     const deployment = route === undefined ? undefined : dearest(route);
-    if (route === undefined || deployment === undefined) return false;
+    if (route === undefined || deployment === undefined || !mayGoOver(exchange, route)) return false;
     if ((await fund(this.#ports, exchange, { deployment, besides: true, aside: this.#aside })) !== undefined)
       return false;
     extend(exchange, { grant: { ...exchange.grant, route } });

@@ -284,14 +284,39 @@ function registerExport(app: FastifyInstance, ports: AdminPorts): void {
   });
 }
 
+const NO_JSON = 'The request could not be read: send valid JSON.';
+/** Sentences for what fails before a handler sees the request. */
+const UNREAD: Readonly<Record<number, string>> = {
+  413: 'The request is too large.',
+  415: 'Send JSON, with `Content-Type: application/json`.',
+};
+
+/** JSON in valid UTF-8. Clients name the type of a body they do not send, too: that is no body. */
+function readJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    if (bytes.length === 0) return done(null, undefined);
+    let text: string;
+    try {
+      text = utf8.decode(bytes as Buffer);
+    } catch {
+      return done(new SluiceError('bad_request', 'The request is no valid UTF-8.'), undefined);
+    }
+    return parse(request, text, done);
+  });
+}
+
 /** Registers every endpoint of the contract. */
 export function registerAdmin(app: FastifyInstance, ports: AdminPorts): void {
+  readJson(app);
   app.setErrorHandler((error, _request, reply) => {
     const known = error as { statusCode?: number; code?: string };
     const client = known.statusCode !== undefined && known.statusCode >= 400 && known.statusCode < 500;
     const shown =
       client && !(error instanceof SluiceError)
-        ? new SluiceError('bad_request', 'The request could not be read: send valid JSON.', {
+        ? new SluiceError('bad_request', UNREAD[known.statusCode ?? 0] ?? NO_JSON, {
             ...(known.statusCode === undefined ? {} : { status: known.statusCode }),
           })
         : error;

@@ -75,13 +75,18 @@ function timeOf(now: number): Situation['time'] {
   return { hour: date.getUTCHours(), minute: date.getUTCMinutes(), weekday: date.getUTCDay() || 7 };
 }
 
-function numberIn(headers: Asking['routingHeaders'], name: string): number | undefined {
+function numberIn(
+  headers: Asking['routingHeaders'],
+  name: string,
+  most = Number.POSITIVE_INFINITY,
+): number | undefined {
   const text = headers?.[name];
   if (text === undefined) return undefined;
   const value = Number(text);
   // A wish that cannot be read must not be taken for none.
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
-    throw badRequest(name, `\`${name}\` must be a number of at least 0.`);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0 || value > most) {
+    const range = Number.isFinite(most) ? `from 0 to ${most}` : 'of at least 0';
+    throw badRequest(name, `\`${name}\` must be a number ${range}.`);
   }
   return value;
 }
@@ -207,7 +212,7 @@ function demands(exchange: Asking, around: Surroundings): Partial<Situation> {
   const objective = found.asked.objective ?? preferences?.objective;
   const { threshold } = found.asked;
   const maxPrice = priceCapOf(exchange, preferences);
-  const minQuality = numberIn(exchange.routingHeaders, 'x-sluice-min-quality');
+  const minQuality = numberIn(exchange.routingHeaders, 'x-sluice-min-quality', 1);
   const only = wantedProviders(preferences?.only, plan);
   const ignore = wantedProviders(preferences?.ignore, plan);
   const parameters = PARAMETERS.filter((name) => exchange.body[name] !== undefined);

@@ -165,9 +165,17 @@ describe('names, rules and wishes', () => {
   });
 
   it('refuses a wish it cannot read', async () => {
-    await expect(ask('auto', EASY, { headers: { 'x-sluice-max-price-usd': 'cheap' } })).rejects.toMatchObject(
-      { status: 400 },
-    );
+    const unreadable = {
+      'x-sluice-max-price-usd': ['cheap', '-1'],
+      'x-sluice-min-quality': ['2', '-1', 'high'],
+    };
+    for (const [name, values] of Object.entries(unreadable)) {
+      for (const value of values) {
+        await expect(ask('auto', EASY, { headers: { [name]: value } })).rejects.toMatchObject({
+          status: 400,
+        });
+      }
+    }
   });
 
   it('max price and least quality per request', async () => {

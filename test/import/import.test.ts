@@ -161,3 +161,20 @@ describe('hostile values', () => {
     expect(({} as Record<string, unknown>)['deployments']).toBeUndefined();
   });
 });
+
+test('RelayPlane: what its mode leaves unused is not said to map', () => {
+  const routing = (mode: string) => ({
+    mode,
+    complexity: { simple: 'claude-haiku-4-5', complex: 'claude-opus-4-5' },
+    cascade: { models: ['claude-haiku-4-5', 'claude-opus-4-5'] },
+  });
+  for (const [mode, unused, used] of [
+    ['complexity', 'routing.cascade', 'tiers:'],
+    ['cascade', 'routing.complexity', 'cascade:'],
+  ] as const) {
+    const text = JSON.stringify({ routing: routing(mode) });
+    const result = importConfiguration({ source: 'relayplane', text, name: 'relay' });
+    expect(note(result, unused)).toMatchObject({ outcome: 'unmapped', why: expect.stringContaining(mode) });
+    expect(result.yaml).toContain(used);
+  }
+});

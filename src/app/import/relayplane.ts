@@ -156,7 +156,7 @@ const ESCALATE: Readonly<Record<string, string>> = {
   error: 'error',
 };
 
-function cascadeOf(work: Work, routing: Part): Tree | undefined {
+function cascadeOf(work: Work, routing: Part, mode: string): Tree | undefined {
   const part = routing.part('cascade');
   if (part === undefined) return undefined;
   const enabled = part.flag('enabled') !== false;
@@ -174,6 +174,10 @@ function cascadeOf(work: Work, routing: Part): Tree | undefined {
     if (enabled) work.ledger.unmapped(part.path, 'needs two models at least to escalate between.');
     return undefined;
   }
+  if (mode === 'complexity') {
+    work.ledger.unmapped(part.path, 'is not in use with `mode: complexity`.');
+    return undefined;
+  }
   work.ledger.mapped(part.path, `routers.${ROUTER}.cascade`);
   const listed = models.slice(0, 8);
   return {
@@ -183,7 +187,7 @@ function cascadeOf(work: Work, routing: Part): Tree | undefined {
   };
 }
 
-function tiersOf(work: Work, routing: Part): Tree | undefined {
+function tiersOf(work: Work, routing: Part, mode: string): Tree | undefined {
   const part = routing.part('complexity');
   if (part === undefined) return undefined;
   const enabled = part.flag('enabled') !== false;
@@ -196,6 +200,10 @@ function tiersOf(work: Work, routing: Part): Tree | undefined {
   const last = hard ?? medium;
   if (first === undefined || last === undefined) {
     work.ledger.unmapped(part.path, 'names too few models; an easy and a hard one are needed.');
+    return undefined;
+  }
+  if (mode === 'cascade') {
+    work.ledger.unmapped(part.path, 'is not in use with `mode: cascade`.');
     return undefined;
   }
   work.ledger.approximated(
@@ -230,8 +238,8 @@ function rulesOf(work: Work, root: Part): readonly Tree[] {
 function importRouting(work: Work, root: Part): void {
   const routing = root.part('routing');
   const mode = routing?.text('mode') ?? 'standard';
-  const cascade = routing === undefined ? undefined : cascadeOf(work, routing);
-  const tiers = routing === undefined ? undefined : tiersOf(work, routing);
+  const cascade = routing === undefined ? undefined : cascadeOf(work, routing, mode);
+  const tiers = routing === undefined ? undefined : tiersOf(work, routing, mode);
   const rules = rulesOf(work, root);
   const defaults = root.part('defaults');
   const quality = defaults === undefined ? undefined : modelAt(work, defaults, 'qualityModel');
@@ -240,8 +248,8 @@ function importRouting(work: Work, root: Part): void {
   routing?.rest();
   const passing = mode === 'passthrough';
   const chosen = {
-    ...(tiers === undefined || mode === 'cascade' ? {} : { tiers }),
-    ...(cascade === undefined || mode === 'complexity' ? {} : { cascade }),
+    ...(tiers === undefined ? {} : { tiers }),
+    ...(cascade === undefined ? {} : { cascade }),
     ...(rules.length === 0 ? {} : { rules }),
   };
   const baseline =

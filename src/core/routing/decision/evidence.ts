@@ -248,7 +248,7 @@ function proposalOf(bench: Bench): Wish | undefined {
     if (cold === undefined) return undefined;
     steps.push({
       step: 'threshold',
-      says: `a ${score.tier} prompt: ${cold.candidate.model} is the ${what} for it (${objective}, no evidence on this route yet)`,
+      says: `${score.tier === 'easy' ? 'an' : 'a'} ${score.tier} prompt: ${cold.candidate.model} is the ${what} for it (${objective}, no evidence on this route yet)`,
     });
     return { judged: cold, reason: 'prompt' };
   }

@@ -34,8 +34,6 @@ export function needsApproval({ approvals }: EffectivePolicy, asked: string, rou
 
 /** Whether a request may go over to another model: one whose calls need a yes only when this call has one. */
 export function mayGoOver(exchange: Exchange & { principal: Principal }, route: ModelRoute): boolean {
-  return (
-    exchange.facts.ruling?.approval !== undefined ||
-    !needsApproval(exchange.principal.policy, route.name, route)
-  );
+  const { principal, facts } = exchange;
+  return !needsApproval(principal.policy, route.name, route) || facts.ruling?.approval !== undefined;
 }

@@ -84,3 +84,19 @@ test('budgets, limits and policies are set, shown, changed and taken away from t
     expect([argv, (await run(...argv)).code]).toEqual([argv, 2]);
   }
 }, 180_000);
+
+test('teams, projects and users are named by name or e-mail address, too', async () => {
+  const team = await asJson('teams', 'create', 'Büro Süd');
+  const project = await asJson('projects', 'create', 'index', '--team', team.id);
+  const user = await asJson('users', 'create', 'Eva', '--email', 'eva@example.com');
+  expect(await asJson('keys', 'create', 'named', '--team', 'Büro Süd', '--project', 'index')).toMatchObject({
+    team_id: team.id,
+    project_id: project.id,
+  });
+  const budget = await asJson('budget', 'set', 'team:Büro Süd', '--limit', '5', '--window', 'day');
+  expect(budget).toMatchObject({ scope: 'team', scope_id: team.id });
+  const limit = await asJson('limits', 'set', 'user:eva@example.com', '--rpm', '5');
+  expect(limit).toMatchObject({ scope: 'user', scope_id: user.id });
+  const nobody = await run('budget', 'set', 'team:Nobody', '--limit', '5');
+  expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining('no team')]);
+});

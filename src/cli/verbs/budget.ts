@@ -74,6 +74,7 @@ async function set(target: string, options: SetOptions, terminal: Terminal): Pro
   const settings = settingsOf(options);
   const scope = /^(budget_|key_)[^:]*$/.test(target) ? undefined : scopeOf(target);
   const { connect } = await import('../connect.ts');
+  const { withPlaceId } = await import('../place-names.ts');
   const gateway = connect(options, terminal);
   let budget: Budget;
   if (scope === undefined) {
@@ -82,7 +83,12 @@ async function set(target: string, options: SetOptions, terminal: Terminal): Pro
     if (settings.limit_usd === undefined) throw badUsage('--limit says how much may be spent.');
     const { limit_usd, time_zone, ...rest } = settings;
     const zone = time_zone === undefined || time_zone === null ? {} : { time_zone };
-    budget = await gateway.call('createBudget', { ...scope, ...rest, ...zone, limit_usd });
+    budget = await gateway.call('createBudget', {
+      ...(await withPlaceId(gateway, scope)),
+      ...rest,
+      ...zone,
+      limit_usd,
+    });
   }
   if (options.json) printJson(terminal, budget);
   else describe(budget, terminal);

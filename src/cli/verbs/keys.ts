@@ -189,7 +189,7 @@ function defineCreate(keys: Command, terminal: Terminal): void {
     .option('--concurrency <n>', 'requests at once')
     .option('--expires <when>', 'a duration (30d), a day (2026-12-31) or an RFC 3339 time')
     .option('--organization <id>', 'organization it belongs to (default: the default one)')
-    .option('--team <id>', 'team it belongs to')
+    .option('--team <id>', 'team it belongs to, by id or name')
     .option('--project <id>', 'project it belongs to')
     .option('--user <id>', 'user it belongs to')
     .option('--service-account <id>', 'service account it belongs to')
@@ -203,7 +203,8 @@ function defineCreate(keys: Command, terminal: Terminal): void {
     .action(async (name: string, options: CreateOptions) => {
       const input = keyInputOf(name, options, Date.now());
       const gateway = await openGateway(options, terminal);
-      const made = await gateway.call('createKey', input);
+      const { withPlaceIds } = await import('../place-names.ts');
+      const made = await gateway.call('createKey', await withPlaceIds(gateway, input));
       if (options.json) return printJson(terminal, made);
       printKey(made, terminal);
       printSecret(made.key, terminal);

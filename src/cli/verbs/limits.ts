@@ -84,6 +84,7 @@ async function set(target: string, options: SetOptions, terminal: Terminal): Pro
   const settings = settingsOf(options);
   const scope = /^limit_[^:]*$/.test(target) ? undefined : scopeOf(target);
   const { connect } = await import('../connect.ts');
+  const { withPlaceId } = await import('../place-names.ts');
   const gateway = connect(options, terminal);
   if (scope === undefined) {
     tell(await gateway.call('updateLimit', { id: target, ...settings }), options, terminal);
@@ -91,7 +92,11 @@ async function set(target: string, options: SetOptions, terminal: Terminal): Pro
   }
   const { limits, ...rest } = settings;
   if (limits === undefined) throw badUsage('Say what is limited, for example --rpm 100.');
-  tell(await gateway.call('createLimit', { ...scope, ...rest, limits }), options, terminal);
+  tell(
+    await gateway.call('createLimit', { ...(await withPlaceId(gateway, scope)), ...rest, limits }),
+    options,
+    terminal,
+  );
 }
 
 async function list(options: ConnectionOptions, terminal: Terminal): Promise<void> {

@@ -26,6 +26,7 @@ const timed = [
     'identity-processes',
     'kill',
     'kill-budgets',
+    'limit-processes',
     'on-cut',
     'reload',
     'resilience',

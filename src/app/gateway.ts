@@ -311,7 +311,7 @@ async function serve(opened: Opened): Promise<Gateway> {
       await live.close();
       // What was spent is in the store before the claims on it are given up.
       await adapters.ledger.flush().catch(() => undefined);
-      await spending.shared.close();
+      await spending.processes.close();
       await closeAdapters(adapters);
     },
   };

@@ -5,8 +5,10 @@ import { BudgetDirectory } from '../control/budget-directory.ts';
 import { createBudgetHandlers } from '../control/budgets.ts';
 import { operator } from '../control/caller.ts';
 import { createLimitHandlers } from '../control/limits.ts';
+import { Processes } from '../control/processes.ts';
 import { restoreRates } from '../control/rate-restore.ts';
 import { SharedBudgets } from '../control/shared-budgets.ts';
+import { SharedRates } from '../control/shared-rates.ts';
 import { nanoToUsd } from '../core/cost/money.ts';
 import type { BudgetBook, ThresholdReached } from '../core/policy/budget.ts';
 import type { Budget } from '../core/policy/budget-rule.ts';
@@ -23,6 +25,7 @@ import type { Log } from '../ports/log-sink.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Random } from '../ports/random.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
+import type { RateShares } from '../ports/shared-counts.ts';
 import type { BudgetClaims } from '../ports/shared-spend.ts';
 import type { Store } from '../ports/store.ts';
 import type { Config } from './config/index.ts';
@@ -48,6 +51,7 @@ export interface SpendingSources {
   readonly rateRules: () => ScopeIndex<RateRule>;
   readonly approvals: ApprovalDesk;
   readonly claims?: BudgetClaims;
+  readonly shares?: RateShares;
   readonly places: () => { limitsOf(scope: string): PlaceLimits | undefined };
   readonly policyOf: (scope: Scope) => Policy | undefined;
 }
@@ -57,8 +61,9 @@ export interface Spending {
   readonly directory: BudgetDirectory;
   readonly approvals: ApprovalBook;
   readonly sources: SpendingSources;
-  /** Budgets are shared with other processes on the same database through this. */
-  readonly shared: SharedBudgets;
+  /** Those that share the database, budgets and limits. */
+  readonly processes: Processes;
+  readonly rates: SharedRates;
   /** Takes over what a configuration declares. */
   adopt(config: Config): Promise<void>;
   /** Now and then. */
@@ -124,9 +129,14 @@ export async function openSpending(
     await directory.syncFile(budgets, rules);
   };
   await adopt(config);
+  const processes = await Processes.join(ports);
+  if (processes.eldest) await ports.store.counts.clear();
+  // Others that run know what was let through; where there are none, the log does.
   const restored = { ...ports, keys, rules: directory.rateRules() };
-  await restoreRates(restored, directory.allRules());
-  const shared = await SharedBudgets.open(ports);
+  if (processes.first) await restoreRates(restored, directory.allRules());
+  const shared = new SharedBudgets(ports);
+  const rates = new SharedRates(ports);
+  await processes.keepInStep([shared, rates]);
   ports.book.onThreshold((reached) => {
     void shared.isTeller(reached).then((mine) => {
       if (mine) tellThreshold(ports, nameOf, reached);
@@ -135,7 +145,8 @@ export async function openSpending(
   identity.watch.on('budgets', () => directory.refresh());
   return {
     directory,
-    shared,
+    processes,
+    rates,
     approvals,
     adopt,
     sources: {
@@ -143,6 +154,7 @@ export async function openSpending(
       rateRules: () => directory.rateRules(),
       approvals,
       claims: shared,
+      shares: rates,
       places: () => keys.snapshot(),
       policyOf: (scope) => policyOf(identity, scope),
     },

@@ -3,7 +3,7 @@ import { FairQueue } from '../core/resilience/fair-queue.ts';
 import type { Clock } from '../ports/clock.ts';
 
 /** Where only the end of another request can help, its end wakes the queue; this is for leases that were lost. */
-const LONGEST_NAP_MS = 1000;
+export const LONGEST_NAP_MS = 1000;
 
 /** Someone who waits for a limit. */
 export interface Waiting {
@@ -25,10 +25,12 @@ interface Line {
 /** Requests that wait for a rate limit instead of being refused: bounded in number and time, fair between keys. */
 export class RateQueue {
   readonly #clock: Clock;
+  readonly #longestNapMs: () => number;
   readonly #lines = new Map<string, Line>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, longestNapMs = () => LONGEST_NAP_MS) {
     this.#clock = clock;
+    this.#longestNapMs = longestNapMs;
   }
 
   /** Somebody waits for this limit already, so nobody goes first. */
@@ -92,7 +94,7 @@ export class RateQueue {
       const decision = next.ask();
       if (!decision.granted) {
         const wanted = decision.retryAfterMs > 0 ? decision.retryAfterMs : LONGEST_NAP_MS;
-        const nap = Math.max(1, Math.ceil(Math.min(wanted, LONGEST_NAP_MS)));
+        const nap = Math.max(1, Math.ceil(Math.min(wanted, this.#longestNapMs())));
         line.cancelTimer = this.#clock.after(nap, () => this.#pump(id, line));
         return;
       }

@@ -1,4 +1,7 @@
-/** Time. `now` is wall-clock milliseconds since 1970; `monotonic` never jumps and is for durations and timers. */
+/**
+ * Time. `now` is wall-clock milliseconds since 1970; `monotonic` never jumps, is the same for all processes of a
+ * machine, and is for durations and timers.
+ */
 export interface Clock {
   now(): number;
   monotonic(): number;

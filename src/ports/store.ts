@@ -7,6 +7,8 @@ import type { ApprovalStore, BudgetStore, RuleStore } from './budget-store.ts';
 import type { CredentialStore, KeyringStore } from './credential-store.ts';
 import type { LabelStore } from './label-store.ts';
 import type { Extent, PlaceStore } from './place-store.ts';
+import type { ProcessRegister } from './processes.ts';
+import type { SharedCounts } from './shared-counts.ts';
 import type { SharedSpend } from './shared-spend.ts';
 
 /**
@@ -30,6 +32,9 @@ export interface Store {
   readonly approvals: ApprovalStore;
   /** Budgets, where several processes share them. */
   readonly shared: SharedSpend;
+  /** Rate limits, where several processes share them. */
+  readonly counts: SharedCounts;
+  readonly processes: ProcessRegister;
   readonly credentials: CredentialStore;
   readonly keyring: KeyringStore;
   /** What routers learn from. */

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { listSegments } from '../journal/segment.ts';
 import { leftJournals } from '../journal/slots.ts';
 import { Ingestor } from './ingest.ts';
-import { forgetProcess } from './shared-spend.ts';
+import { forgetProcess } from './processes.ts';
 
 /**
  * Takes in the journals of processes that share the database and are gone, and charges their open holds, so that what they

@@ -9,6 +9,7 @@ import { analytics } from './migrations/0007-analytics.ts';
 import { routeLabels } from './migrations/0008-route-labels.ts';
 import { processes } from './migrations/0009-processes.ts';
 import { latencies } from './migrations/0010-latencies.ts';
+import { sharedCounts } from './migrations/0011-shared-counts.ts';
 
 /**
  * Forward only, each in its own transaction. A migration that has been released is never edited: write the next one.
@@ -25,6 +26,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0008_route_labels': { up: routeLabels },
   '0009_processes': { up: processes },
   '0010_latencies': { up: latencies },
+  '0011_shared_counts': { up: sharedCounts },
 };
 
 const FIRST = [

@@ -176,7 +176,7 @@ class Maintenance {
   }
 
   async #look(): Promise<void> {
-    const left = await this.#channel.call('shared', 'takeOver', [], FLUSH_TIMEOUT_MS).catch(() => 0);
+    const left = await this.#channel.call('processes', 'takeOver', [], FLUSH_TIMEOUT_MS).catch(() => 0);
     if (Number(left) > 0) this.#options.log.warn('processes_taken_over', { count: Number(left) });
     this.#cancelLook = this.#options.clock.after(LEFT_BEHIND_MS, () => this.#look());
   }
@@ -278,13 +278,14 @@ function storeOver(channel: Channel, close: () => Promise<void>): Store {
       'pruneSpend',
     ]),
     rateRules: noun<Store['rateRules']>('rateRules', ['insert', 'update', 'remove', 'all']),
-    shared: noun<Store['shared']>('shared', [
+    shared: noun<Store['shared']>('shared', ['changed', 'claim', 'others']),
+    counts: noun<Store['counts']>('counts', ['exchange', 'others', 'inherit', 'clear']),
+    processes: noun<Store['processes']>('processes', [
       'join',
       'isAcknowledged',
+      'isEldest',
       'acknowledge',
       'news',
-      'claim',
-      'others',
       'takeOver',
       'leave',
     ]),

@@ -21,7 +21,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sluice-shared-'));
   databases = [];
   for (let slot = 1; slot <= 2; slot++) databases.push(await openDatabase(join(directory, 'sluice.db')));
-  shares = databases.map(({ raw }, at) => createSharedSpend(raw, at + 1, async () => 0));
+  shares = databases.map(({ raw }, at) => createSharedSpend(raw, at + 1));
 });
 afterEach(() => {
   for (const { raw } of databases) raw.close();
@@ -126,21 +126,6 @@ test('what one has claimed or spent the other knows, and gets back when it is se
   expect(two.book.view('b', NOON)).toMatchObject({ heldNano: 90, remainingNano: LIMIT - 90 });
   await two.reserve('d', LIMIT - 90, NOON);
   expect(two.holds).toHaveLength(1);
-});
-
-test('a process that joins is acknowledged by all others, and forgotten when it leaves', async () => {
-  const [one, two] = shares as [SharedSpend, SharedSpend];
-  const first = await one.join();
-  expect(await one.isAcknowledged(first)).toBe(true);
-  const second = await two.join();
-  expect(await two.isAcknowledged(second)).toBe(false);
-  const news = await one.news(-1);
-  expect(news).toMatchObject({ others: 1, newest: second, everything: true });
-  await one.acknowledge(news.newest);
-  expect(await two.isAcknowledged(second)).toBe(true);
-  expect((await one.news(news.version)).everything).toBe(false);
-  await two.leave();
-  expect(await one.news(news.version)).toMatchObject({ others: 0, everything: true });
 });
 
 test('what was spent before there was a budget is nobody’s, and told once', async () => {

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Claim, OthersSpend } from '../../core/policy/budget-claims.ts';
 import type { SharedSpend } from '../../ports/shared-spend.ts';
+import { inTransaction } from './transaction.ts';
 
 const MAX_ACCOUNTS = 2000;
 
@@ -17,57 +18,23 @@ const OTHERS = `
   ) GROUP BY bucket`;
 
 /** Budgets shared through the database; `slot` is this process's number. */
-export function createSharedSpend(
-  raw: DatabaseSync,
-  slot: number,
-  takeOver: SharedSpend['takeOver'],
-): SharedSpend {
+export function createSharedSpend(raw: DatabaseSync, slot: number): SharedSpend {
   const tick = raw.prepare('UPDATE share_clock SET version = version + 1 RETURNING version');
   const put = raw.prepare(
     'INSERT OR REPLACE INTO budget_claims (account, bucket, slot, nano, version) VALUES (?, ?, ?, ?, ?)',
   );
   const others = raw.prepare(OTHERS);
   const clock = raw.prepare('SELECT version FROM share_clock');
-  const rest = raw.prepare(
-    'SELECT count(*) AS others, ifnull(max(joined), 0) AS newest FROM processes WHERE slot <> ?',
-  );
   const changed = raw.prepare(
     `SELECT DISTINCT account FROM budget_claims WHERE version > ? AND slot <> ? LIMIT ${MAX_ACCOUNTS + 1}`,
   );
   const next = (): number => Number(tick.get()?.['version']);
   const rowsOf = (account: string, from: number, to: number) => others.all(account, from, to, slot);
-  let seen = '';
   return {
-    async join() {
-      return inTransaction(raw, () => {
-        const version = next();
-        raw.prepare('INSERT OR REPLACE INTO processes VALUES (?, ?, ?)').run(slot, version, version);
-        raw.prepare('DELETE FROM budget_claims WHERE slot = ?').run(slot);
-        return version;
-      });
-    },
-    async isAcknowledged(version) {
-      const late = raw.prepare('SELECT 1 FROM processes WHERE slot <> ? AND acknowledged < ?');
-      return late.get(slot, version) === undefined;
-    },
-    async acknowledge(version) {
-      raw.prepare('UPDATE processes SET acknowledged = ? WHERE slot = ?').run(version, slot);
-    },
-    async news(since) {
+    async changed(since) {
       const version = Number(clock.get()?.['version']);
-      const found = rest.get(slot);
-      const names = raw.prepare("SELECT group_concat(slot || ':' || joined) AS slots FROM processes").get();
-      const running = String(names?.['slots'] ?? '');
-      const left = running !== seen;
-      seen = running;
       const accounts = changed.all(since, slot).map((row) => String(row['account']));
-      return {
-        version,
-        others: Number(found?.['others'] ?? 0),
-        newest: Number(found?.['newest'] ?? 0),
-        accounts: accounts.slice(0, MAX_ACCOUNTS),
-        everything: left || accounts.length > MAX_ACCOUNTS,
-      };
+      return { version, accounts: accounts.length > MAX_ACCOUNTS ? undefined : accounts };
     },
     async claim(claims) {
       return inTransaction(raw, () => {
@@ -88,35 +55,10 @@ export function createSharedSpend(
         }),
       );
     },
-    takeOver,
-    async leave() {
-      inTransaction(raw, () => {
-        next();
-        forgetProcess(raw, slot);
-      });
-    },
   };
 }
 
 function fits({ limitNano, ownNano }: Claim, rows: readonly Record<string, unknown>[]): boolean {
   if (limitNano === undefined) return true;
   return rows.reduce((sum, row) => sum + Number(row['committed']), ownNano) <= limitNano;
-}
-
-/** The process with this number is gone and what it spent is settled. */
-export function forgetProcess(raw: DatabaseSync, slot: number): void {
-  raw.prepare('DELETE FROM budget_claims WHERE slot = ?').run(slot);
-  raw.prepare('DELETE FROM processes WHERE slot = ?').run(slot);
-}
-
-function inTransaction<T>(raw: DatabaseSync, work: () => T): T {
-  raw.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    raw.exec('COMMIT');
-    return result;
-  } catch (error) {
-    if (raw.isTransaction) raw.exec('ROLLBACK');
-    throw error;
-  }
 }

@@ -14,10 +14,12 @@ import { createKeyStore } from './keys.ts';
 import { createLabelStore } from './label-store.ts';
 import { takeOverLeft } from './left-behind.ts';
 import { createPlaceStore } from './place-store.ts';
+import { createProcessRegister } from './processes.ts';
 import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
 import { pruneRollups, type RollupLimits } from './rollup-pruning.ts';
 import { sumUpDay, sumUpHour } from './rollups.ts';
 import { packMissing } from './session-days.ts';
+import { createSharedCounts } from './shared-counts.ts';
 import { createSharedSpend } from './shared-spend.ts';
 import { createPriceOverrideStore, createSettingStore } from './small-stores.ts';
 import { createUsageStore } from './usage.ts';
@@ -89,7 +91,9 @@ function nounsOf(
     places: methods(createPlaceStore(typed)),
     budgets: methods(createBudgetStore(raw, own.slot)),
     rateRules: methods(createRateRuleStore(raw)),
-    shared: methods(createSharedSpend(raw, own.slot, async () => takeOverLeft(raw, own))),
+    shared: methods(createSharedSpend(raw, own.slot)),
+    counts: methods(createSharedCounts(raw, own.slot)),
+    processes: methods(createProcessRegister(raw, own.slot, async () => takeOverLeft(raw, own))),
     approvals: methods(createApprovalStore(raw, typed)),
     credentials: methods(createCredentialStore(raw)),
     keyring: methods(createKeyringStore(raw)),

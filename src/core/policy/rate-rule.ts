@@ -1,12 +1,7 @@
-import {
-  isTighter,
-  type Lease,
-  type LimitName,
-  type LimitState,
-  type RateLimiter,
-  type RateRequest,
-} from './rate.ts';
+import type { Lease, RateLimiter, RateRequest } from './rate.ts';
+import { isTighter, type LimitName } from './rate-state.ts';
 import type { Scoped } from './scope-index.ts';
+import type { LimitState } from './sliding-count.ts';
 import type { RateLimits } from './virtual-key.ts';
 
 /** Rate limits on a scope. */

@@ -1,22 +1,28 @@
 import { SluiceError } from '../../core/errors/error.ts';
-import type { LimitName, LimitState, RateLimiter } from '../../core/policy/rate.ts';
+import type { RateLimiter, RateRequest } from '../../core/policy/rate.ts';
 import {
   acquireAll,
   type JointDecision,
   type RatePlace,
   type RateRule,
 } from '../../core/policy/rate-rule.ts';
+import type { LimitName } from '../../core/policy/rate-state.ts';
 import type { ScopeIndex } from '../../core/policy/scope-index.ts';
+import type { LimitState } from '../../core/policy/sliding-count.ts';
 import type { PlaceLimits } from '../../core/policy/virtual-key.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { RateShares } from '../../ports/shared-counts.ts';
 import { promptEstimate } from '../estimate.ts';
 import { extend, type Slot } from '../exchange.ts';
 import type { Granted } from '../policy-facts.ts';
 import { RatePlaces } from '../rate-places.ts';
-import { RateQueue } from '../rate-queue.ts';
+import { LONGEST_NAP_MS, RateQueue } from '../rate-queue.ts';
 
 /** A lease that was never given back stops counting after this long. */
 const LEASE_MS = 3_600_000;
+
+/** How often who waits looks whether another process gave something back. */
+const SHARED_NAP_MS = 50;
 
 const NO_SLOT: Slot = Object.freeze({ headers: Object.freeze({}), release: () => undefined });
 
@@ -27,6 +33,8 @@ export interface LimitRatePorts {
   readonly places: () => { limitsOf(scope: string): PlaceLimits | undefined };
   /** Limits on any scope. */
   readonly rateRules: () => ScopeIndex<RateRule>;
+  /** Where other processes count against the same limits. */
+  readonly shares?: RateShares;
 }
 
 /** `1s`, `6m0s`, `120ms`: durations as OpenAI spells them in `x-ratelimit-reset-*`. */
@@ -72,7 +80,16 @@ function whose({ id, rule }: RatePlace): string {
   return kind === 'key' ? 'This key' : `The ${kind} \`${rest.join(':')}\``;
 }
 
-function refusal(decision: Extract<JointDecision, { granted: false }>): SluiceError {
+type Refused = Extract<JointDecision, { granted: false }>;
+
+/** A request as it asks for its places. */
+interface Asking {
+  readonly places: readonly RatePlace[];
+  readonly request: () => RateRequest;
+  readonly ask: () => JointDecision;
+}
+
+function refusal(decision: Refused): SluiceError {
   const { place, refusedBy, retryAfterMs } = decision;
   const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1000));
   return new SluiceError(
@@ -93,9 +110,10 @@ function refusal(decision: Extract<JointDecision, { granted: false }>): SluiceEr
 export function createLimitRate(
   ports: LimitRatePorts,
 ): <E extends Granted>(exchange: E) => (E & { slot: Slot }) | Promise<E & { slot: Slot }> {
-  const { limiter, clock } = ports;
+  const { limiter, clock, shares } = ports;
   const finder = new RatePlaces();
-  const queue = new RateQueue(clock);
+  // What another process gives back wakes nobody here.
+  const queue = new RateQueue(clock, () => (shares?.active === true ? SHARED_NAP_MS : LONGEST_NAP_MS));
 
   function slotOf(decision: Extract<JointDecision, { granted: true }>): Slot {
     return {
@@ -104,26 +122,42 @@ export function createLimitRate(
         const now = clock.monotonic();
         for (const lease of decision.leases) lease.release(now, used);
         queue.wake();
+        if (shares?.active === true) shares.returned();
       },
     };
+  }
+
+  /** Lets wait where that is allowed; throws the refusal otherwise. */
+  async function refused(exchange: Granted, asking: Asking, decision: Refused): Promise<Slot> {
+    const { id, queue: line } = decision.place;
+    if (line === undefined || line.maxWaitMs === 0) throw refusal(decision);
+    const tenant = exchange.principal.key?.id ?? exchange.client.address;
+    const ask = (): JointDecision => {
+      const now = asking.ask();
+      if (!now.granted && shares?.active === true) shares.fetch(asking, () => queue.wake());
+      return now;
+    };
+    const last = await queue.wait({ id, line }, { tenant, signal: exchange.signal, ask }, decision);
+    if (!last.granted) throw refusal(last);
+    return slotOf(last);
+  }
+
+  async function asked(exchange: Granted, asking: Asking, decision: Refused): Promise<Slot> {
+    const shared = shares?.active === true ? await shares.acquire(asking) : decision;
+    return shared.granted ? slotOf(shared) : refused(exchange, asking, shared);
   }
 
   return (exchange) => {
     const places = finder.find(exchange, { places: ports.places(), rules: ports.rateRules() });
     if (places.length === 0) return extend(exchange, { slot: NO_SLOT });
     const tokens = promptEstimate(exchange) + (exchange.envelope.maxOutputTokens ?? 0);
-    const ask = (): JointDecision => {
+    const request = (): RateRequest => {
       const now = clock.monotonic();
-      return acquireAll(limiter, places, { tokens, now, expiresAt: now + LEASE_MS });
+      return { tokens, now, expiresAt: now + LEASE_MS };
     };
+    const ask = (): JointDecision => acquireAll(limiter, places, request());
     const decision = ask();
     if (decision.granted) return extend(exchange, { slot: slotOf(decision) });
-    const { id, queue: line } = decision.place;
-    if (line === undefined || line.maxWaitMs === 0) throw refusal(decision);
-    const tenant = exchange.principal.key?.id ?? exchange.client.address;
-    return queue.wait({ id, line }, { tenant, signal: exchange.signal, ask }, decision).then((last) => {
-      if (!last.granted) throw refusal(last);
-      return extend(exchange, { slot: slotOf(last) });
-    });
+    return asked(exchange, { places, request, ask }, decision).then((slot) => extend(exchange, { slot }));
   };
 }

@@ -71,7 +71,7 @@ export interface Gateway {
   /** What runs now, as `GET /api/status` tells it. */
   status(): Promise<OutputOf<'getStatus'>>;
   /** Signs the first visitor of the portal in. */
-  signInLink(): string;
+  signInLink(): Promise<string>;
   /** Loads the configuration again, changed or not. */
   reload(): void;
   /** No new work; waits for running answers up to `server.drain_timeout_ms`, flushes the ledger and lets go of all. */
@@ -295,7 +295,7 @@ async function serve(opened: Opened): Promise<Gateway> {
     port: server.port,
     demo: live.runtime.demo,
     status: () => control.handlers.getStatus({}, SYSTEM_CALLER),
-    signInLink: () => control.sessions.createLink().url,
+    signInLink: async () => (await control.sessions.createLink()).url,
     reload: () => live.reload(),
     async close() {
       traffic.draining = true;

@@ -204,7 +204,8 @@ export function openSignIn(
   const { identity, sessions, config, url: baseUrl, deleteUser } = around;
   const providersOf = oncePer(providerMaker(adapters.clock, adapters.resolver.resolve));
   const providers = () => providersOf(config().sign_in);
-  const parts = { ...adapters, ...identity, sessions, baseUrl };
+  const catchUp = () => identity.watch.check();
+  const parts = { ...adapters, ...identity, sessions, baseUrl, catchUp };
   const accounts = new LocalAccounts({
     ...parts,
     passwords: createPasswordHasher(),

@@ -7,10 +7,10 @@ import type { Store } from '../ports/store.ts';
 import { type Caller, type Handlers, operator, toTime } from './caller.ts';
 import { everySetting } from './every-setting.ts';
 import type { Rights } from './rights.ts';
+import { OneTime } from './sign-in/one-time.ts';
 
 /** A sign-in link works once and for this long. */
 const LINK_MS = 10 * 60_000;
-const MAX_LINKS = 100;
 /** An id that was renewed works on for this long: a page sends several requests at once. */
 const RENEWED_MS = 15_000;
 /** Closed sessions remembered, so that a touch under way does not bring one back. */
@@ -78,8 +78,8 @@ export interface FoundSession {
 
 /** What a sign-in link leads to. */
 interface Link {
-  readonly endsAt: number;
-  readonly userId: string | undefined;
+  /** Absent: to a session with the rights of the admin key. */
+  readonly userId?: string | undefined;
 }
 
 function same(a: string, b: string): boolean {
@@ -91,12 +91,12 @@ function same(a: string, b: string): boolean {
 /** Portal sessions and the one-time links that open them. Only hashes of session tokens are stored. */
 export class Sessions {
   readonly #ports: SessionPorts;
-  /** Hash of the link's token → when it ends. Links do not outlive the process. */
-  readonly #links = new Map<string, Link>();
+  readonly #links: OneTime<Link>;
   readonly #closed = new Set<string>();
 
   constructor(ports: SessionPorts) {
     this.#ports = ports;
+    this.#links = new OneTime(ports, 'link', LINK_MS);
   }
 
   #token(): string {
@@ -104,13 +104,9 @@ export class Sessions {
   }
 
   /** A link to the portal that signs its first visitor in: as this user, else with the rights of the admin key. */
-  createLink(userId?: string): { url: string; expiresAt: number } {
-    const { secrets, clock, baseUrl } = this.#ports;
-    const token = this.#token();
-    const expiresAt = clock.now() + LINK_MS;
-    if (this.#links.size >= MAX_LINKS) this.#links.delete(this.#links.keys().next().value ?? '');
-    this.#links.set(secrets.hashKey(token), { endsAt: expiresAt, userId });
-    return { url: `${baseUrl()}/sign-in#${token}`, expiresAt };
+  async createLink(userId?: string): Promise<{ url: string; expiresAt: number }> {
+    const { token, expiresAt } = await this.#links.put({ userId });
+    return { url: `${this.#ports.baseUrl()}/sign-in#${token}`, expiresAt };
   }
 
   /** Whether this is the admin key. */
@@ -120,22 +116,19 @@ export class Sessions {
 
   /** Exchanges a link's token or the admin key for a session. Throws `invalid_key`. */
   async open(token: string): Promise<OpenedSession> {
-    const { secrets, clock } = this.#ports;
-    const now = clock.now();
-    const linkHash = secrets.hashKey(token);
-    const link = this.#links.get(linkHash);
-    this.#links.delete(linkHash);
-    if (!(link !== undefined && link.endsAt > now) && !this.isAdminKey(token)) {
+    if (this.isAdminKey(token)) return this.openFor(undefined);
+    const link = await this.#links.take(token);
+    if (link === undefined) {
       throw new SluiceError(
         'invalid_key',
         'This sign-in link was used or has expired. Print a new one with `sluice status --link`.',
       );
     }
     try {
-      return await this.openFor(link?.userId);
+      return await this.openFor(link.userId);
     } catch (error) {
       // The storage failed: the link was not used.
-      if (link !== undefined) this.#links.set(linkHash, link);
+      await this.#links.keep(token, link).catch(() => undefined);
       throw error;
     }
   }
@@ -267,7 +260,7 @@ export function createSessionHandlers(
     async createSignInLink({ user_id }, caller) {
       // Without a name: a link for oneself, with no more rights than one has.
       if (user_id !== undefined && user_id !== caller.userId) rights.demandControlOf(caller, user_id);
-      const { url, expiresAt } = sessions.createLink(user_id ?? caller.userId);
+      const { url, expiresAt } = await sessions.createLink(user_id ?? caller.userId);
       return { url, expires_at: toTime(expiresAt) };
     },
   };

@@ -2,6 +2,7 @@ import type { ExchangeRecord } from '../core/cost/exchange.ts';
 import type { Price } from '../core/cost/price.ts';
 import type { RateRule } from '../core/policy/rate-rule.ts';
 import type { VirtualKey } from '../core/policy/virtual-key.ts';
+import type { AttemptStore } from './attempt-store.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { ApprovalStore, BudgetStore, RuleStore } from './budget-store.ts';
 import type { CredentialStore, KeyringStore } from './credential-store.ts';
@@ -10,6 +11,7 @@ import type { Extent, PlaceStore } from './place-store.ts';
 import type { ProcessRegister } from './processes.ts';
 import type { SharedCounts } from './shared-counts.ts';
 import type { SharedSpend } from './shared-spend.ts';
+import type { TurnStore } from './turn-store.ts';
 
 /**
  * Everything durable, split by noun. Plain data in and out: times are milliseconds since 1970, money is nano-dollars
@@ -35,6 +37,9 @@ export interface Store {
   /** Rate limits, where several processes share them. */
   readonly counts: SharedCounts;
   readonly processes: ProcessRegister;
+  /** Attempts to sign in. */
+  readonly attempts: AttemptStore;
+  readonly turns: TurnStore;
   readonly credentials: CredentialStore;
   readonly keyring: KeyringStore;
   /** What routers learn from. */

@@ -151,7 +151,7 @@ test('a write whose entry cannot be stored does not happen', async () => {
     const { status, body: answer } = await root.call(method, path, body);
     expect([status, answer.error.code]).toEqual([503, 'ledger_unavailable']);
   }
-  const link = gateway.gateway.signInLink().split('#')[1];
+  const link = (await gateway.gateway.signInLink()).split('#')[1];
   const session = await fetch(`${gateway.url}/api/session`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -225,7 +225,7 @@ describe('how it looks', { timeout: 120_000 }, () => {
     await picture(page, 'phone-account');
     const around = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     const operator = await around.newPage();
-    await operator.goto(gateway.gateway.signInLink());
+    await operator.goto(await gateway.gateway.signInLink());
     await operator.waitForURL(`${gateway.url}/`);
     await goTo('Account', operator);
     await panel('You', operator).getByText('none: you came with the admin key').waitFor();

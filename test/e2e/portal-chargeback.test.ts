@@ -66,7 +66,7 @@ beforeAll(async () => {
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
   page.setDefaultTimeout(15_000);
-  await page.goto(gateway.gateway.signInLink());
+  await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
 }, 120_000);
 

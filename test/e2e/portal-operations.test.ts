@@ -33,7 +33,7 @@ models: { alpha: { deployments: ["one/m"] }, omega: { deployments: ["one/n"] } }
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
   page.setDefaultTimeout(10_000);
-  await page.goto(gateway.gateway.signInLink());
+  await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
 });
 

@@ -72,7 +72,7 @@ beforeAll(async () => {
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
   page.setDefaultTimeout(10_000);
-  await page.goto(gateway.gateway.signInLink());
+  await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
   await page
     .getByRole('navigation', { name: 'Pages' })

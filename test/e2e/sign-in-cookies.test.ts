@@ -29,7 +29,7 @@ function cookieOf(answer: Response): string {
 }
 
 async function openSession(at: TestGateway, more: Record<string, string> = {}): Promise<Response> {
-  const token = at.gateway.signInLink().split('#')[1];
+  const token = (await at.gateway.signInLink()).split('#')[1];
   return fetch(`${at.url}/api/session`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...more },
@@ -262,7 +262,7 @@ describe('behind a proxy that ends TLS', () => {
 
   async function signIn(): Promise<string> {
     const origin = `https://localhost:${proxyPort}`;
-    const token = behind.gateway.signInLink().split('#')[1];
+    const token = (await behind.gateway.signInLink()).split('#')[1];
     const { status, cookies } = await secure('POST', '/api/session', { origin }, { token });
     expect(status).toBe(200);
     return cookies[0] ?? '';

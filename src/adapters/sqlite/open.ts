@@ -289,6 +289,8 @@ function storeOver(channel: Channel, close: () => Promise<void>): Store {
       'takeOver',
       'leave',
     ]),
+    attempts: noun<Store['attempts']>('attempts', ['begin', 'forget']),
+    turns: noun<Store['turns']>('turns', ['take', 'give']),
     approvals: noun<Store['approvals']>('approvals', [
       'insert',
       'get',

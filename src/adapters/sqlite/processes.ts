@@ -58,10 +58,11 @@ export function createProcessRegister(
   };
 }
 
-/** The process with this number is gone and what it spent is settled. Its leases end with it. */
+/** The process with this number is gone and what it spent is settled. Its leases and turns end with it. */
 export function forgetProcess(raw: DatabaseSync, slot: number): void {
   raw.prepare('DELETE FROM budget_claims WHERE slot = ?').run(slot);
   raw.prepare(KEEP_COUNTS).run(slot);
-  raw.prepare('DELETE FROM shared_counts WHERE slot = ?').run(slot);
-  raw.prepare('DELETE FROM processes WHERE slot = ?').run(slot);
+  for (const table of ['shared_counts', 'turns', 'processes']) {
+    raw.prepare(`DELETE FROM ${table} WHERE slot = ?`).run(slot);
+  }
 }

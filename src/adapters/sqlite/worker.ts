@@ -3,6 +3,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { JournalPosition } from '../journal/segment.ts';
 import { createApprovalStore } from './approval-store.ts';
+import { createAttemptStore } from './attempt-store.ts';
 import { createAuditStore } from './audit-store.ts';
 import { createBudgetStore, createRateRuleStore } from './budget-store.ts';
 import { createCredentialStore, createKeyringStore } from './credential-store.ts';
@@ -22,6 +23,7 @@ import { packMissing } from './session-days.ts';
 import { createSharedCounts } from './shared-counts.ts';
 import { createSharedSpend } from './shared-spend.ts';
 import { createPriceOverrideStore, createSettingStore } from './small-stores.ts';
+import { createTurnStore } from './turn-store.ts';
 import { createUsageStore } from './usage.ts';
 
 // The thread that owns the database. An operation awaits nothing but the database, which answers within the same turn,
@@ -94,6 +96,8 @@ function nounsOf(
     shared: methods(createSharedSpend(raw, own.slot)),
     counts: methods(createSharedCounts(raw, own.slot)),
     processes: methods(createProcessRegister(raw, own.slot, async () => takeOverLeft(raw, own))),
+    attempts: methods(createAttemptStore(raw)),
+    turns: methods(createTurnStore(raw, own.slot)),
     approvals: methods(createApprovalStore(raw, typed)),
     credentials: methods(createCredentialStore(raw)),
     keyring: methods(createKeyringStore(raw)),

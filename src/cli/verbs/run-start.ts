@@ -65,7 +65,7 @@ async function gatherFacts(gateway: Gateway, found: readonly FoundProvider[]): P
     })),
     keys: status.keys,
     example_model: status.example_model,
-    sign_in_url: gateway.signInLink(),
+    sign_in_url: await gateway.signInLink(),
   };
 }
 

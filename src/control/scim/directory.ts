@@ -7,8 +7,8 @@ import { type Caller, type Handlers, notFound, operator } from '../caller.ts';
 import { everySetting } from '../every-setting.ts';
 import { PlaceDesk, type PlacePorts } from '../place-ports.ts';
 import type { Sessions } from '../sessions.ts';
-import { InTurn } from '../sign-in/in-turn.ts';
 import { type GroupMapping, rolesOf, syncRoles, type WantedRole } from '../sign-in/mapped-roles.ts';
+import { Turns } from '../turns.ts';
 import { type ScimGroup, ScimGroups } from './groups.ts';
 
 export interface ScimDirectoryPorts extends PlacePorts {
@@ -16,6 +16,8 @@ export interface ScimDirectoryPorts extends PlacePorts {
   readonly log: Log;
   readonly sessions: Sessions;
   readonly deleteUser: Handlers['deleteUser'];
+  /** Takes over what other processes changed. */
+  readonly catchUp: () => Promise<void>;
   /** What groups give, as configured now. */
   readonly mapping: () => {
     readonly groups: readonly GroupMapping[];
@@ -61,17 +63,24 @@ export class ScimDirectory {
   readonly groups: ScimGroups;
   readonly #ports: ScimDirectoryPorts;
   readonly #desk: PlaceDesk;
-  readonly #turns = new InTurn();
+  readonly #turns: Turns;
 
   constructor(ports: ScimDirectoryPorts) {
     this.#ports = ports;
     this.#desk = new PlaceDesk(ports);
+    this.#turns = new Turns(ports, 'scim');
     this.groups = new ScimGroups(ports);
   }
 
-  /** One change of an organization at a time: groups are read, changed and written. */
+  /** One change of an organization at a time, in all processes: groups are read, changed and written. */
   inTurn<T>(speaker: ScimSpeaker, work: () => Promise<T>): Promise<T> {
-    return this.#turns.run(speaker.organizationId, work);
+    return this.#turns.run(speaker.organizationId, () => this.afterOthers(work));
+  }
+
+  /** What other processes changed is known before. */
+  async afterOthers<T>(work: () => Promise<T>): Promise<T> {
+    await this.#ports.catchUp();
+    return work();
   }
 
   async users(speaker: ScimSpeaker): Promise<readonly ProvisionedUser[]> {

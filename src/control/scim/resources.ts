@@ -197,7 +197,9 @@ export async function scimCall(
   const call: Call = { directory, speaker, wanted: listed ? filterOf(request.query) : undefined };
   try {
     const write = request.method !== 'GET';
-    return await (write ? directory.inTurn(speaker, () => carryOut(request, call)) : carryOut(request, call));
+    return await (write
+      ? directory.inTurn(speaker, () => carryOut(request, call))
+      : directory.afterOthers(() => carryOut(request, call)));
   } catch (error) {
     throw call.failure ?? error;
   }

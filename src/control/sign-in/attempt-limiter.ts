@@ -1,68 +1,47 @@
 import { SluiceError } from '../../core/errors/error.ts';
+import type { AttemptRule } from '../../core/policy/attempts.ts';
+import type { AttemptStore } from '../../ports/attempt-store.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { SecretBox } from '../../ports/secret-box.ts';
 
-const WINDOW_MS = 60_000;
-const MAX_NAMES = 50_000;
-/** Longest pause of a name that goes on failing. */
-const LONGEST_MS = 3_600_000;
-/** A name that was left alone for this long begins anew. */
-const FORGET_MS = 24 * 3_600_000;
-
-interface Attempts {
-  count: number;
-  endsAt: number;
-  /** Windows in a row in which there were too many. */
-  strikes: number;
+export interface AttemptPorts {
+  readonly store: { readonly attempts: AttemptStore };
+  readonly secrets: Pick<SecretBox, 'hashKey'>;
+  readonly clock: Clock;
 }
 
 /**
- * Attempts per name and minute, counted before they are carried out: two hundred at once are two hundred, not one. A
- * success forgets them. `escalates`: each time there were too many, the pause is twice as long, up to an hour, so that what
- * is short enough to be guessed in weeks is not; for names that only somebody who knows a password can speak of.
+ * Attempts per name and minute, counted before they are carried out and for all processes together: two hundred at once are
+ * two hundred, not one. A success forgets them. `escalates`: each time there were too many, the pause is twice as long, up
+ * to an hour, so that what is short enough to be guessed in weeks is not; for names that only somebody who knows a password
+ * can speak of.
  */
 export class AttemptLimiter {
-  readonly #clock: Clock;
-  readonly #limit: number;
-  readonly #escalates: boolean;
-  readonly #attempts = new Map<string, Attempts>();
+  readonly #ports: AttemptPorts;
+  readonly #kind: string;
+  readonly #rule: AttemptRule;
 
-  constructor(clock: Clock, limit: number, escalates = false) {
-    this.#clock = clock;
-    this.#limit = limit;
-    this.#escalates = escalates;
+  constructor(ports: AttemptPorts, kind: string, rule: AttemptRule) {
+    this.#ports = ports;
+    this.#kind = kind;
+    this.#rule = rule;
   }
 
   /** Throws `rate_limited`. */
-  begin(name: string): void {
-    const now = this.#clock.monotonic();
-    const known = this.#attempts.get(name);
-    if (known === undefined || known.endsAt <= now) {
-      const strikes = known === undefined || known.endsAt + FORGET_MS <= now ? 0 : known.strikes;
-      this.#attempts.delete(name);
-      this.#makeRoom(now);
-      this.#attempts.set(name, { count: 1, endsAt: now + WINDOW_MS, strikes });
-      return;
-    }
-    known.count += 1;
-    if (known.count <= this.#limit) return;
-    if (this.#escalates && known.count === this.#limit + 1) {
-      known.endsAt = now + Math.min(LONGEST_MS, WINDOW_MS * 2 ** known.strikes);
-      known.strikes += 1;
-    }
-    const waitS = (known.endsAt - now) / 1000;
-    const wait = waitS <= WINDOW_MS / 1000 ? 'wait a minute' : `wait ${Math.ceil(waitS / 60)} minutes`;
-    throw new SluiceError('rate_limited', `Too many attempts; ${wait}.`, { retryAfterS: waitS });
+  async begin(name: string): Promise<void> {
+    const { store, clock } = this.#ports;
+    const waitMs = await store.attempts.begin(this.#nameOf(name), this.#rule, clock.monotonic());
+    if (waitMs <= 0) return;
+    const wait = waitMs <= 60_000 ? 'wait a minute' : `wait ${Math.ceil(waitMs / 60_000)} minutes`;
+    throw new SluiceError('rate_limited', `Too many attempts; ${wait}.`, { retryAfterS: waitMs / 1000 });
   }
 
-  succeeded(name: string): void {
-    this.#attempts.delete(name);
+  async succeeded(name: string): Promise<void> {
+    await this.#ports.store.attempts.forget(this.#nameOf(name));
   }
 
-  #makeRoom(now: number): void {
-    const kept = this.#escalates ? FORGET_MS : 0;
-    for (const [name, { endsAt }] of this.#attempts) {
-      if (endsAt + kept > now && this.#attempts.size < MAX_NAMES) return;
-      this.#attempts.delete(name);
-    }
+  /** What strangers type into a form is not kept as they typed it. */
+  #nameOf(name: string): string {
+    return `${this.#kind}/${this.#ports.secrets.hashKey(name)}`;
   }
 }

@@ -50,7 +50,7 @@ export class LocalAccounts {
   constructor(ports: LocalAccountPorts) {
     this.#ports = ports;
     this.secondFactor = new SecondFactor(ports);
-    this.#attempts = new AttemptLimiter(ports.clock, MAX_ATTEMPTS);
+    this.#attempts = new AttemptLimiter(ports, 'password', { limit: MAX_ATTEMPTS, escalates: false });
     this.#challenges = new OneTime(ports, 'challenge', CHALLENGE_MS);
     this.#invitations = new OneTime(ports, 'invitation', INVITATION_MS);
   }
@@ -59,12 +59,12 @@ export class LocalAccounts {
   async signIn(email: string, password: string): Promise<LocalSignIn> {
     const name = email.trim().toLowerCase();
     this.#demandEnabled();
-    this.#attempts.begin(name);
+    await this.#attempts.begin(name);
     const identity = await this.#ports.store.places.findIdentity(LOCAL, name);
     const good = await this.#ports.passwords.verify(password, identity?.passwordHash);
     const user = identity === undefined ? undefined : this.#userOf(identity);
     if (!good || identity === undefined || user === undefined) throw wrongPassword();
-    this.#attempts.succeeded(name);
+    await this.#attempts.succeeded(name);
     return this.#passed(identity, user);
   }
 
@@ -169,13 +169,13 @@ export class LocalAccounts {
 
   /** The account of somebody who knows its password: a session alone does not suffice for what matters. */
   async prove(user: User, password: string): Promise<Identity> {
-    this.#attempts.begin(`prove ${user.id}`);
+    await this.#attempts.begin(`prove ${user.id}`);
     const identity = await this.ofUser(user.id);
     if (identity === undefined) {
       throw new SluiceError('conflict', 'You have no password here; you sign in with another provider.');
     }
     if (!(await this.#ports.passwords.verify(password, identity.passwordHash))) throw wrongPassword();
-    this.#attempts.succeeded(`prove ${user.id}`);
+    await this.#attempts.succeeded(`prove ${user.id}`);
     return identity;
   }
 

@@ -6,7 +6,7 @@ import type { AuditLog } from '../audit.ts';
 import { auditedChange } from '../audited-change.ts';
 import { type Caller, operator } from '../caller.ts';
 import { PlaceDesk, type PlacePorts } from '../place-ports.ts';
-import { InTurn } from './in-turn.ts';
+import { Turns } from '../turns.ts';
 import { type GroupMapping, rolesOf, syncRoles, type WantedRole } from './mapped-roles.ts';
 
 /** How a provider's people become users here. */
@@ -25,6 +25,8 @@ export interface PeoplePolicy {
 export interface PeoplePorts extends PlacePorts {
   readonly audit: AuditLog;
   readonly log: Log;
+  /** Takes over what other processes changed. */
+  readonly catchUp: () => Promise<void>;
 }
 
 function texts(value: unknown): readonly string[] {
@@ -66,19 +68,21 @@ function notHere(): SluiceError {
 export class People {
   readonly #ports: PeoplePorts;
   readonly #desk: PlaceDesk;
-  readonly #turns = new InTurn();
+  readonly #turns: Turns;
 
   constructor(ports: PeoplePorts) {
     this.#ports = ports;
     this.#desk = new PlaceDesk(ports);
+    this.#turns = new Turns(ports, 'person');
   }
 
   /** The user behind a proven identity, his roles brought in line. Throws `forbidden` for who may not sign in. */
   signIn(proven: ProvenIdentity, policy: PeoplePolicy, address: string): Promise<User> {
     // Two windows of a newcomer at once are one user.
-    return this.#turns.run(JSON.stringify([proven.issuer, proven.subject]), () =>
-      this.#signIn(proven, policy, address),
-    );
+    return this.#turns.run(JSON.stringify([proven.issuer, proven.subject]), async () => {
+      await this.#ports.catchUp();
+      return this.#signIn(proven, policy, address);
+    });
   }
 
   async #signIn(proven: ProvenIdentity, policy: PeoplePolicy, address: string): Promise<User> {

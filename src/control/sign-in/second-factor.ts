@@ -1,8 +1,8 @@
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Identity } from '../../core/policy/place.ts';
 import type { OneTimeCodes } from '../../ports/sign-in.ts';
+import { Turns } from '../turns.ts';
 import { AttemptLimiter } from './attempt-limiter.ts';
-import { InTurn } from './in-turn.ts';
 import type { OneTimePorts } from './one-time.ts';
 
 const RECOVERY_CODES = 10;
@@ -21,11 +21,12 @@ export interface SecondFactorPorts extends OneTimePorts {
 export class SecondFactor {
   readonly #ports: SecondFactorPorts;
   readonly #attempts: AttemptLimiter;
-  readonly #turns = new InTurn();
+  readonly #turns: Turns;
 
   constructor(ports: SecondFactorPorts) {
     this.#ports = ports;
-    this.#attempts = new AttemptLimiter(ports.clock, MAX_ATTEMPTS, true);
+    this.#attempts = new AttemptLimiter(ports, 'second-factor', { limit: MAX_ATTEMPTS, escalates: true });
+    this.#turns = new Turns(ports, 'second-factor');
   }
 
   /** A secret for the app; it counts only once confirmed. */
@@ -45,7 +46,7 @@ export class SecondFactor {
   /** Turns the second factor on, and gives the recovery codes out once. */
   async confirm(identity: Identity, code: string): Promise<readonly string[]> {
     const { store, secrets, clock, codes } = this.#ports;
-    this.#attempts.begin(identity.id);
+    await this.#attempts.begin(identity.id);
     const name = `sign-in/enroll/${identity.id}`;
     const found = await store.settings.get(name);
     if (found === undefined || (found.expiresAt ?? 0) <= clock.now()) {
@@ -69,19 +70,19 @@ export class SecondFactor {
       { organizationId: identity.organizationId },
       { id: identity.id, change },
     );
-    this.#attempts.succeeded(identity.id);
+    await this.#attempts.succeeded(identity.id);
     return recovery;
   }
 
   /** Whether a code of the app or a recovery code is right and was not used. Throws `rate_limited`. */
-  accept(identity: Identity, code: string): Promise<boolean> {
-    this.#attempts.begin(identity.id);
+  async accept(identity: Identity, code: string): Promise<boolean> {
+    await this.#attempts.begin(identity.id);
     return this.#turns.run(identity.id, async () => {
       const plain = code.replaceAll(/[\s-]/g, '').toLowerCase();
       const good = /^\d{6}$/.test(plain)
         ? await this.#isNewCode(identity, plain)
         : await this.#isRecovery(identity, plain);
-      if (good) this.#attempts.succeeded(identity.id);
+      if (good) await this.#attempts.succeeded(identity.id);
       return good;
     });
   }
@@ -144,7 +145,7 @@ export class SecondFactor {
     });
     await this.#dropRecovery(identity);
     // A pause that somebody else earned him ends with what it protected.
-    this.#attempts.succeeded(identity.id);
+    await this.#attempts.succeeded(identity.id);
   }
 
   #recoveryName(identity: Identity, code: string): string {

@@ -84,7 +84,7 @@ export class SingleSignOn {
     this.#people = new People(ports);
     this.#attempts = new OneTime(ports, 'attempt', ATTEMPT_MS);
     this.#tickets = new OneTime(ports, 'ticket', TICKET_MS);
-    this.#begun = new AttemptLimiter(ports.clock, MAX_BEGUN);
+    this.#begun = new AttemptLimiter(ports, 'sign-in', { limit: MAX_BEGUN, escalates: false });
   }
 
   #configured(name: string, kind: SignInProvider['kind']): ConfiguredProvider {
@@ -110,7 +110,7 @@ export class SingleSignOn {
     from: { readonly address: string; readonly returnTo: string | undefined },
   ): Promise<Begun> {
     const { secrets, random } = this.#ports;
-    this.#begun.begin(from.address);
+    await this.#begun.begin(from.address);
     const { provider } = this.#configured(name, kind);
     const browserSecret = Buffer.from(random.bytes(32)).toString('base64url');
     const callbackUrl = this.#callbackUrl(name, kind);

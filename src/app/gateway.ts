@@ -252,7 +252,7 @@ async function serve(opened: Opened): Promise<Gateway> {
   let running: RunningServer | undefined;
   const url = () => urlOf(live.config, running?.port ?? config.server.port);
   const control = openControl(opened, { url, ready });
-  const guesses = createGuessCounter(adapters.clock, () => live.config);
+  const guesses = createGuessCounter(adapters.clock, () => live.config, adapters);
   const server = await listen(serverConfig(config), {
     data: dataPlanePorts({
       adapters,

@@ -2,8 +2,9 @@ import type { KeyDirectory } from '../control/key-directory.ts';
 import type { RefusalNotes } from '../control/refusal-notes.ts';
 import type { TokenDesk } from '../control/sign-in/token-desk.ts';
 import { SluiceError } from '../core/errors/error.ts';
-import { FailureLimiter } from '../core/policy/failures.ts';
+import { FailureLimiter, peerOf } from '../core/policy/failures.ts';
 import type { AuthenticatePorts } from '../pipeline/stages/authenticate.ts';
+import type { AttemptStore } from '../ports/attempt-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { Config } from './config/index.ts';
@@ -15,8 +16,17 @@ export interface GuessCounter {
   note(address: string): void;
 }
 
-/** A counter with the limit `access.max_auth_failures_per_minute` as it is at the time. */
-export function createGuessCounter(clock: Clock, config: () => Config): GuessCounter {
+/** Where guesses are counted for all processes together. */
+export interface SharedGuesses {
+  readonly store: { readonly attempts: AttemptStore };
+  readonly secrets: Pick<SecretBox, 'hashKey'>;
+}
+
+/**
+ * A counter with the limit `access.max_auth_failures_per_minute` as it is at the time. Where it is `shared`, a process
+ * learns from its next wrong key of an address how many others got; nobody waits for that.
+ */
+export function createGuessCounter(clock: Clock, config: () => Config, shared?: SharedGuesses): GuessCounter {
   const failures = new FailureLimiter();
   const limit = () => config().access.max_auth_failures_per_minute;
   const refuse = (waitMs: number) => {
@@ -25,9 +35,26 @@ export function createGuessCounter(clock: Clock, config: () => Config): GuessCou
       retryAfterS: waitMs / 1000,
     });
   };
+  const tell = (address: string): void => {
+    if (shared === undefined) return;
+    const name = `guess/${shared.secrets.hashKey(peerOf(address))}`;
+    const rule = { limit: limit(), escalates: false };
+    shared.store.attempts.begin(name, rule, clock.monotonic()).then(
+      (waitMs) => {
+        if (waitMs > 0) failures.block(address, waitMs, clock.monotonic());
+      },
+      // A storage that is down keeps nobody out; each process counts for itself.
+      () => undefined,
+    );
+  };
   return {
     check: (address) => refuse(failures.waitOf(address, limit(), clock.monotonic())),
-    note: (address) => refuse(failures.note(address, limit(), clock.monotonic())),
+    note(address) {
+      const waitMs = failures.note(address, limit(), clock.monotonic());
+      // Who is refused here is counted no further.
+      if (waitMs <= 0) tell(address);
+      refuse(waitMs);
+    },
   };
 }
 

@@ -1,28 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type ControlClient, createControlClient } from '../../src/control/client.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { type RunningSluice, spawnSluice } from './sluice-process.ts';
+import { endProcess, type GatewayProcess, ProcessGroup, soon } from './process-group.ts';
 
 // Three real processes on one data directory: a rate limit holds for all of them together.
 
-const ADMIN_KEY = 'sk-admin-for-the-limit-tests';
 const HOUR_MS = 3_600_000;
-const CLOCK = fileURLToPath(new URL('./stepped-clock.mjs', import.meta.url));
-
-interface Process {
-  readonly running: RunningSluice;
-  readonly url: string;
-  readonly client: ControlClient;
-}
 
 let upstream: TestUpstream;
-let folder: string;
-let config: string;
-let all: Process[] = [];
+let group: ProcessGroup;
+let all: GatewayProcess[] = [];
 let delayMs = 5;
 let inFlight = 0;
 let mostInFlight = 0;
@@ -35,28 +21,6 @@ providers:
 models: { m: { deployments: ["one/m"] } }
 `;
 
-async function start(at: number): Promise<Process> {
-  const argv = ['start', '--json', '--port', '0', '--config', config, '--data-dir', join(folder, 'data')];
-  const environment = {
-    SLUICE_ADMIN_KEY: ADMIN_KEY,
-    NODE_OPTIONS: `--import=${CLOCK}`,
-    STEPPED_CLOCK: join(folder, `clock-${at}`),
-  };
-  const running = spawnSluice(argv, { folder, environment });
-  const { url } = JSON.parse(await running.line((line) => line.includes('"url"'))) as { url: string };
-  return { running, url, client: createControlClient({ baseUrl: url, adminKey: ADMIN_KEY }) };
-}
-
-function stepClock(at: number, byMs: number): Promise<void> {
-  writeFileSync(join(folder, `clock-${at}`), String(byMs));
-  return new Promise((resolve) => setTimeout(resolve, 100));
-}
-
-async function stop(process: Process, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-  process.running.child.kill(signal);
-  await process.running.ended;
-}
-
 beforeAll(async () => {
   upstream = await startUpstream(async (seen, response) => {
     inFlight += 1;
@@ -67,16 +31,13 @@ beforeAll(async () => {
     await new Promise((resolve) => setTimeout(resolve, delayMs));
     await chatAnswer('Hello', { prompt_tokens: 9, completion_tokens: 12, total_tokens: 21 })(seen, response);
   });
-  folder = mkdtempSync(join(tmpdir(), 'sluice-limits-'));
-  config = join(folder, 'sluice.yaml');
-  writeFileSync(config, yaml(), { mode: 0o600 });
-  all = await Promise.all([start(0), start(1), start(2)]);
+  group = new ProcessGroup(yaml());
+  all = await Promise.all([group.start(0), group.start(1), group.start(2)]);
 }, 60_000);
 
 afterAll(async () => {
-  await Promise.all(all.map((process) => stop(process)));
+  await group.close(all);
   await upstream?.close();
-  rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
 beforeEach(() => {
@@ -85,9 +46,9 @@ beforeEach(() => {
   upstream.seen.length = 0;
 });
 
-const one = () => all[0] as Process;
+const one = () => all[0] as GatewayProcess;
 
-function call(to: Process, key: string): Promise<Response> {
+function call(to: GatewayProcess, key: string): Promise<Response> {
   return fetch(`${to.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
@@ -95,7 +56,7 @@ function call(to: Process, key: string): Promise<Response> {
   });
 }
 
-async function outcome(to: Process, key: string): Promise<string> {
+async function outcome(to: GatewayProcess, key: string): Promise<string> {
   const answer = await call(to, key);
   await answer.arrayBuffer();
   return answer.headers.get('x-sluice-error') ?? String(answer.status);
@@ -104,21 +65,12 @@ async function outcome(to: Process, key: string): Promise<string> {
 /** So many requests at once, dealt out to the processes one after the other. */
 async function burst(count: number, key: string, to = all): Promise<{ ok: number; refused: number }> {
   const found = await Promise.all(
-    Array.from({ length: count }, (_, n) => outcome(to[n % to.length] as Process, key)),
+    Array.from({ length: count }, (_, n) => outcome(to[n % to.length] as GatewayProcess, key)),
   );
   const ok = found.filter((status) => status === '200').length;
   const refused = found.filter((status) => status === 'rate_limited').length;
   expect(found.filter((status) => status !== '200' && status !== 'rate_limited')).toEqual([]);
   return { ok, refused };
-}
-
-async function soon(what: string, isSo: () => Promise<boolean>, withinMs = 2000): Promise<number> {
-  const begun = Date.now();
-  while (!(await isSo())) {
-    if (Date.now() - begun > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  return Date.now() - begun;
 }
 
 /** A key with these limits that every process knows. */
@@ -153,7 +105,7 @@ describe('a limit holds for all processes together', () => {
     const key = await keyWith({ rpm: 100 });
     const left: number[] = [];
     for (let n = 0; n < 6; n++) {
-      const answer = await call(all[n % 3] as Process, key);
+      const answer = await call(all[n % 3] as GatewayProcess, key);
       await answer.arrayBuffer();
       left.push(Number(answer.headers.get('x-ratelimit-remaining-requests')));
     }
@@ -164,7 +116,7 @@ describe('a limit holds for all processes together', () => {
     const key = await keyWith({ tpd: 500 });
     let answered = 0;
     for (let n = 0; n < 60; n++) {
-      if ((await outcome(all[n % 3] as Process, key)) !== '200') break;
+      if ((await outcome(all[n % 3] as GatewayProcess, key)) !== '200') break;
       answered += 1;
       await new Promise((resolve) => setTimeout(resolve, 60));
     }
@@ -183,7 +135,7 @@ describe('a limit holds for all processes together', () => {
     // Four clients that go round the processes, each with one request after the other.
     const clients = Array.from({ length: 4 }, async (_, client) => {
       const found: string[] = [];
-      for (let n = 0; n < 15; n++) found.push(await outcome(all[(client + n) % 3] as Process, key));
+      for (let n = 0; n < 15; n++) found.push(await outcome(all[(client + n) % 3] as GatewayProcess, key));
       return found;
     });
     const found = (await Promise.all(clients)).flat();
@@ -215,11 +167,11 @@ describe('clocks that step', () => {
   it.each([HOUR_MS, -HOUR_MS])('by %d ms in one process: nothing more is let through', async (byMs) => {
     const key = await keyWith({ rpm: 20, concurrency: 10 });
     expect((await burst(9, key)).ok).toBe(9);
-    await stepClock(1, byMs);
-    const { created_at } = await (all[1] as Process).client.call('createKey', { name: 'at its time' });
+    await group.stepClock(1, byMs);
+    const { created_at } = await (all[1] as GatewayProcess).client.call('createKey', { name: 'at its time' });
     expect(Math.abs(Date.parse(created_at) - Date.now() - byMs)).toBeLessThan(60_000);
     expect((await burst(60, key)).ok).toBe(11);
-    await stepClock(1, 0);
+    await group.stepClock(1, 0);
     expect((await burst(30, key)).ok).toBe(0);
     // Nothing stays taken.
     const another = await keyWith({ rpm: 20, concurrency: 10 });
@@ -230,40 +182,44 @@ describe('clocks that step', () => {
 describe('processes come and go', () => {
   it('leases of a killed one end, what it let through counts on', async () => {
     const key = await keyWith({ concurrency: 3, rpd: 20 });
-    const others = [all[0], all[2]] as Process[];
+    const others = [all[0], all[2]] as GatewayProcess[];
     delayMs = 60_000;
-    const victim = all[1] as Process;
+    const victim = all[1] as GatewayProcess;
     const lost = Array.from({ length: 3 }, () => outcome(victim, key).catch(() => 'gone'));
     await soon('in flight', async () => upstream.seen.length === 3);
     expect(await burst(6, key, others)).toEqual({ ok: 0, refused: 6 });
     delayMs = 5;
-    await stop(victim, 'SIGKILL');
+    await endProcess(victim, 'SIGKILL');
     await Promise.all(lost);
-    await soon('given back', async () => (await outcome(others[0] as Process, key)) === '200', 15_000);
+    await soon('given back', async () => (await outcome(others[0] as GatewayProcess, key)) === '200', 15_000);
     let ok = 1;
-    for (let n = 0; n < 30; n++) ok += (await outcome(others[n % 2] as Process, key)) === '200' ? 1 : 0;
+    for (let n = 0; n < 30; n++)
+      ok += (await outcome(others[n % 2] as GatewayProcess, key)) === '200' ? 1 : 0;
     expect(ok).toBe(17);
-    all[1] = await start(1);
+    all[1] = await group.start(1);
     expect(await outcome(all[1], key)).toBe('rate_limited');
   }, 40_000);
 
   it('one that joins counts what the others did before, one that leaves leaves its counts', async () => {
     const key = await keyWith({ rpd: 30, concurrency: 20 });
     expect((await burst(12, key)).ok).toBe(12);
-    await Promise.all([stop(all[1] as Process), stop(all[2] as Process, 'SIGKILL')]);
-    const [first] = all as [Process];
+    await Promise.all([
+      endProcess(all[1] as GatewayProcess),
+      endProcess(all[2] as GatewayProcess, 'SIGKILL'),
+    ]);
+    const [first] = all as [GatewayProcess];
     // Alone, as soon as it knows: what the others let through is its own now.
     await new Promise((resolve) => setTimeout(resolve, 7000));
     expect((await burst(10, key, [first])).ok).toBe(10);
-    all = [first, ...(await Promise.all([start(1), start(2)]))];
+    all = [first, ...(await Promise.all([group.start(1), group.start(2)]))];
     expect((await burst(30, key)).ok).toBe(8);
   }, 60_000);
 
   it('a restart of all, at the same time, gives nothing back', async () => {
     const key = await keyWith({ rpd: 30 });
     expect((await burst(21, key)).ok).toBe(21);
-    await Promise.all(all.map((process, at) => stop(process, at === 0 ? 'SIGTERM' : 'SIGKILL')));
-    all = await Promise.all([start(0), start(1), start(2)]);
+    await Promise.all(all.map((process, at) => endProcess(process, at === 0 ? 'SIGTERM' : 'SIGKILL')));
+    all = await Promise.all([group.start(0), group.start(1), group.start(2)]);
     expect((await burst(30, key)).ok).toBe(9);
   }, 60_000);
 });

@@ -32,13 +32,22 @@ export class FailureLimiter {
     const peer = peerOf(address);
     let count = this.#counts.get(peer);
     if (count === undefined || count.endsAt <= now) {
-      this.#counts.delete(peer);
-      if (this.#counts.size >= MAX_ADDRESSES) this.#counts.delete(this.#counts.keys().next().value ?? '');
       count = { failures: 0, endsAt: now + WINDOW_MS };
-      this.#counts.set(peer, count);
+      this.#put(peer, count);
     }
     count.failures++;
     return count.failures > limit ? count.endsAt - now : 0;
+  }
+
+  /** The peer sent too many, wherever it did: it is to wait so long. */
+  block(address: string, waitMs: number, now: number): void {
+    this.#put(peerOf(address), { failures: Number.POSITIVE_INFINITY, endsAt: now + waitMs });
+  }
+
+  #put(peer: string, count: Count): void {
+    this.#counts.delete(peer);
+    if (this.#counts.size >= MAX_ADDRESSES) this.#counts.delete(this.#counts.keys().next().value ?? '');
+    this.#counts.set(peer, count);
   }
 
   /** Milliseconds a peer that passed `limit` should wait; 0 when it did not. Counts nothing. */

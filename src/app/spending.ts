@@ -174,8 +174,10 @@ export function createSpendingHandlers(
   around: { readonly identity: Identity; readonly url: () => string },
 ) {
   const { identity, url } = around;
-  const { directory: budgets, approvals } = spending;
-  const parts = { ...ports, places: identity.places, directory: identity.directory, budgets, approvals, url };
+  const { directory: budgets, approvals, rates } = spending;
+  const { places, directory } = identity;
+  const elsewhere = (ids: readonly string[]) => rates.elsewhere(ids);
+  const parts = { ...ports, places, directory, budgets, approvals, url, elsewhere };
   return {
     ...createBudgetHandlers(parts),
     ...createLimitHandlers(parts),

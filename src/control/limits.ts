@@ -13,11 +13,13 @@ import { demandHold, demandSight, runsGateway, type ScopePorts, scopeFor, sees }
 export interface LimitPorts extends ScopePorts {
   readonly budgets: BudgetDirectory;
   readonly limiter: RateLimiter;
+  /** Requests that run in other processes, limit by limit. */
+  readonly elsewhere: (ids: readonly string[]) => Promise<readonly number[]>;
   readonly clock: Clock;
   readonly random: Random;
 }
 
-function viewOf(rule: RateRule, ports: LimitPorts): OutputOf<'getLimit'> {
+function viewOf(rule: RateRule, ports: LimitPorts, elsewhere: number): OutputOf<'getLimit'> {
   return {
     id: rule.id,
     name: rule.name,
@@ -28,7 +30,7 @@ function viewOf(rule: RateRule, ports: LimitPorts): OutputOf<'getLimit'> {
     on_limit: rule.maxWaitMs > 0 ? 'queue' : 'refuse',
     max_wait_ms: rule.maxWaitMs,
     max_waiting: rule.maxWaiting,
-    in_flight: ports.limiter.inFlight(rule.id),
+    in_flight: ports.limiter.inFlight(rule.id) + elsewhere,
     source: rule.source,
     created_at: toTime(rule.createdAt),
   };
@@ -54,6 +56,15 @@ type LimitHandlers = Pick<
 /** Rate limits of any scope. */
 export function createLimitHandlers(ports: LimitPorts): LimitHandlers {
   const { budgets, clock, random } = ports;
+
+  async function viewsOf(rules: readonly RateRule[]): Promise<OutputOf<'getLimit'>[]> {
+    const elsewhere = await ports.elsewhere(rules.map(({ id }) => id));
+    return rules.map((rule, at) => viewOf(rule, ports, elsewhere[at] ?? 0));
+  }
+
+  async function view(rule: RateRule): Promise<OutputOf<'getLimit'>> {
+    return viewOf(rule, ports, (await ports.elsewhere([rule.id]))[0] ?? 0);
+  }
 
   function find(id: string, caller: Caller): RateRule {
     const rule = budgets.rule(id);
@@ -90,7 +101,7 @@ export function createLimitHandlers(ports: LimitPorts): LimitHandlers {
         what: 'limit',
       });
       await budgets.putRule(rule);
-      return viewOf(rule, ports);
+      return view(rule);
     },
     async listLimits(input, caller) {
       const wanted = [...budgets.allRules()].filter(
@@ -100,15 +111,15 @@ export function createLimitHandlers(ports: LimitPorts): LimitHandlers {
           sees(ports, caller, { permission: 'limits:read', rule, what: 'limit' }),
       );
       const page = pageOfRules(wanted, input);
-      return { data: page.data.map((rule) => viewOf(rule, ports)), next_cursor: page.next_cursor };
+      return { data: await viewsOf(page.data), next_cursor: page.next_cursor };
     },
     async getLimit({ id }, caller) {
-      return viewOf(find(id, caller), ports);
+      return view(find(id, caller));
     },
     async updateLimit({ id, ...input }, caller) {
       const rule = changed(own(id, caller), input);
       await budgets.putRule(rule);
-      return viewOf(rule, ports);
+      return view(rule);
     },
     async deleteLimit({ id }, caller) {
       await budgets.removeRule(own(id, caller));

@@ -139,6 +139,8 @@ export class SharedRates implements RateShares, Shared {
       const asking = wanted.map(({ wish }) => wish);
       const isNews = counts.length + asking.length > 0;
       take(wanted, isNews ? await store.counts.exchange(counts, asking, now) : [], asked);
+      // What was granted and is of no use, because another limit refused, goes back at once.
+      if (asking.length > 0) this.returned();
     } catch (cause) {
       lost();
       for (const { failed } of asked) failed(unavailable(cause));

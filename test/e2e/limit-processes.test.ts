@@ -163,6 +163,19 @@ describe('a limit holds for all processes together', () => {
   }, 20_000);
 });
 
+it('tells how many run in all of them', async () => {
+  const { key, id: keyId } = await one().client.call('createKey', { name: 'k' });
+  const limits = { concurrency: 9 };
+  const { id } = await one().client.call('createLimit', { scope: 'key', scope_id: keyId, limits });
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  delayMs = 600;
+  const running = burst(6, key);
+  await soon('all run', async () => upstream.seen.length === 6);
+  for (const process of all) expect((await process.client.call('getLimit', { id })).in_flight).toBe(6);
+  expect((await running).ok).toBe(6);
+  await soon('none runs', async () => (await one().client.call('getLimit', { id })).in_flight === 0);
+});
+
 describe('clocks that step', () => {
   it.each([HOUR_MS, -HOUR_MS])('by %d ms in one process: nothing more is let through', async (byMs) => {
     const key = await keyWith({ rpm: 20, concurrency: 10 });

@@ -177,6 +177,6 @@ test('together they let through what the limits allow and no more, whatever gets
       for (const one of [0, 1, 2, 0]) await world.ask(one, 10);
       expect(world.granted.length - before).toBe(4);
     }),
-    { numRuns: 60 },
+    { numRuns: 200 },
   );
 }, 60_000);

@@ -57,7 +57,7 @@ export class Processes {
     let silent = false;
     while (!silent && !(await processes.isAcknowledged(version))) {
       silent = clock.monotonic() > until;
-      if (silent) log.warn('budgets.process_silent', { waited_ms: JOIN_MS });
+      if (silent) log.warn('processes.silent', { waited_ms: JOIN_MS });
       else await new Promise<void>((resolve) => clock.after(JOIN_POLL_MS, resolve));
     }
     // Only now: what a process left behind that was killed looked like one that runs until another took its number.
@@ -94,7 +94,7 @@ export class Processes {
       this.#failing = false;
     } catch (error) {
       if (!this.#failing && !this.#closed) {
-        this.#ports.log.warn('budgets.share_failed', { error: String(error) });
+        this.#ports.log.warn('processes.share_failed', { error: String(error) });
       }
       this.#failing = true;
     }

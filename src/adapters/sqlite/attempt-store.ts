@@ -23,6 +23,11 @@ export function createAttemptStore(raw: DatabaseSync): AttemptStore {
   );
   let prunedAt = Number.NEGATIVE_INFINITY;
 
+  function look(name: string): Attempts | undefined {
+    const row = get.get(name);
+    return row && attemptsOf(row);
+  }
+
   function prune(now: number): void {
     if (now - prunedAt < PRUNE_MS) return;
     prunedAt = now;
@@ -32,10 +37,13 @@ export function createAttemptStore(raw: DatabaseSync): AttemptStore {
 
   return {
     async begin(name, rule, now) {
+      const known = look(name);
+      const paused = nextAttempt(known, rule, now);
+      // Who goes on although he is refused keeps nobody from writing.
+      if (paused.attempts === known) return paused.waitMs;
       return inTransaction(raw, () => {
         prune(now);
-        const row = get.get(name);
-        const { attempts, waitMs } = nextAttempt(row && attemptsOf(row), rule, now);
+        const { attempts, waitMs } = nextAttempt(look(name), rule, now);
         put.run(name, attempts.count, attempts.endsAt, attempts.strikes);
         return waitMs;
       });

@@ -19,7 +19,7 @@ export interface AttemptRule {
   readonly escalates: boolean;
 }
 
-/** One attempt more, and how long to wait before it; 0 lets it through. */
+/** One attempt more, and how long to wait before it; 0 lets it through. What is refused already changes nothing. */
 export function nextAttempt(
   before: Attempts | undefined,
   { limit, escalates }: AttemptRule,
@@ -31,11 +31,13 @@ export function nextAttempt(
     const strikes = known === undefined || known.endsAt + FORGET_MS <= now ? 0 : known.strikes;
     return { attempts: { count: 1, endsAt: now + WINDOW_MS, strikes }, waitMs: 0 };
   }
+  if (known.count > limit) return { attempts: known, waitMs: known.endsAt - now };
   const count = known.count + 1;
   if (count <= limit) return { attempts: { ...known, count }, waitMs: 0 };
-  const first = escalates && count === limit + 1;
-  const endsAt = first ? now + Math.min(LONGEST_MS, WINDOW_MS * 2 ** known.strikes) : known.endsAt;
-  return { attempts: { count, endsAt, strikes: known.strikes + (first ? 1 : 0) }, waitMs: endsAt - now };
+  const { strikes } = known;
+  if (!escalates) return { attempts: { ...known, count }, waitMs: known.endsAt - now };
+  const endsAt = now + Math.min(LONGEST_MS, WINDOW_MS * 2 ** strikes);
+  return { attempts: { count, endsAt, strikes: strikes + 1 }, waitMs: endsAt - now };
 }
 
 /** Whether nothing of it matters any more. */

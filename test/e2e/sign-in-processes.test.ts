@@ -104,7 +104,8 @@ describe('what works once works once in all processes', () => {
     });
     const [recovery = ''] = confirmed.body.recovery_codes;
     for (const used of [code(0), recovery]) {
-      const challenges = await both(4, async (to) => ({
+      // Both together stay within five codes a minute, in whichever order they come.
+      const challenges = await both(3, async (to) => ({
         to,
         challenge: (await at(to, '/api/sign-in/local', { email, password: PASSWORD })).body.challenge,
       }));
@@ -114,7 +115,7 @@ describe('what works once works once in all processes', () => {
           at(to === one ? two : one, '/api/sign-in/second-factor', { challenge, code: used }),
         ),
       );
-      expect(statuses(answers)).toEqual([200, 401, 401, 401]);
+      expect(statuses(answers)).toEqual([200, 401, 401]);
     }
   }, 60_000);
 

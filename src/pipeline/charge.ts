@@ -94,13 +94,20 @@ export function chargeExchange(exchange: Exchange): {
   return { usage, cost: facts.cost };
 }
 
-/** A call that is given up before its answer has begun: its provider has read the prompt. */
-export function givenUp(exchange: Exchange): BilledCall | undefined {
-  const { calling, free } = exchange.facts;
-  if (calling === undefined || free === true) return undefined;
+/**
+ * A call whose answer does not reach the client: its provider has read the prompt, and made as much of an answer as is known
+ * of (`bodyBytes`: size of a whole answer's body; its frame counts too, as what is missing is not known).
+ */
+export function givenUp(exchange: Exchange, bodyBytes = 0): BilledCall | undefined {
+  const { facts, envelope, operation } = exchange;
+  const { calling } = facts;
+  if (calling === undefined || facts.free === true) return undefined;
+  const longest = envelope.maxOutputTokens ?? calling.profile.maxOutputTokens ?? Number.POSITIVE_INFINITY;
+  const made = operation === 'chat' && !envelope.stream ? estimateTokens(bodyBytes) : 0;
+  const output = Math.min(made, longest * Math.max(1, envelope.choices));
   return {
     deployment: calling,
-    usage: { ...UNKNOWN_USAGE, input: likelyPrompt(exchange), source: 'estimated' },
+    usage: { ...UNKNOWN_USAGE, input: likelyPrompt(exchange), output, source: 'estimated' },
   };
 }
 

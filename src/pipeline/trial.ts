@@ -6,20 +6,21 @@ import type { Authorizers } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
 import type { Random } from '../ports/random.ts';
-import type { Upstream, UpstreamRequest } from '../ports/upstream.ts';
+import type { Upstream, UpstreamAnswer, UpstreamRequest } from '../ports/upstream.ts';
 import type { Admission, Place } from './admission.ts';
 import type { Carrier, Tried } from './carrier.ts';
 import { givenUp } from './charge.ts';
 import { outOfTime, timeLeft, withinTime } from './deadline.ts';
 import type { DeadlineWatch } from './deadline-watch.ts';
 import type { Candidate, Exchange } from './exchange.ts';
+import { type FundPorts, fund } from './fund.ts';
 import type { BeginningTimes } from './hedge-policy.ts';
 import { outcomeOf } from './outcome.ts';
 import type { Sendable } from './prepare.ts';
 import type { RetryPolicy } from './runtime.ts';
 
 /** What calls are made with. */
-export interface TrialPorts {
+export interface TrialPorts extends FundPorts {
   readonly upstream: Upstream;
   readonly authorizers: Authorizers;
   readonly clock: Clock;
@@ -139,10 +140,24 @@ export function attemptRecord(
   };
 }
 
-/** A call that was given up while the provider worked on it is owed for. */
-function bill(exchange: Exchange): void {
+/** What becomes of answers that their providers have made, and bill. */
+const LOST: ReadonlySet<string> = new Set([
+  'upstream_cut',
+  'upstream_malformed',
+  'upstream_too_large',
+  'upstream_timeout',
+]);
+
+/** Whether an answer was lost after it had begun well. A page of HTML comes from something before the provider. */
+function isLost(failure: SluiceError, answer: UpstreamAnswer | undefined): boolean {
+  if (answer === undefined || answer.status >= 300 || !LOST.has(failure.code)) return false;
+  return answer.headers['content-type']?.includes('text/html') !== true;
+}
+
+/** A call that was given up while the provider worked on it, or whose answer was lost, is owed for. */
+function bill(exchange: Exchange, answer: UpstreamAnswer | undefined): void {
   const { facts } = exchange;
-  const call = givenUp(exchange);
+  const call = givenUp(exchange, answer?.bodyBytes);
   facts.calling = undefined;
   if (call !== undefined) facts.billed = [...(facts.billed ?? []), call];
 }
@@ -161,19 +176,18 @@ async function tryOnce<In extends Tried, Prepared extends Sendable, Out>(
   const signal = callSignal(exchange);
   const startedAt = clock.now();
   const sentAt = clock.monotonic();
-  let status: number | undefined;
+  let answer: UpstreamAnswer | undefined;
   let prepared: Prepared | undefined;
   const record = (error: string | undefined): void => {
     const latencyMs = clock.monotonic() - sentAt;
-    facts.attempts.push(attemptRecord(trial, { startedAt, latencyMs }, { status, error }));
+    facts.attempts.push(attemptRecord(trial, { startedAt, latencyMs }, { status: answer?.status, error }));
   };
   try {
     prepared = carrier.prepare(exchange, deployment, place.credential);
     const request = withinTime(await authorized(ports, prepared, signal), exchange, clock.monotonic());
     facts.calling = deployment;
-    const answer = await ports.upstream.send(request, signal);
-    status = answer.status;
-    if (status >= 300) facts.calling = undefined;
+    answer = await ports.upstream.send(request, signal);
+    if (answer.status >= 300) facts.calling = undefined;
     place.heard(answer.headers);
     facts.upstreamRequestId = answer.headers['x-request-id'] ?? answer.headers['request-id'];
     const result = await carrier.receive(exchange, deployment, { answer, prepared, clock, watch, sentAt });
@@ -189,7 +203,7 @@ async function tryOnce<In extends Tried, Prepared extends Sendable, Out>(
     return result;
   } catch (error) {
     const failure = toError(error);
-    if (signal.aborted) bill(exchange);
+    if (signal.aborted || isLost(failure, answer)) bill(exchange, answer);
     facts.calling = undefined;
     // A request that could not even be encoded is no attempt at an upstream.
     if (prepared !== undefined) record(failure.code);
@@ -245,6 +259,13 @@ export async function tryDeployment<In extends Tried, Prepared extends Sendable,
       if (elsewhere && ports.fleet.usable(deployment, now)) others--;
       else await waitToRepeat(ports, exchange, { failure, trial: first, n: n++ });
       if (exchange.signal.aborted) throw new SluiceError('client_closed', 'The client left.');
+      // The next answer costs as much again as the one that was lost.
+      if (
+        exchange.facts.billed !== undefined &&
+        (await fund(ports, exchange, { deployment })) !== undefined
+      ) {
+        throw failure;
+      }
       place = await ports.admission.enter(exchange, deployment, first.last);
       kind = 'retry';
     }

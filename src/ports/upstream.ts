@@ -35,6 +35,8 @@ export interface UpstreamAnswer extends AsyncIterable<Uint8Array> {
   readonly headers: Readonly<Record<string, string>>;
   /** The whole body. Throws `upstream_too_large` above `limit` bytes, `upstream_cut` when it breaks off. */
   bytes(limit: number): Promise<Uint8Array>;
+  /** Size of the body as far as it is known: what has arrived, or what was announced if that is more. */
+  readonly bodyBytes: number;
   /** Closes the connection to the upstream now; a read that is waiting ends with an error. Idempotent. */
   cancel(): void;
 }

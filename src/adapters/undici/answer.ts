@@ -39,6 +39,7 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   #controller: Dispatcher.DispatchController | undefined;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
+  #arrivedBytes = 0;
   #limit = Number.POSITIVE_INFINITY;
   #ended = false;
   #error: SluiceError | undefined;
@@ -101,6 +102,7 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.length;
+    this.#arrivedBytes += chunk.length;
     if (this.#queuedBytes > this.#limit) {
       this.#error = new SluiceError(
         'upstream_too_large',
@@ -111,6 +113,11 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
       controller.pause();
     }
     if (this.#limit === Number.POSITIVE_INFINITY || this.#error !== undefined) this.#notify();
+  }
+
+  get bodyBytes(): number {
+    const announced = Number(this.headers['content-length']);
+    return announced > this.#arrivedBytes ? announced : this.#arrivedBytes;
   }
 
   onResponseEnd(): void {

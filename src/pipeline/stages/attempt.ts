@@ -10,7 +10,7 @@ import { DeadlineWatch } from '../deadline-watch.ts';
 import type { Drains } from '../drains.ts';
 import { type Answer, type Answered, type Candidate, extend, type Grant, type Routed } from '../exchange.ts';
 import { isFallback, tooSmall } from '../fallback-fit.ts';
-import { type FundPorts, fund } from '../fund.ts';
+import { fund } from '../fund.ts';
 import { type Hedge, race } from '../hedge.ts';
 import { BeginningTimes, HedgeBudget } from '../hedge-policy.ts';
 import { type Prepared, prepare, type Sendable } from '../prepare.ts';
@@ -26,7 +26,7 @@ import {
   type Work,
 } from '../trial.ts';
 
-export interface AttemptPorts extends TrialPorts, FundPorts {
+export interface AttemptPorts extends TrialPorts {
   readonly sessions: Sessions;
   readonly drains: Drains;
 }
@@ -104,7 +104,8 @@ async function takeNext(
   const further = exchange.facts.attempts.length > 0;
   for (let head = queue[0]; head !== undefined; head = queue[0]) {
     // Without a turn of the event loop in between: of requests that come together only one may probe an open circuit.
-    if (isFallback(exchange, head) && !(await mayTake(ports, exchange, { candidate: head, search }))) {
+    const costsMore = isFallback(exchange, head) || exchange.facts.billed !== undefined;
+    if (costsMore && !(await mayTake(ports, exchange, { candidate: head, search }))) {
       queue.shift();
       continue;
     }

@@ -216,17 +216,27 @@ class RuntimeCompiler {
     );
   }
 
+  /** The first provider in whose catalog a name stands. */
+  #listing(name: string): ConfiguredProvider | undefined {
+    const { catalog, demo } = this.#input;
+    for (const provider of this.#providers.values()) {
+      const { id, catalogId = id } = provider.vendor;
+      if (id !== demo?.vendor.id && catalog.canonicalId(catalogId, name) !== undefined) return provider;
+    }
+    return undefined;
+  }
+
+  serves(name: string): boolean {
+    const route = this.#configured(name) ?? this.#qualified(name);
+    if (route !== undefined) return route.deployments.length > 0;
+    return !OBJECTIVE_SUFFIX.test(name) && this.#listing(name) !== undefined;
+  }
+
   /** A catalog model of the first provider that has it, or anything when there is only one provider. */
   #plain(name: string): ModelRoute | undefined {
+    const listing = this.#listing(name);
+    if (listing !== undefined) return this.#single(name, listing, name);
     const providers = [...this.#providers.values()];
-    for (const provider of providers) {
-      if (provider.vendor.id === this.#input.demo?.vendor.id) continue;
-      if (
-        this.#input.catalog.canonicalId(provider.vendor.catalogId ?? provider.vendor.id, name) !== undefined
-      ) {
-        return this.#single(name, provider, name);
-      }
-    }
     const [only] = providers;
     return providers.length === 1 &&
       only !== undefined &&
@@ -368,6 +378,7 @@ export function compileRuntime(input: CompileInput): Runtime {
     providers: compiler.providers,
     deployments: compiler.deployments(),
     resolve: (name) => compiler.resolve(name),
+    serves: (name) => compiler.serves(name),
     reach: (provider, model) => compiler.reach(provider, model),
     ...(input.routing === undefined
       ? {}

@@ -197,7 +197,7 @@ function openControl(opened: Opened, address: { url: () => string; ready: () => 
   const admin = ensureAdminKey(configured, dataDir, adapters.random);
   const sessions = openSessions(adapters, config, { adminKey: admin.key, url: address.url, rights });
   const { audit } = adapters;
-  const identityHandlers = createIdentityHandlers(identity, adapters);
+  const identityHandlers = createIdentityHandlers(identity, adapters, live);
   const { deleteUser } = identityHandlers;
   const around = { identity, sessions, config: () => live.config, url: address.url, deleteUser };
   const { signIn, scim, handlers: signInHandlers } = openSignIn(around, adapters);
@@ -205,7 +205,7 @@ function openControl(opened: Opened, address: { url: () => string; ready: () => 
   const handlers: Handlers = {
     ...identityHandlers,
     ...signInHandlers,
-    ...createSpendingHandlers(spending, adapters, { identity, url: address.url }),
+    ...createSpendingHandlers(spending, adapters, { identity, url: address.url, live }),
     ...createExchangeHandlers(adapters),
     ...createUsageHandlers(adapters),
     ...createUsageExportHandlers(adapters),
@@ -216,7 +216,7 @@ function openControl(opened: Opened, address: { url: () => string; ready: () => 
     ...createCredentialHandlers({ ...adapters, references: adapters.resolver }),
     ...createSessionHandlers(sessions, rights),
     ...createMeHandlers(identity.places),
-    ...createOperatorHandlers({ ...adapters, directory, live, version, ...address }),
+    ...createOperatorHandlers({ ...adapters, directory, spending, live, version, ...address }),
     ...createConfigHandlers({ overrides, live }),
     ...createCacheHandlers({ cache: answers.cache, clock: adapters.clock, settings: cacheSettings(live) }),
   };

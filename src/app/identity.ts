@@ -19,6 +19,7 @@ import type { Random } from '../ports/random.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { Store } from '../ports/store.ts';
 import type { Config } from './config/index.ts';
+import { downgradeFault, type Live } from './downgrade-fault.ts';
 import { syncFileKeys } from './file-keys.ts';
 import { syncFileTeams } from './file-teams.ts';
 
@@ -51,9 +52,10 @@ export async function openIdentity(config: Config, ports: IdentityPorts): Promis
   return { directory, places, rights: new Rights(places), watch };
 }
 
-/** The handlers of keys, organizations and everything in them. */
-export function createIdentityHandlers(identity: Identity, ports: IdentityPorts) {
-  const parts = { ...ports, ...identity };
+/** The handlers of keys, organizations and everything in them. Without `live` no model is looked up. */
+export function createIdentityHandlers(identity: Identity, ports: IdentityPorts, live?: Live) {
+  const downgrades = (name: string) => (live === undefined ? undefined : downgradeFault(live, name));
+  const parts = { ...ports, ...identity, downgradeFault: downgrades };
   return {
     ...createKeyHandlers(parts),
     ...createOrganizationHandlers(parts),

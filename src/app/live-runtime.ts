@@ -131,6 +131,10 @@ export class LiveRuntime {
     return this.#loadedAt;
   }
 
+  get environment(): ConfigurationSource['environment'] {
+    return this.#options.source.environment;
+  }
+
   get path(): string | undefined {
     return this.#options.source.path;
   }

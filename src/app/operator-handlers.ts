@@ -1,3 +1,4 @@
+import type { BudgetDirectory } from '../control/budget-directory.ts';
 import { type Handlers, toTime } from '../control/caller.ts';
 import { usdPerMillion } from '../control/exchanges.ts';
 import type { KeyDirectory } from '../control/key-directory.ts';
@@ -12,12 +13,16 @@ import { configHash, loadConfig, maskSecrets } from './config/index.ts';
 import { deploymentRows } from './deployment-rows.ts';
 import type { LiveRuntime } from './live-runtime.ts';
 import type { Resilience } from './resilience.ts';
+import type { SecretResolver } from './secret-resolver.ts';
+import { standingWarnings } from './standing-warnings.ts';
 
 export interface OperatorPorts extends Pick<Resilience, 'fleet' | 'admission'> {
   readonly store: Store;
   readonly clock: Clock;
   readonly directory: KeyDirectory;
   readonly live: LiveRuntime;
+  readonly spending: { readonly directory: BudgetDirectory };
+  readonly resolver: SecretResolver;
   readonly url: () => string;
   readonly version: string;
   readonly ready: () => boolean;
@@ -75,10 +80,12 @@ function createStatus(ports: OperatorPorts): Handlers['getStatus'] {
         type: provider.vendor.id,
         base_url: provider.baseUrl ?? provider.vendor.baseUrl ?? '',
         credentials: provider.credentials.length,
+        unreadable: provider.unreadable === true,
         resting_credentials: ports.fleet.restingCredentials(provider, clock.monotonic()),
         models: models.filter((model) => model.provider === provider.name).length,
       })),
       deployments: inside ? deploymentRows(ports, runtime.deployments ?? []) : [],
+      warnings: inside ? [...standingWarnings(ports)] : [],
       keys: inside
         ? directory.snapshot().size
         : [...directory.keys()].filter((key) => isOf(caller, key.organizationId)).length,

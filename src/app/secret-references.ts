@@ -1,7 +1,7 @@
 import { badRequest } from '../core/errors/error.ts';
 import type { SecretReference, SecretScheme } from '../ports/secret-source.ts';
 import { PROVIDERS } from '../providers/index.ts';
-import type { Config } from './config/index.ts';
+import { type Config, providerType } from './config/index.ts';
 
 const REFERENCE = /^(vault|aws-sm|gcp-sm|azure-kv|file):([^#\s][^#]*)(?:#([\w.@-]{1,128}))?$/;
 const CREDENTIAL = /^credential:([a-z0-9][a-z0-9._-]{0,63})$/;
@@ -32,14 +32,18 @@ export function checkReference(text: string): void {
   );
 }
 
+type ProviderConfig = Config['providers'][string];
+
+function* secretsOfProvider(provider: ProviderConfig): Generator<string> {
+  if (provider.api_key !== undefined) yield provider.api_key;
+  yield* provider.api_keys ?? [];
+  for (const value of Object.values(provider.credentials ?? {})) if (value !== undefined) yield value;
+  yield* Object.values(provider.headers);
+}
+
 /** Every place of a configuration where a secret, or a reference to one, may stand. */
 function* secretTexts(config: Config): Generator<string> {
-  for (const provider of Object.values(config.providers)) {
-    if (provider.api_key !== undefined) yield provider.api_key;
-    yield* provider.api_keys ?? [];
-    for (const value of Object.values(provider.credentials ?? {})) if (value !== undefined) yield value;
-    yield* Object.values(provider.headers);
-  }
+  for (const provider of Object.values(config.providers)) yield* secretsOfProvider(provider);
   for (const { client_secret } of config.sign_in.oidc) if (client_secret !== undefined) yield client_secret;
   for (const sink of config.audit.sinks) {
     if (sink.type !== 'https') continue;
@@ -55,6 +59,18 @@ export function referencesOf(
 ): ReadonlySet<string> {
   const variables = [...PROVIDERS.values()].flatMap(({ env }) => env.map((name) => environment[name] ?? ''));
   return new Set([...secretTexts(config), ...variables].filter(isReference));
+}
+
+/** References that one provider needs, of its section or of the environment variables its vendor's keys are taken from. */
+export function referencesOfProvider(
+  config: Config,
+  environment: Readonly<Record<string, string | undefined>>,
+  name: string,
+): readonly string[] {
+  const entry = config.providers[name];
+  const own = entry === undefined ? [] : [...secretsOfProvider(entry)];
+  const variables = PROVIDERS.get(providerType(config, name))?.env ?? [];
+  return [...own, ...variables.map((variable) => environment[variable] ?? '')].filter(isReference);
 }
 
 /** Secrets that stand in a configuration themselves. */

@@ -29,6 +29,7 @@ import type { RateShares } from '../ports/shared-counts.ts';
 import type { BudgetClaims } from '../ports/shared-spend.ts';
 import type { Store } from '../ports/store.ts';
 import type { Config } from './config/index.ts';
+import { downgradeFault, type Live } from './downgrade-fault.ts';
 import { fileRules } from './file-budgets.ts';
 import type { Identity } from './identity.ts';
 
@@ -171,13 +172,17 @@ export async function openSpending(
 export function createSpendingHandlers(
   spending: Spending,
   ports: SpendingPorts,
-  around: { readonly identity: Identity; readonly url: () => string },
+  around: { readonly identity: Identity; readonly url: () => string; readonly live: Live },
 ) {
-  const { identity, url } = around;
+  const { identity, url, live } = around;
   const { directory: budgets, approvals, rates } = spending;
   const { places, directory } = identity;
   const elsewhere = (ids: readonly string[]) => rates.elsewhere(ids);
-  const parts = { ...ports, places, directory, budgets, approvals, url, elsewhere };
+  const downgrades = (name: string) => downgradeFault(live, name);
+  const parts = {
+    ...{ ...ports, places, directory, budgets, approvals, url, elsewhere },
+    downgradeFault: downgrades,
+  };
   return {
     ...createBudgetHandlers(parts),
     ...createLimitHandlers(parts),

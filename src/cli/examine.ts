@@ -6,6 +6,7 @@ import { checkConfiguration } from '../app/check-configuration.ts';
 import { listVendors, portalFolder } from '../app/cli-support.ts';
 import { type Config, formatProblem, providerType } from '../app/config/index.ts';
 import { findLocalAddress, type LocalAddress } from '../app/local-address.ts';
+import { examineLive } from './examine-live.ts';
 import type { Terminal } from './terminal.ts';
 import type { DoctorOptions } from './verbs/doctor.ts';
 
@@ -22,6 +23,7 @@ const MB = 1_048_576;
 const LITTLE_DISK = 1024 * MB;
 const NO_DISK = 100 * MB;
 const ANSWER_MS = 3000;
+const GATEWAY_ANSWERS = 'A gateway answers on';
 /** AWS refuses signatures five minutes off; tokens and budgets' windows suffer before. */
 const CLOCK_FAIL_MS = 300_000;
 const CLOCK_WARN_MS = 30_000;
@@ -112,8 +114,7 @@ export async function examinePort({ host, port }: Pick<LocalAddress, 'host' | 'p
   const url = `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}/health/live`;
   const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined);
   const body = (await answer?.json().catch(() => undefined)) as { status?: unknown } | undefined;
-  if (body?.status === 'live')
-    return { check, result: 'ok', message: `A gateway answers on ${host}:${port}.` };
+  if (body?.status === 'live') return { check, result: 'ok', message: `${GATEWAY_ANSWERS} ${host}:${port}.` };
   const remedy = 'Stop what runs there, or choose another with --port.';
   return { check, result: 'fail', message: `Another program listens on ${host}:${port}.`, remedy };
 }
@@ -220,6 +221,8 @@ export async function examine(options: DoctorOptions, terminal: Terminal): Promi
   });
   const local = findLocalAddress({ path: options.config, environment, dataDir: options.dataDir });
   const [port, providers] = await Promise.all([examinePort(local), examineProviders(checked.config)]);
+  const runs = port.message.startsWith(GATEWAY_ANSWERS);
+  const live = await examineLive(options, terminal, { runs, config: checked.config });
   const skews = providers.flatMap(({ skewMs }) => (skewMs === undefined ? [] : [skewMs]));
   const demo: readonly Finding[] =
     checked.config !== undefined && providers.length === 0
@@ -239,6 +242,7 @@ export async function examine(options: DoctorOptions, terminal: Terminal): Promi
     examineDisk(local.dataDir),
     port,
     ...providers.map(({ finding }) => finding),
+    ...live,
     ...demo,
     examineClock(skews, Date.now()),
     examinePortal(),

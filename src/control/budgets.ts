@@ -21,6 +21,8 @@ export interface BudgetPorts extends ScopePorts {
   readonly book: BudgetBook;
   readonly clock: Clock;
   readonly random: Random;
+  /** Why a budget cannot downgrade to this model, as the end of a sentence; `undefined` when it can. */
+  readonly downgradeFault: (name: string) => string | undefined;
 }
 
 type View = z.output<typeof budgetView>;
@@ -32,6 +34,17 @@ const MAX_RAISES = 20;
 interface KeptRaise extends BudgetRaise {
   readonly id?: string;
   readonly reason?: string | undefined;
+}
+
+/** What keeps a budget from acting as it says. */
+export function problemOf(
+  { action, downgradeTo }: Pick<Budget, 'action' | 'downgradeTo'>,
+  { downgradeFault }: Pick<BudgetPorts, 'downgradeFault'>,
+): string | undefined {
+  if (action !== 'downgrade' || downgradeTo === undefined) return undefined;
+  const fault = downgradeFault(downgradeTo);
+  if (fault === undefined) return undefined;
+  return `Its cheaper model is not there, so it blocks when it is used up: \`${downgradeTo}\` ${fault}`;
 }
 
 function viewOf(budget: Budget, ports: BudgetPorts): View {
@@ -56,6 +69,7 @@ function viewOf(budget: Budget, ports: BudgetPorts): View {
     window_end: view?.windowEnd === undefined ? null : toTime(view.windowEnd),
     action: budget.action,
     downgrade_to: budget.downgradeTo ?? null,
+    problem: problemOf(budget, ports) ?? null,
     hard: budget.hard,
     thresholds: [...(budget.thresholds ?? [])],
     raises: raises.map((raise) => ({
@@ -94,11 +108,22 @@ function timeZoneOf(name: string | null | undefined): string | undefined {
   return name;
 }
 
+/** Throws `bad_request` naming the field for a cheaper model that is not there. Without ports nothing is looked up. */
+export function demandDowngrade(
+  field: string,
+  name: string,
+  ports: Pick<BudgetPorts, 'downgradeFault'> | undefined,
+): void {
+  const fault = ports?.downgradeFault(name);
+  if (fault !== undefined) throw badRequest(field, `\`${field}\` ${fault}`);
+}
+
 /** Throws `bad_request` for what does not fit together. */
-function checked(budget: Budget): Budget {
+function checked(budget: Budget, ports?: BudgetPorts): Budget {
   if (budget.action === 'downgrade' && budget.downgradeTo === undefined) {
     throw badRequest('downgrade_to', '`downgrade_to`: name the cheaper model.');
   }
+  if (budget.downgradeTo !== undefined) demandDowngrade('downgrade_to', budget.downgradeTo, ports);
   if (budget.rolling === true && budget.window === 'total') {
     throw badRequest('rolling', '`rolling`: a total budget has no window that could roll.');
   }
@@ -114,8 +139,8 @@ function sorted(thresholds: readonly number[]): readonly number[] {
 
 type Change = Omit<ParsedInputOf<'updateBudget'>, 'id'>;
 
-function changed(budget: Budget, input: Change): Budget {
-  return checked({
+function changed(budget: Budget, input: Change, ports: BudgetPorts): Budget {
+  const after: Budget = {
     ...budget,
     ...(input.name === undefined ? {} : { name: input.name }),
     ...(input.limit_usd === undefined ? {} : { limitNano: usdToNano(input.limit_usd, 'limit_usd') }),
@@ -126,12 +151,15 @@ function changed(budget: Budget, input: Change): Budget {
     ...(input.action === undefined ? {} : { action: input.action }),
     ...(input.downgrade_to === undefined ? {} : { downgradeTo: input.downgrade_to ?? undefined }),
     ...(input.hard === undefined ? {} : { hard: input.hard }),
-  });
+  };
+  // What is not touched stays as it is, also when its model has gone meanwhile.
+  const touched = input.action !== undefined || input.downgrade_to !== undefined;
+  return checked(after, touched ? ports : undefined);
 }
 
 function created(ports: BudgetPorts, input: ParsedInputOf<'createBudget'>, caller: Caller): Budget {
   const { scope, organizationId } = scopeFor(ports, caller, input);
-  return checked({
+  const budget: Budget = {
     id: ports.random.id('budget_'),
     name: input.name ?? `${scope.kind} ${scope.id}`.slice(0, 128),
     scope,
@@ -147,7 +175,8 @@ function created(ports: BudgetPorts, input: ParsedInputOf<'createBudget'>, calle
     source: 'api',
     createdAt: ports.clock.now(),
     ...(scope.kind === 'organization' && runsGateway(caller) ? { locked: true } : {}),
-  });
+  };
+  return checked(budget, ports);
 }
 
 /** Gives a budget more until the raise expires. Throws `bad_request` for an amount or a time that makes no sense. */
@@ -233,7 +262,7 @@ export function createBudgetHandlers(ports: BudgetPorts): BudgetHandlers {
       return viewOf(find(id, caller), ports);
     },
     async updateBudget({ id, ...input }, caller) {
-      const budget = changed(own(id, caller), input);
+      const budget = changed(own(id, caller), input, ports);
       await budgets.putBudget(budget);
       return viewOf(budget, ports);
     },

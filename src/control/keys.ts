@@ -7,6 +7,7 @@ import type { Policy } from '../core/policy/policy.ts';
 import type { BudgetRule, KeyRotation, PlaceLimits, VirtualKey } from '../core/policy/virtual-key.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
 import type { KeyChange } from '../ports/store.ts';
+import { type BudgetPorts, demandDowngrade } from './budgets.ts';
 import { type Caller, type Handlers, notFound } from './caller.ts';
 import { CONTRACT } from './contract.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -21,15 +22,20 @@ import type { budgetInput, keyInput } from './shapes.ts';
 export interface KeyPorts extends PlacePorts {
   readonly book: BudgetBook;
   readonly secrets: SecretBox;
+  readonly downgradeFault: BudgetPorts['downgradeFault'];
 }
 
 type KeyInput = z.output<typeof keyInput>;
 type KeyUpdate = { readonly [K in keyof Omit<KeyInput, 'organization_id'>]?: KeyInput[K] | undefined };
 
-function budgetRule(input: z.output<typeof budgetInput>): BudgetRule {
+function budgetRule(
+  input: z.output<typeof budgetInput>,
+  ports: Pick<KeyPorts, 'downgradeFault'>,
+): BudgetRule {
   if (input.action === 'downgrade' && input.downgrade_to === undefined) {
     throw badRequest('budget.downgrade_to', '`budget.downgrade_to`: name the cheaper model.');
   }
+  if (input.downgrade_to !== undefined) demandDowngrade('budget.downgrade_to', input.downgrade_to, ports);
   return {
     ...(input.downgrade_to === undefined ? {} : { downgradeTo: input.downgrade_to }),
     limitNano: usdToNano(input.limit_usd, 'budget.limit_usd'),
@@ -86,7 +92,8 @@ function says(input: KeyUpdate, fields: readonly (keyof KeyUpdate)[]): boolean {
   return fields.some((field) => input[field] !== undefined);
 }
 
-function changeOf(input: KeyUpdate, key: VirtualKey, now: number): KeyChange {
+function changeOf(input: KeyUpdate, key: VirtualKey, ports: KeyPorts): KeyChange {
+  const now = ports.clock.now();
   const change: { -readonly [K in keyof KeyChange]: KeyChange[K] } = {};
   if (input.name !== undefined) change.name = input.name;
   if (input.models !== undefined) change.models = input.models ?? undefined;
@@ -97,7 +104,7 @@ function changeOf(input: KeyUpdate, key: VirtualKey, now: number): KeyChange {
     change.metadata = withAbortRule(before, input.on_client_abort ?? abortRuleSet(key.metadata));
   }
   if (input.budget !== undefined)
-    change.budget = input.budget === null ? undefined : budgetRule(input.budget);
+    change.budget = input.budget === null ? undefined : budgetRule(input.budget, ports);
   if (says(input, POLICY_FIELDS)) change.policy = policyFrom(input, key.policy);
   if (says(input, ROTATION_FIELDS)) change.rotation = rotationFrom(input, key.rotation, now);
   return change;
@@ -184,7 +191,10 @@ class KeyDesk {
       limitedBy: rights.boundBy(caller),
       rotation: rotationFrom(input, undefined, now),
       limits: limitsOf(input.limits),
-      budget: input.budget === undefined || input.budget === null ? undefined : budgetRule(input.budget),
+      budget:
+        input.budget === undefined || input.budget === null
+          ? undefined
+          : budgetRule(input.budget, this.#ports),
       metadata: withAbortRule(input.metadata ?? {}, input.on_client_abort),
     };
     await store.keys.insert(key);
@@ -193,11 +203,11 @@ class KeyDesk {
   }
 
   async update(id: string, input: KeyUpdate, caller: Caller): Promise<KeyView> {
-    const { clock, rights } = this.#ports;
+    const { rights } = this.#ports;
     const key = this.find(id, caller, WRITE);
     const { fields = {} }: Endpoint = CONTRACT.updateKey;
     demandFields(caller, key, { input, fields });
-    const change: { -readonly [K in keyof KeyChange]: KeyChange[K] } = changeOf(input, key, clock.now());
+    const change: { -readonly [K in keyof KeyChange]: KeyChange[K] } = changeOf(input, key, this.#ports);
     if (says(input, PLACE_FIELDS)) {
       const place = movedPlace(this.#desk, key, input);
       // Both ends: nobody moves a key into a place he does not manage.

@@ -284,6 +284,8 @@ export const statusView = z.strictObject({
       credentials: z.number(),
       /** Credentials the provider refused lately; they are left alone for a while. */
       resting_credentials: z.number(),
+      /** A secret it refers to cannot be read; no call is made with another in its place. */
+      unreadable: z.boolean(),
       models: z.number(),
     }),
   ),
@@ -336,6 +338,8 @@ export const statusView = z.strictObject({
       ),
     }),
   ),
+  /** What works otherwise than it was meant: secrets that cannot be read, budgets whose cheaper model is gone. */
+  warnings: z.array(z.strictObject({ about: z.string(), problem: z.string(), remedy: z.string() })),
   keys: z.number(),
   example_model: z.string(),
 });

@@ -3,6 +3,7 @@ import { SluiceError } from '../core/errors/error.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import type { Budget } from '../core/policy/budget-rule.ts';
 import type { Clock } from '../ports/clock.ts';
+import { downgradeTarget } from './downgrade-target.ts';
 import type { Granted } from './policy-facts.ts';
 
 /** What a client sees of a name an operator chose. */
@@ -15,6 +16,13 @@ function whose(budget: Budget | undefined): string {
   if (budget.source === 'key') return 'The budget of this key';
   const { kind, id } = budget.scope;
   return `The budget \`${budget.name}\` of ${kind.replace('_', ' ')} \`${id}\``;
+}
+
+/** Whoever reads the refusal wonders why no cheaper model answered. */
+function noStandIn(exchange: Granted, { action, downgradeTo }: Partial<Budget> = {}): string {
+  if (action !== 'downgrade' || downgradeTo === undefined) return '';
+  if (downgradeTarget(exchange, downgradeTo) !== undefined) return '';
+  return ` Its cheaper model \`${downgradeTo}\` is not served any more.`;
 }
 
 /**
@@ -66,7 +74,7 @@ export function exceeded(
   if (busy) header[header.length - 1] = 'frees_at=running';
   return new SluiceError(
     'budget_exceeded',
-    `${whose(budget)} does not cover this request: of $${facts.limit_usd} per ${window} window $${facts.settled_usd} are spent and $${facts.held_usd} held, $${facts.remaining_usd} are left, and it could cost $${facts.needed_usd}. ${when}.`,
+    `${whose(budget)} does not cover this request: of $${facts.limit_usd} per ${window} window $${facts.settled_usd} are spent and $${facts.held_usd} held, $${facts.remaining_usd} are left, and it could cost $${facts.needed_usd}.${noStandIn(exchange, budget)} ${when}.`,
     {
       ...(frees === undefined ? {} : { retryAfterS: Math.max(1, Math.ceil((frees - now) / 1000)) }),
       details: { ...facts, scope: budget?.scope.kind ?? null, scope_id: budget?.scope.id ?? null },

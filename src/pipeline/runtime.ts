@@ -156,6 +156,8 @@ export interface Runtime {
   readonly deployments?: readonly Deployment[];
   /** A configured model, `provider/model`, or a catalog model of a configured provider. */
   resolve(model: string): ModelRoute | undefined;
+  /** Whether a name is configured or known, and not only taken because a lone provider takes any name. */
+  serves?(model: string): boolean;
   /** One configured provider and a model of it, whatever the configured models say; for calls pinned to a provider. */
   reach(provider: string, model: string): ModelRoute | undefined;
   /** Routers; absent where none is configured and none watches. */

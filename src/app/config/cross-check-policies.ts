@@ -1,5 +1,6 @@
+import { isTierName } from '../../pipeline/downgrade-target.ts';
 import { isAddressBlock, isInternalHost, parseUrl, urlFault } from './addresses.ts';
-import { checkModelName, checkProviderName } from './cross-check-models.ts';
+import { checkModelName, checkProviderName, type Judge } from './cross-check-models.ts';
 import { isLoopbackHost } from './defaults.ts';
 import type { KnownNames } from './known.ts';
 import { type ConfigPath, MASK, type Report } from './paths.ts';
@@ -100,7 +101,7 @@ function checkWebhook(webhook: Webhook, path: ConfigPath, report: Report): void 
 }
 
 /** Keys, teams and budgets kept in the file. */
-export function checkClients(config: Config, report: Report, now: number | undefined): void {
+export function checkClients(config: Config, { known, report }: Judge, now: number | undefined): void {
   uniqueBy(config.keys, { path: ['keys'], key: 'name' }, report);
   uniqueBy(config.keys, { path: ['keys'], key: 'key' }, report);
   uniqueBy(config.teams, { path: ['teams'], key: 'id' }, report);
@@ -120,11 +121,11 @@ export function checkClients(config: Config, report: Report, now: number | undef
   for (const group of ['keys', 'teams'] as const) {
     for (const [index, entry] of config[group].entries()) {
       if (entry.budget !== undefined)
-        checkBudget(config, entry.budget, { path: [group, index, 'budget'], report });
+        checkBudget(config, entry.budget, { path: [group, index, 'budget'], known, report });
     }
   }
   for (const [index, budget] of config.budgets.entries())
-    checkBudget(config, budget, { path: ['budgets', index], report });
+    checkBudget(config, budget, { path: ['budgets', index], known, report });
 }
 
 function checkVirtualKey(key: string, path: ConfigPath, report: Report): void {
@@ -151,7 +152,7 @@ type AnyBudget = Pick<BudgetConfig, 'action' | 'downgrade_to'>;
 function checkBudget(
   config: Config,
   budget: AnyBudget,
-  { path, report }: { readonly path: ConfigPath; readonly report: Report },
+  { path, known, report }: Judge & { readonly path: ConfigPath },
 ): void {
   if (budget.action === 'downgrade' && budget.downgrade_to === undefined) {
     report.problem({
@@ -161,10 +162,10 @@ function checkBudget(
     });
   }
   // Also a tier of a router.
-  const tier = ['easy', 'medium', 'hard', 'needs_info'].includes(budget.downgrade_to ?? '');
+  const tier = isTierName(budget.downgrade_to ?? '');
   const tiered = Object.values(config.routers).some(({ tiers }) => tiers !== undefined);
   if (budget.downgrade_to !== undefined && !(tier && tiered)) {
-    checkModelName(config, [...path, 'downgrade_to'], budget.downgrade_to, { known: undefined, report });
+    checkModelName(config, [...path, 'downgrade_to'], budget.downgrade_to, { known, report });
   }
 }
 

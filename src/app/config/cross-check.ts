@@ -33,7 +33,7 @@ export function crossCheck(config: Config, known?: KnownNames, now?: number): Fi
   checkModels(config, known, report);
   checkRouters(config, known, report);
   checkGuardrails(config, known, report);
-  checkClients(config, report, now);
+  checkClients(config, { known, report }, now);
   checkSpending(config, report);
   checkSecrets(config, report);
   checkSignIn(config, report);

@@ -63,6 +63,7 @@ function describe(budget: Budget, terminal: Terminal): void {
         'at the limit',
         budget.downgrade_to === null ? budget.action : `${budget.action} to ${budget.downgrade_to}`,
       ],
+      ...(budget.problem === null ? [] : [['problem', budget.problem] as const]),
       ...budget.raises.map((raise) => ['raise', `$${raise.amount_usd} until ${raise.expires_at}`] as const),
     ],
     terminal.paint,

@@ -94,13 +94,18 @@ function printStatus(status: Status, url: string, terminal: Terminal): void {
     rows: status.providers.map((one) => [
       one.name,
       one.type,
-      String(one.credentials),
+      one.unreadable ? 'unreadable' : String(one.credentials),
       grouped(one.models),
       one.base_url,
     ]),
   } as const;
   for (const line of tableLines(table, terminal)) terminal.print(line);
   printDeployments(status, terminal);
+  for (const { about, problem, remedy } of status.warnings) {
+    terminal.print('');
+    terminal.print(`${paint('yellow', '!')} ${paint('bold', clean(about))}: ${clean(problem)}`);
+    terminal.print(`    ${paint('cyan', '→')} ${clean(remedy)}`);
+  }
   if (status.config.problems.length === 0) return;
   terminal.print('');
   terminal.print(paint('red', 'The newest configuration was not accepted; an older one is live:'));

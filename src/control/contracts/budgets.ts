@@ -62,6 +62,10 @@ export const budgetView = z.strictObject({
   window_end: time.nullable(),
   action,
   downgrade_to: z.string().nullable(),
+  problem: z
+    .string()
+    .nullable()
+    .meta({ description: 'What keeps it from acting as it says: its cheaper model is gone' }),
   hard: z.boolean(),
   thresholds: z.array(z.number()),
   raises: z.array(raiseView),

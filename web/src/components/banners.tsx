@@ -4,7 +4,7 @@ import type { Status } from '../api.ts';
 import { formatFullMoment } from '../format.ts';
 import { Icon } from '../icons.tsx';
 
-/** What needs saying before any number: demo mode, a refused configuration, a gateway that is stopping. */
+/** What needs saying before any number: demo mode, what is broken, a refused configuration, a gateway that is stopping. */
 export function Banners({ status }: { readonly status: Status }): ReactNode {
   const { problems } = status.config;
   return (
@@ -40,6 +40,22 @@ export function Banners({ status }: { readonly status: Status }): ReactNode {
               ))}
             </List>
           </Stack>
+        </Alert>
+      )}
+      {status.warnings.length > 0 && (
+        <Alert
+          color="yellow"
+          variant="light"
+          icon={<Icon name="warning" />}
+          title="Something works otherwise than it was meant"
+        >
+          <List size="sm" spacing={4}>
+            {status.warnings.map(({ about, problem, remedy }) => (
+              <List.Item key={about + problem}>
+                <Code>{about}</Code> {problem} <strong>{remedy}</strong>
+              </List.Item>
+            ))}
+          </List>
         </Alert>
       )}
       {status.demo && <DemoBanner path={status.config.path} />}

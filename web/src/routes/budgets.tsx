@@ -345,6 +345,11 @@ function budgetColumns(places: Places) {
       render: (row: Budget) => (
         <Group gap={4}>
           <Badge color="gray">{ACTIONS.find(({ value }) => value === row.action)?.label}</Badge>
+          {row.problem !== null && (
+            <Badge color="red" title={row.problem}>
+              model gone
+            </Badge>
+          )}
           {row.hard && <Badge color="red">hard</Badge>}
           {row.raises.length > 0 && (
             <Badge

@@ -3,7 +3,7 @@ import type { ExchangeFilter, SpendDimension, UsageStore } from '../../src/ports
 import { DAY_MS, START } from './samples.ts';
 
 interface Stores {
-  readonly usage: UsageStore;
+  readonly usage: Omit<UsageStore, 'byModel'>;
   readonly log: ReturnType<typeof createExchangeTexts>;
 }
 

@@ -32,6 +32,7 @@ import type { Config } from './config/index.ts';
 import { downgradeFault, type Live } from './downgrade-fault.ts';
 import { fileRules } from './file-budgets.ts';
 import type { Identity } from './identity.ts';
+import { pastNames } from './past-names.ts';
 
 export interface SpendingPorts {
   readonly store: Store;
@@ -118,7 +119,12 @@ export async function openSpending(
   identity: Identity,
 ): Promise<Spending> {
   const { directory: keys } = identity;
-  const directory = new BudgetDirectory({ ...ports, keys: () => keys.keys() });
+  let modelNames = pastNames(config);
+  const directory = new BudgetDirectory({
+    ...ports,
+    keys: () => keys.keys(),
+    modelNames: (asked, deployment) => modelNames(asked, deployment),
+  });
   const approvals = new ApprovalBook(ports);
   const nameOf = (id: string) => {
     const budget = directory.budget(id.split('/', 1)[0] ?? id);
@@ -126,6 +132,7 @@ export async function openSpending(
   };
   await directory.load();
   const adopt = async (given: Config): Promise<void> => {
+    modelNames = pastNames(given);
     const { budgets, rules } = fileRules(given, keys.keys(), ports.clock.now());
     await directory.syncFile(budgets, rules);
   };
@@ -133,7 +140,7 @@ export async function openSpending(
   const processes = await Processes.join(ports);
   if (processes.eldest) await ports.store.counts.clear();
   // Others that run know what was let through; where there are none, the log does.
-  const restored = { ...ports, keys, rules: directory.rateRules() };
+  const restored = { ...ports, keys, rules: directory.rateRules(), modelNames };
   if (processes.first) await restoreRates(restored, directory.allRules());
   const shared = new SharedBudgets(ports);
   const rates = new SharedRates(ports);

@@ -7,7 +7,7 @@ import type { VirtualKey } from '../core/policy/virtual-key.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Store } from '../ports/store.ts';
-import { ownedByAccount, type SpentBy, spentBefore } from './spent-before.ts';
+import { type ModelNames, ownedByAccount, type SpentBy, spentBefore } from './spent-before.ts';
 
 const DAY_MS = 86_400_000;
 /** The longest window that ends, and some more. */
@@ -21,6 +21,8 @@ export interface BudgetDirectoryPorts {
   readonly clock: Clock;
   /** Every key that is not revoked. */
   readonly keys: () => Iterable<VirtualKey>;
+  /** Every name that a past request counts under. */
+  readonly modelNames: ModelNames;
 }
 
 /**

@@ -14,10 +14,17 @@ const HOUR_MS = 3_600_000;
 const MAX_ROWS = 10_000;
 const PAGE_ROWS = 500;
 
+/**
+ * Every name that a request for `asked`, answered by `deployment` (`provider/model`), counts under, as the data plane counts
+ * later ones: the asked name and what it leads to; what a router or a fallback led to instead.
+ */
+export type ModelNames = (asked: string, deployment: string | undefined) => readonly string[];
+
 interface Ports {
   readonly store: Pick<Store, 'usage' | 'exchanges'>;
   /** Every key that is not revoked. */
   readonly keys: () => Iterable<VirtualKey>;
+  readonly modelNames: ModelNames;
 }
 
 /** Whose spend is looked for: one id, or every member's. */
@@ -46,7 +53,18 @@ function dimensionOf({ kind, tag }: Wanted): SpendDimension {
   return kind === 'user' ? 'key' : kind;
 }
 
-/** Who of the kind made an exchange. */
+/** Who of the kind made an exchange; of a model, every name it went by. */
+function membersOf(wanted: Wanted, record: ExchangeRecord, modelNames: ModelNames): readonly string[] {
+  if (wanted.kind === 'model') return modelNames(record.model, deploymentOf(record));
+  const member = memberOf(wanted, record);
+  return member === undefined ? [] : [member];
+}
+
+/** `provider/model` of what answered. */
+export function deploymentOf({ provider, upstreamModel }: ExchangeRecord): string | undefined {
+  return provider === undefined || upstreamModel === undefined ? undefined : `${provider}/${upstreamModel}`;
+}
+
 function memberOf({ kind, tag }: Wanted, record: ExchangeRecord): string | undefined {
   switch (kind) {
     case 'organization':
@@ -106,7 +124,7 @@ export async function spentBefore(ports: Ports, budget: Budget, now: number): Pr
   if (budget.rolling !== true || budget.window === 'total') {
     const start = windowStartOf(budget.window, now, budget.timeZone);
     for (const row of await byHours(ports, { budget, wanted, from: start, to: now + HOUR_MS })) {
-      sums.add(row.member, start, row.nano);
+      for (const member of row.members) sums.add(member, start, row.nano);
     }
     return sums.all();
   }
@@ -114,20 +132,22 @@ export async function spentBefore(ports: Ports, budget: Budget, now: number): Pr
   const bucketOf = (at: number): number => Math.floor(Math.min(at, now) / step) * step;
   const from = now - rollingMs(budget);
   const read = await readLog(ports, budget, from);
-  for (const record of read.records) {
-    sums.add(memberOf(wanted, record), bucketOf(record.startedAt), record.cost?.total ?? 0);
-  }
+  const take = (into: Sums, record: ExchangeRecord): void => {
+    const bucket = bucketOf(record.startedAt);
+    for (const member of membersOf(wanted, record, ports.modelNames)) {
+      into.add(member, bucket, record.cost?.total ?? 0);
+    }
+  };
+  for (const record of read.records) take(sums, record);
   if (read.through > from) {
     const hour = Math.floor(read.through / HOUR_MS) * HOUR_MS;
     // The hour in which reading stopped is taken from the sums as a whole.
     const whole = read.records.filter(({ startedAt }) => startedAt >= hour + HOUR_MS);
     const rest = new Sums(budget, wanted);
-    for (const record of whole) {
-      rest.add(memberOf(wanted, record), bucketOf(record.startedAt), record.cost?.total ?? 0);
-    }
+    for (const record of whole) take(rest, record);
     const query = { budget, wanted, from, to: hour + HOUR_MS, interval: 'hour' } as const;
     for (const row of await byHours(ports, query)) {
-      rest.add(row.member, bucketOf(row.start + HOUR_MS - 1), row.nano);
+      for (const member of row.members) rest.add(member, bucketOf(row.start + HOUR_MS - 1), row.nano);
     }
     return rest.all();
   }
@@ -166,23 +186,43 @@ interface HourQuery {
 }
 
 interface HourSum {
-  readonly member: string | null;
+  readonly members: readonly (string | null)[];
   readonly start: number;
   readonly nano: number;
 }
 
-async function byHours({ store, keys }: Ports, query: HourQuery): Promise<HourSum[]> {
+/** Sums by every name that models go by. */
+async function byModelHours({ store, modelNames }: Ports, query: HourQuery): Promise<HourSum[]> {
+  const { budget, from, to, interval } = query;
+  const { organizationId } = budget;
+  const rows = await store.usage.byModel({
+    from,
+    to,
+    byHour: interval !== undefined,
+    ...(organizationId === undefined ? {} : { organizationId }),
+  });
+  return rows.map(({ model, deployment, start, costNano }) => ({
+    members: modelNames(model, deployment),
+    start,
+    nano: costNano,
+  }));
+}
+
+async function byHours(ports: Ports, query: HourQuery): Promise<HourSum[]> {
+  const { store, keys } = ports;
   const { budget, wanted, from, to, interval } = query;
+  if (wanted.kind === 'model') return byModelHours(ports, query);
   const dimension = dimensionOf(wanted);
   const { organizationId } = budget;
   const question: SpendQuery = {
     from,
     to,
     groupBy: [dimension],
+    // All of them: what is left out would be money that nobody counts.
+    limit: Number.MAX_SAFE_INTEGER,
     ...(interval === undefined ? {} : { interval }),
     ...(organizationId === undefined ? {} : { extent: { tenant: { organizationId } } }),
     ...(wanted.kind === 'key' && wanted.id !== undefined ? { keyId: wanted.id } : {}),
-    ...(wanted.kind === 'model' && wanted.id !== undefined ? { model: wanted.id } : {}),
     ...(wanted.kind === 'end_user' && wanted.id !== undefined ? { user: wanted.id } : {}),
   };
   const owners = new Map<string, string | undefined>();
@@ -192,7 +232,7 @@ async function byHours({ store, keys }: Ports, query: HourQuery): Promise<HourSu
   return (await store.usage.spend(question)).map((row) => {
     const member = row.group[dimension] ?? (dimension === 'organization' ? DEFAULT_ORGANIZATION_ID : null);
     const owner = wanted.kind === 'user' ? (owners.get(member ?? '') ?? null) : member;
-    return { member: owner, start: row.start ?? from, nano: row.costNano };
+    return { members: [owner], start: row.start ?? from, nano: row.costNano };
   });
 }
 

@@ -213,10 +213,35 @@ export interface SpendScope {
 export interface UsageStore {
   /** At most `limit` rows, ordered by start and then by cost, highest first. Throws `bad_request` on two tags. */
   spend(query: SpendQuery): Promise<readonly SpendRow[]>;
+  /** Sums by the model asked for and the deployment that answered. */
+  byModel(query: ModelUseQuery): Promise<readonly ModelUse[]>;
   /** Sums since the UTC hour `since` lies in. */
   total(scope: SpendScope, since: number): Promise<SpendTotals>;
   /** Cost in nano-dollars of every key that spent since the hour of `since`; fills the budgets at start. */
   totalsByKey(since: number): Promise<ReadonlyMap<string, number>>;
+}
+
+/** Which sums by model are wanted. Milliseconds since 1970; whole hours. */
+export interface ModelUseQuery {
+  readonly from: number;
+  readonly to: number;
+  /** Absent: of every organization. */
+  readonly organizationId?: string;
+  /** Hour by hour; else all of it in one. */
+  readonly byHour?: boolean;
+}
+
+/** What was asked for under a name and answered by a deployment. Nothing that was refused. */
+export interface ModelUse {
+  /** As asked. */
+  readonly model: string;
+  /** `provider/upstream model`; undefined where nobody answered, or where it was not yet kept. */
+  readonly deployment: string | undefined;
+  readonly organizationId: string;
+  readonly start: number;
+  readonly requests: number;
+  readonly tokens: number;
+  readonly costNano: number;
 }
 
 /** A price set by the operator. It wins over the catalog. */

@@ -138,6 +138,17 @@ export function whoText(text: string): string {
   return text.slice(start, text.indexOf('\t', start));
 }
 
+/** Operation and upstream model: the first two texts of the rest. */
+const REST_BEGIN = /^\["(?:[^"\\]|\\.)*",("(?:[^"\\]|\\.)*")/;
+const REST_BEGIN_LENGTH = 2000;
+
+/** The upstream's name of the model, without reading the rest of the text. */
+export function upstreamModelOf(text: string): string | undefined {
+  const start = text.indexOf('\t', text.indexOf('\t') + 1) + 1;
+  const [, found] = REST_BEGIN.exec(text.slice(start, start + REST_BEGIN_LENGTH)) ?? [];
+  return found === undefined ? undefined : (JSON.parse(found) as string);
+}
+
 /** Throws `SyntaxError` for text that is not ours. */
 export function decodeWho(text: string): ExchangeWho {
   return JSON.parse(text) as ExchangeWho;

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ExchangeHead } from '../journal/exchange-text.ts';
 import { BudgetSpendWriter } from './budget-spend.ts';
+import { ModelHourWriter } from './model-hours.ts';
 import { PER_MS, Places } from './places.ts';
 import { PostingWriter } from './postings.ts';
 import { RollupWriter } from './rollups.ts';
@@ -29,6 +30,7 @@ export class ExchangeWriter {
   readonly #postings: PostingWriter;
   readonly #rollups: RollupWriter;
   readonly #spend: BudgetSpendWriter;
+  readonly #models: ModelHourWriter;
 
   /** `slot`: whose exchanges they are. */
   constructor(raw: DatabaseSync, slot = 1) {
@@ -42,6 +44,7 @@ export class ExchangeWriter {
     this.#postings = new PostingWriter(raw);
     this.#rollups = new RollupWriter(raw);
     this.#spend = new BudgetSpendWriter(raw, slot);
+    this.#models = new ModelHourWriter(raw);
   }
 
   /** Inserts within the caller's transaction; an id that is there already changes nothing. Returns bytes added. */
@@ -55,6 +58,7 @@ export class ExchangeWriter {
         bytes += text.length + ROW_OVERHEAD_BYTES;
         sums.add(head, text, place);
         this.#spend.add(text, head[5]);
+        this.#models.add(head, text);
         for (const facet of ownFacets(head, text)) {
           this.#postings.add(facet, [place]);
         }
@@ -62,6 +66,7 @@ export class ExchangeWriter {
     }
     this.#rollups.add(sums);
     this.#spend.write();
+    this.#models.write();
     for (const sum of sums) {
       for (const facet of sum.facets) {
         this.#postings.add(facet, sum.places);
@@ -76,6 +81,7 @@ export class ExchangeWriter {
     this.#postings.forget();
     this.#rollups.forget();
     this.#spend.forget();
+    this.#models.forget();
   }
 
   /** The usual case, in which every id is new and every place free; undefined, and nothing done, in any other. */

@@ -10,6 +10,7 @@ import { routeLabels } from './migrations/0008-route-labels.ts';
 import { processes } from './migrations/0009-processes.ts';
 import { latencies } from './migrations/0010-latencies.ts';
 import { sharedCounts } from './migrations/0011-shared-counts.ts';
+import { modelHours } from './migrations/0012-model-hours.ts';
 
 /**
  * Forward only, each in its own transaction. A migration that has been released is never edited: write the next one.
@@ -27,6 +28,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0009_processes': { up: processes },
   '0010_latencies': { up: latencies },
   '0011_shared_counts': { up: sharedCounts },
+  '0012_model_hours': { up: modelHours },
 };
 
 const FIRST = [

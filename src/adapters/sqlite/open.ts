@@ -250,7 +250,7 @@ function storeOver(channel: Channel, close: () => Promise<void>): Store {
   return {
     keys: noun<Store['keys']>('keys', ['insert', 'list', 'get', 'update', 'active']),
     exchanges: exchangesOver(channel),
-    usage: noun<Store['usage']>('usage', ['spend', 'total', 'totalsByKey']),
+    usage: noun<Store['usage']>('usage', ['spend', 'byModel', 'total', 'totalsByKey']),
     prices: noun<Store['prices']>('prices', ['list', 'put', 'delete']),
     settings: noun<Store['settings']>('settings', ['get', 'put', 'delete', 'list', 'deleteExpired']),
     audit: noun<Store['audit']>('audit', ['append', 'head', 'list', 'after']),

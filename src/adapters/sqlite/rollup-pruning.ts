@@ -50,6 +50,7 @@ function pruneDay(raw: DatabaseSync, before: number): boolean {
       raw.prepare('DELETE FROM rollup_days WHERE tag_name = ? AND hour = ?').run(tag, day);
     }
     raw.prepare('DELETE FROM session_days WHERE day = ?').run(day);
+    raw.prepare('DELETE FROM model_hours WHERE hour < ?').run(day + DAY_MS);
   });
   return true;
 }

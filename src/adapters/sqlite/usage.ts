@@ -24,7 +24,7 @@ const FIRST_STEPS = 6;
 const SHARES = [0.5, 0.95, 0.99];
 
 /** Sums from the rollups. */
-export function createUsageStore(typed: Kysely<Schema>): UsageStore {
+export function createUsageStore(typed: Kysely<Schema>): Omit<UsageStore, 'byModel'> {
   const totals = async (scope: SpendScope, since: number, by: readonly NameColumn[]) => {
     const conditions = scopeConditions(scope);
     if (scope.tag !== undefined) {

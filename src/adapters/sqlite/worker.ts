@@ -14,6 +14,7 @@ import { Ingestor, type IngestReport } from './ingest.ts';
 import { createKeyStore } from './keys.ts';
 import { createLabelStore } from './label-store.ts';
 import { takeOverLeft } from './left-behind.ts';
+import { createModelHours } from './model-hours.ts';
 import { createPlaceStore } from './place-store.ts';
 import { createProcessRegister } from './processes.ts';
 import type { Call, WorkerMessage, WorkerStart } from './protocol.ts';
@@ -86,7 +87,7 @@ function nounsOf(
   return {
     keys: methods(createKeyStore(typed)),
     exchanges: methods(createExchangeTexts(raw)),
-    usage: methods(createUsageStore(typed)),
+    usage: methods({ ...createUsageStore(typed), byModel: createModelHours(raw) }),
     prices: methods(createPriceOverrideStore(typed)),
     settings: methods(createSettingStore(typed)),
     audit: methods(createAuditStore(typed)),

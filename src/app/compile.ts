@@ -1,5 +1,5 @@
 import type { Catalog } from '../core/catalog/index.ts';
-import { completePrice, picoPerToken } from '../core/cost/complete-price.ts';
+import { completePrice, perSecond, picoPerToken } from '../core/cost/complete-price.ts';
 import type { PriceSnapshot } from '../core/cost/price.ts';
 import { matchesPattern } from '../core/policy/key.ts';
 import type {
@@ -53,6 +53,8 @@ function configPrice(given: PriceConfig, base: PriceSnapshot | undefined, now: n
     cacheWrite1h: rate(given.cache_write_1h_usd_per_mtok),
     audioInput: rate(given.audio_input_usd_per_mtok),
     audioOutput: rate(given.audio_output_usd_per_mtok),
+    character: rate(given.input_usd_per_mchar),
+    audioSecond: perSecond(given.audio_usd_per_minute),
     image: given.image_usd === undefined ? undefined : picoPerToken(Number(given.image_usd) * 1e6),
     request: given.request_usd === undefined ? undefined : picoPerToken(Number(given.request_usd) * 1e6),
   };

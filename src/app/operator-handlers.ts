@@ -4,7 +4,8 @@ import { usdPerMillion } from '../control/exchanges.ts';
 import type { KeyDirectory } from '../control/key-directory.ts';
 import { pageByName } from '../control/named-pages.ts';
 import { isOf } from '../control/rights.ts';
-import { completePrice, picoPerToken } from '../core/cost/complete-price.ts';
+import { completePrice, perSecond, picoPerToken } from '../core/cost/complete-price.ts';
+import { nanoToUsd } from '../core/cost/money.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -94,6 +95,11 @@ function createStatus(ports: OperatorPorts): Handlers['getStatus'] {
   };
 }
 
+/** Pico-dollars per second as US dollars per minute, to the six decimals that a price may have. */
+function perMinute(pico: number): string {
+  return nanoToUsd(Math.round((pico * 60) / 1e6) * 1000);
+}
+
 function priceRow(live: LiveRuntime, name: string) {
   const price = live.runtime.resolve(name)?.deployments[0]?.price?.price;
   if (price === undefined) return null;
@@ -131,6 +137,8 @@ export function createOperatorHandlers(ports: OperatorPorts): OperatorHandlers {
         output_usd_per_mtok: usdPerMillion(price.output),
         cache_read_usd_per_mtok: usdPerMillion(price.cacheRead),
         cache_write_usd_per_mtok: usdPerMillion(price.cacheWrite5m),
+        ...(price.character === undefined ? {} : { input_usd_per_mchar: usdPerMillion(price.character) }),
+        ...(price.audioSecond === undefined ? {} : { audio_usd_per_minute: perMinute(price.audioSecond) }),
       }));
       return pageByName(all, page, ({ model }) => model);
     },
@@ -149,6 +157,8 @@ export function createOperatorHandlers(ports: OperatorPorts): OperatorHandlers {
         output: rate(given.output_usd_per_mtok),
         cacheRead: rate(given.cache_read_usd_per_mtok),
         cacheWrite5m: rate(given.cache_write_usd_per_mtok),
+        character: rate(given.input_usd_per_mchar),
+        audioSecond: perSecond(given.audio_usd_per_minute),
       });
       await store.prices.put({ model, price, updatedAt: clock.now() });
       await live.refreshPrices();

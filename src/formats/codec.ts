@@ -73,6 +73,10 @@ export interface Envelope {
   readonly promptTokens?: number;
   /** Images asked for, a count. */
   readonly images?: number;
+  /** Characters of text to be spoken, a count. */
+  readonly characters?: number;
+  /** The most seconds that sound which was sent can last. */
+  readonly audioSeconds?: number;
   /** Audio is sent or asked for, which may be billed at its own rate. */
   readonly audio?: boolean;
 }

@@ -21,6 +21,8 @@ export function worstAt(exchange: Exchange, deployment: Deployment): number | un
     maxOutputTokens: envelope.maxOutputTokens ?? most ?? DEFAULT_OUTPUT_TOKENS,
     choices: envelope.choices,
     images: envelope.images ?? 0,
+    characters: envelope.characters ?? 0,
+    audioSeconds: envelope.audioSeconds ?? 0,
     audio: envelope.audio ?? false,
   });
 }

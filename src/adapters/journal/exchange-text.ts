@@ -359,7 +359,21 @@ function tierValues({ above, rates }: { readonly above: number; readonly rates: 
 function rateValues(rates: Rates): number[] {
   const { input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request } =
     rates;
-  return [input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request];
+  const { character, audioSecond } = rates;
+  const values = [
+    input,
+    cacheRead,
+    cacheWrite5m,
+    cacheWrite1h,
+    output,
+    audioInput,
+    audioOutput,
+    image,
+    request,
+  ];
+  return character === undefined && audioSecond === undefined
+    ? values
+    : [...values, character ?? 0, audioSecond ?? 0];
 }
 
 function ratesOf(values: readonly number[]): Rates {
@@ -372,8 +386,12 @@ function ratesOf(values: readonly number[]): Rates {
     audioInput = 0,
     audioOutput = 0,
   ] = values;
-  const [image = 0, request = 0] = values.slice(7);
-  return { input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request };
+  const [image = 0, request = 0, character = 0, audioSecond = 0] = values.slice(7);
+  return {
+    ...{ input, cacheRead, cacheWrite5m, cacheWrite1h, output, audioInput, audioOutput, image, request },
+    ...(character === 0 ? {} : { character }),
+    ...(audioSecond === 0 ? {} : { audioSecond }),
+  };
 }
 
 function decodePrice(text: string): PriceSnapshot {

@@ -203,6 +203,7 @@ const PRICES: readonly (readonly [theirs: string, ours: string])[] = [
   ['output_cost_per_token', 'output_usd_per_mtok'],
   ['cache_read_input_token_cost', 'cache_read_usd_per_mtok'],
   ['cache_creation_input_token_cost', 'cache_write_usd_per_mtok'],
+  ['input_cost_per_character', 'input_usd_per_mchar'],
 ];
 
 function priceOf(params: Part, info: Part | undefined): Tree | undefined {
@@ -213,6 +214,9 @@ function priceOf(params: Part, info: Part | undefined): Tree | undefined {
     const cost = own ?? told;
     if (cost !== undefined && cost >= 0 && cost < 1) price[ours] = perMillion(cost);
   }
+  const second = params.number('input_cost_per_second') ?? info?.number('input_cost_per_second');
+  if (second !== undefined && second >= 0 && second < 1)
+    price['audio_usd_per_minute'] = perMillion((second * 60) / 1e6);
   return Object.keys(price).length === 0 ? undefined : price;
 }
 

@@ -161,10 +161,12 @@ interface PriceOptions extends ConnectionOptions {
   readonly output?: string;
   readonly cacheRead?: string;
   readonly cacheWrite?: string;
+  readonly characters?: string;
+  readonly minute?: string;
 }
 
 async function setPrice(model: string, options: PriceOptions, terminal: Terminal): Promise<void> {
-  const { input, output, cacheRead, cacheWrite } = options;
+  const { input, output, cacheRead, cacheWrite, characters, minute } = options;
   if (input === undefined || output === undefined) throw badUsage('--input and --output are needed.');
   const price = {
     model,
@@ -172,6 +174,8 @@ async function setPrice(model: string, options: PriceOptions, terminal: Terminal
     output_usd_per_mtok: parseUsd(output, '--output'),
     ...(cacheRead === undefined ? {} : { cache_read_usd_per_mtok: parseUsd(cacheRead, '--cache-read') }),
     ...(cacheWrite === undefined ? {} : { cache_write_usd_per_mtok: parseUsd(cacheWrite, '--cache-write') }),
+    ...(characters === undefined ? {} : { input_usd_per_mchar: parseUsd(characters, '--characters') }),
+    ...(minute === undefined ? {} : { audio_usd_per_minute: parseUsd(minute, '--minute') }),
   };
   const answer = await (await open(options, terminal)).call('setPrice', price);
   if (options.json) printJson(terminal, answer);
@@ -219,6 +223,8 @@ export function definePrices(program: Command, terminal: Terminal): void {
     .option('--output <usd>', 'per million output tokens')
     .option('--cache-read <usd>', 'per million tokens read from the vendor’s cache')
     .option('--cache-write <usd>', 'per million tokens written to the vendor’s cache')
+    .option('--characters <usd>', 'per million characters to be spoken')
+    .option('--minute <usd>', 'per minute of sound to be transcribed')
     .action((model: string, options: PriceOptions) => setPrice(model, options, terminal));
   withConnection(
     addVerb(prices, 'remove', {

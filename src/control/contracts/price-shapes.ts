@@ -12,10 +12,12 @@ function plain(value: number): string {
   return /e-/.test(text) ? value.toFixed(20).replace(/0+$/, '') : text;
 }
 
-/** A price in US dollars per million tokens, as in the configuration. */
+/** A price in US dollars per million tokens, as in the configuration; of sound also per million characters and per minute. */
 export const priceInput = z.strictObject({
   input_usd_per_mtok: usdRate,
   output_usd_per_mtok: usdRate,
+  input_usd_per_mchar: usdRate.optional().meta({ description: 'Per million characters to be spoken' }),
+  audio_usd_per_minute: usdRate.optional().meta({ description: 'Per minute of sound to be transcribed' }),
   cache_read_usd_per_mtok: usdRate.optional(),
   cache_write_usd_per_mtok: usdRate.optional(),
 });

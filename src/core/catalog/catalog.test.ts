@@ -139,7 +139,7 @@ describe('price lines', () => {
     expect(catalog.price('openai', 'no-such-model', NOW)).toBeUndefined();
     expect(catalog.price('no-such-provider', 'gpt-4o', NOW)).toBeUndefined();
     expect(catalog.price('constructor', 'gpt-4o', NOW)).toBeUndefined();
-    expect(catalog.price('openai', 'whisper-1', NOW)).toBeUndefined();
+    expect(catalog.price('openai', 'gpt-transcribe', NOW)).toBeUndefined();
     expect(catalog.price('cerebras', 'qwen-3-coder-480b', NOW)).toBeUndefined();
   });
 

@@ -23,6 +23,10 @@ export interface RawRates {
   readonly b?: number;
   /** Request. */
   readonly q?: number;
+  /** Character to be spoken. */
+  readonly k?: number;
+  /** Second of sound listened to. */
+  readonly n?: number;
 }
 
 /** Rates and the tiers that replace them: `[above, rates]`, ascending, for prompts longer than `above` tokens. */
@@ -85,6 +89,8 @@ const CLASSES = [
   ['a', 'audioInput'],
   ['b', 'audioOutput'],
   ['q', 'request'],
+  ['k', 'character'],
+  ['n', 'audioSecond'],
 ] as const;
 
 /** Spells a raw price out, unpriced classes left to `completePrice`. */

@@ -92,12 +92,22 @@ const GPT_6_1: readonly CatalogModel[] = [
   },
 ];
 
+/**
+ * What OpenAI sells by the character and by the minute, which the price library has no classes for. Source: OpenAI's price
+ * list ("Audio", "Transcription and speech"): tts-1 $15 and tts-1-hd $30 per million characters, whisper-1 $0.006 per minute.
+ */
+const OPENAI_SOUND: readonly CatalogModel[] = [
+  { i: 'tts-1', e: ['tts-1', 'tts-1-1106'], p: { k: 15e6 } },
+  { i: 'tts-1-hd', e: ['tts-1-hd', 'tts-1-hd-1106'], p: { k: 30e6 } },
+  { i: 'whisper-1', e: ['whisper-1', 'whisper'], p: { n: 100e6 } },
+];
+
 /** What a model on the operator's own machine costs. */
 export const FREE_PRICE: PartialPrice = { input: 0, output: 0 };
 
 export const OVERLAY: Overlay = {
   asOf: '2026-11-21',
-  models: { anthropic: CLAUDE_5_5, openai: GPT_6_1 },
+  models: { anthropic: CLAUDE_5_5, openai: [...GPT_6_1, ...OPENAI_SOUND] },
   families: [...OPENAI_FAMILIES, ...ANTHROPIC_FAMILIES, ...GOOGLE_FAMILIES, ...OTHER_FAMILIES],
   free: ['local'],
 };

@@ -13,14 +13,14 @@ export type PartialPrice = { readonly [K in keyof Rates]?: number | undefined } 
 /**
  * Fills in the classes a price does not name, so that nothing billed is ever counted as free:
  *
- * - `input` absent: the `output` rate, or 0 when the model is sold by the image or request
+ * - `input` absent: the `output` rate, or 0 when the model is sold by the image, request, character or second
  * - `output` absent: the `input` rate (embedding models produce none)
  * - `cacheRead` absent: the full `input` rate; a vendor without a cache discount charges just that
  * - `cacheWrite5m` absent: `input`; for the `claude` family 1.25 × `input`
  * - `cacheWrite1h` absent: as `cacheWrite5m`; for the `claude` family 2 × `input`
  *   (source of both factors: Anthropic's documentation, "Prompt caching", section "Pricing")
  * - `audioInput` and `audioOutput` absent: `input` and `output`
- * - `image` and `request` absent: 0, they are extra fees
+ * - `image` and `request` absent: 0, they are extra fees; so are `character` and `audioSecond`, which stay absent
  *
  * In a tier, a class absent there but named in the base keeps the base's rate; the others are derived within the tier.
  * @throws SluiceError `price_unknown` when there is neither a token rate nor a fee, or a rate is no integer ≥ 0
@@ -51,6 +51,11 @@ export function picoPerToken(usdPerMillionTokens: number): number {
   return pico;
 }
 
+/** US dollars per minute, as vendors print them, in pico-dollars per second, rounded up. `undefined` for none. */
+export function perSecond(usdPerMinute: number | string | undefined): number | undefined {
+  return usdPerMinute === undefined ? undefined : Math.ceil(picoPerToken(Number(usdPerMinute) * 1e6) / 60);
+}
+
 type SomeRates = { readonly [K in keyof Rates]?: number | undefined };
 
 /** Only the classes that carry a value, so that a spread does not clear the base's. */
@@ -64,12 +69,12 @@ function completeRates(rates: SomeRates, family: 'claude' | undefined): Rates {
       throw new SluiceError('price_unknown', `The rate ${name} must be a whole number of pico-dollars.`);
     }
   }
-  const fee = rates.image ?? rates.request;
+  const fee = rates.image ?? rates.request ?? rates.character ?? rates.audioSecond;
   const input = rates.input ?? rates.output ?? (fee === undefined ? undefined : 0);
   if (input === undefined) {
     throw new SluiceError(
       'price_unknown',
-      'A price needs an input or output rate, or a fee per image or request.',
+      'A price needs an input or output rate, or a fee per image, request, character or second.',
     );
   }
   const output = rates.output ?? input;
@@ -85,5 +90,7 @@ function completeRates(rates: SomeRates, family: 'claude' | undefined): Rates {
     audioOutput: rates.audioOutput ?? output,
     image: rates.image ?? 0,
     request: rates.request ?? 0,
+    ...(rates.character === undefined ? {} : { character: rates.character }),
+    ...(rates.audioSecond === undefined ? {} : { audioSecond: rates.audioSecond }),
   };
 }

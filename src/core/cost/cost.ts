@@ -28,12 +28,16 @@ export const NO_COST: Cost = Object.freeze({
 export function costOf(usage: Usage, price: Price): Cost {
   const rates = ratesFor(price, promptTokens(usage));
   const classes = {
-    input: nano(usage.input, rates.input),
+    // What was read: text by the token, or by the character where it was spoken.
+    input: sumOf([nano(usage.input, rates.input), nano(usage.characters ?? 0, rates.character ?? 0)]),
     cacheRead: nano(usage.cacheRead, rates.cacheRead),
     cacheWrite5m: nano(usage.cacheWrite5m, rates.cacheWrite5m),
     cacheWrite1h: nano(usage.cacheWrite1h, rates.cacheWrite1h),
     output: nano(usage.output, rates.output),
-    audioInput: nano(usage.audioInput, rates.audioInput),
+    audioInput: sumOf([
+      nano(usage.audioInput, rates.audioInput),
+      nano(usage.audioSeconds ?? 0, rates.audioSecond ?? 0),
+    ]),
     audioOutput: nano(usage.audioOutput, rates.audioOutput),
     images: nano(usage.images, rates.image),
     requests: nano(1, rates.request),
@@ -83,6 +87,10 @@ export interface Reach {
   readonly choices: number;
   /** Images asked for. Default 0. */
   readonly images?: number;
+  /** Characters to be spoken. Default 0. */
+  readonly characters?: number;
+  /** The most seconds the sound that was sent can last. Default 0. */
+  readonly audioSeconds?: number;
   /** The dearest cache write the request can cause. Default `1h`: anything. */
   readonly cacheWrites?: 'none' | '5m' | '1h';
   /** Whether audio may be sent or produced. Default true. */
@@ -120,13 +128,15 @@ function worstAt(rates: Rates, reach: Reach): number {
     nano(reach.inputTokens, input),
     nano(Math.min(produced, Number.MAX_SAFE_INTEGER), output),
     nano(reach.images ?? 0, rates.image),
+    nano(reach.characters ?? 0, rates.character ?? 0),
+    nano(reach.audioSeconds ?? 0, rates.audioSecond ?? 0),
     nano(1, rates.request),
   ]);
   return most > 0 ? sumOf([most, ROUNDING_NANO]) : 0;
 }
 
-/** The bill rounds nine classes, this sum four: together they differ by at most half of each. */
-const ROUNDING_NANO = 6;
+/** The bill rounds eleven sums, this sum six: together they differ by at most half of each. */
+const ROUNDING_NANO = 8;
 
 /** count × pico-dollars in nano-dollars, half up. BigInt only where the product leaves the safe integers. */
 function nano(count: number, pico: number): number {

@@ -15,6 +15,10 @@ export interface Price {
   readonly image: number;
   /** Pico-dollars per request. */
   readonly request: number;
+  /** Pico-dollars per character of text to be spoken; absent: speech is billed by tokens, or not at all. */
+  readonly character?: number;
+  /** Pico-dollars per second of sound that is listened to; absent as above. */
+  readonly audioSecond?: number;
   /** Rates that replace these when the whole prompt is longer than `above` tokens; ascending. */
   readonly tiers?: readonly { readonly above: number; readonly rates: Omit<Price, 'tiers'> }[];
 }

@@ -18,6 +18,10 @@ export interface Usage {
   readonly audioOutput: number;
   /** Images produced, a count. */
   readonly images: number;
+  /** Characters of text that was spoken; absent where nobody counts them. */
+  readonly characters?: number;
+  /** Seconds of sound that were listened to; absent as above. The log keeps both counts in `raw`. */
+  readonly audioSeconds?: number;
   readonly source: 'reported' | 'estimated' | 'unknown';
   /** The vendor's usage object as received. */
   readonly raw?: Json;
@@ -37,6 +41,11 @@ export const UNKNOWN_USAGE: Usage = Object.freeze({
   source: 'unknown',
 });
 
+function sumOf(name: 'characters' | 'audioSeconds', one: Usage, other: Usage): Partial<Usage> {
+  const sum = (one[name] ?? 0) + (other[name] ?? 0);
+  return sum === 0 ? {} : { [name]: sum };
+}
+
 /** Two calls together. Estimated as soon as a part of it is; the vendors' own objects are left out. */
 export function addUsage(one: Usage, other: Usage): Usage {
   if (other.source === 'unknown') return one;
@@ -52,6 +61,8 @@ export function addUsage(one: Usage, other: Usage): Usage {
     audioInput: one.audioInput + other.audioInput,
     audioOutput: one.audioOutput + other.audioOutput,
     images: one.images + other.images,
+    ...sumOf('characters', one, other),
+    ...sumOf('audioSeconds', one, other),
     source: estimated ? 'estimated' : 'reported',
   };
 }

@@ -6,7 +6,7 @@ import type { Envelope } from '../codec.ts';
 import { optionalNumber, optionalString, requiredString } from '../fields.ts';
 import type { Operation } from './operation.ts';
 import { untranslated } from './translate.ts';
-import { estimatedInput, reportedUsage } from './usage.ts';
+import { estimatedInput, heardFor, reportedUsage } from './usage.ts';
 
 /* Operations that every provider takes in OpenAI's shape (API reference): checked, and forwarded as they are. */
 
@@ -20,8 +20,9 @@ const SPEECH_TOKENS_PER_CHARACTER = 1.5;
 /** Four times as slow a speaker, for holds. */
 const MAX_SPEECH_TOKENS_PER_CHARACTER = 6;
 /** Bytes of an upload per audio token (100 ms): 16 kB/s is MP3 as usual, 2 kB/s speech in Opus. */
-const USUAL_BYTES_PER_TOKEN = 1600;
+const USUAL_BYTES_PER_SECOND = 16_000;
 const LEAST_BYTES_PER_TOKEN = 200;
+const LEAST_BYTES_PER_SECOND = 2000;
 
 /** The model a body names. */
 export function modelOf(body: JsonObject): string {
@@ -96,6 +97,13 @@ export const images: Operation = {
   },
 };
 
+/** As vendors count them: a letter outside the basic plane is one. */
+function charactersOf(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
 export const speech: Operation = {
   ...FORWARDED,
   name: 'speech',
@@ -104,15 +112,19 @@ export const speech: Operation = {
     const text = requiredString(body, 'input');
     if (text === '') throw badRequest('input', '`input` must not be empty.');
     const maxOutputTokens = Math.ceil(text.length * MAX_SPEECH_TOKENS_PER_CHARACTER);
-    return envelopeOf(model, { audio: true, maxOutputTokens, stream: body['stream_format'] === 'sse' });
+    const size = { maxOutputTokens, characters: charactersOf(text) };
+    return envelopeOf(model, { ...size, audio: true, stream: body['stream_format'] === 'sse' });
   },
   usage: ({ body }, answer) => {
     const reported = answer === undefined ? undefined : reportedUsage(answer);
     // What it makes is audio, whatever OpenAI calls the class.
-    if (reported !== undefined) return { ...reported, output: 0, audioOutput: reported.output };
     const text = typeof body['input'] === 'string' ? body['input'] : '';
+    const characters = charactersOf(text);
+    if (reported !== undefined) {
+      return { ...reported, output: 0, audioOutput: reported.output, characters };
+    }
     const audioOutput = Math.ceil(text.length * SPEECH_TOKENS_PER_CHARACTER);
-    return { ...estimatedInput([text]), audioOutput };
+    return { ...estimatedInput([text]), audioOutput, characters, raw: { type: 'characters', characters } };
   },
 };
 
@@ -122,7 +134,8 @@ export const transcriptions: Operation = {
   envelope(body, _shape, bytes) {
     const promptTokens = Math.ceil(bytes / LEAST_BYTES_PER_TOKEN) + 1000;
     // Speech has fewer tokens as text than as audio.
-    const limits = { promptTokens, maxOutputTokens: promptTokens };
+    const audioSeconds = Math.ceil(bytes / LEAST_BYTES_PER_SECOND);
+    const limits = { promptTokens, maxOutputTokens: promptTokens, audioSeconds };
     return envelopeOf(modelOf(body), { ...limits, audio: true, stream: streams(body) });
   },
   usage: ({ bytes }, answer) => {
@@ -130,7 +143,11 @@ export const transcriptions: Operation = {
     if (reported !== undefined) return reported;
     const text = answer?.['text'];
     const output = typeof text === 'string' ? estimateTokens(text) : 0;
-    const audioInput = Math.ceil(bytes / USUAL_BYTES_PER_TOKEN);
-    return { ...UNKNOWN_USAGE, audioInput, output, source: 'estimated' };
+    // `verbose_json` tells how long it was (API reference, "The verbose transcription object").
+    const told = toNumber(answer?.['duration'] ?? undefined);
+    const known = typeof told === 'number' && told >= 0 && Number.isFinite(told);
+    const seconds = known ? told : bytes / USUAL_BYTES_PER_SECOND;
+    const raw = { type: 'duration', seconds: known ? told : Math.ceil(seconds) };
+    return { ...heardFor(seconds, known ? 'reported' : 'estimated', raw), output };
   },
 };

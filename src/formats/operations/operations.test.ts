@@ -218,7 +218,7 @@ describe('reported usage', () => {
     ],
     [{ response: { usage: { input_tokens: 3, output_tokens: 2 } } }, { input: 3, output: 2 }],
     [{ usageMetadata: { promptTokenCount: 3, candidatesTokenCount: 2 } }, { input: 3, output: 2 }],
-    [{ usage: { type: 'duration', seconds: 2.5 } }, { audioInput: 25, source: 'estimated' }],
+    [{ usage: { type: 'duration', seconds: 2.5 } }, { audioInput: 25, audioSeconds: 3, source: 'reported' }],
     [{ usage: { inputTokens: 3, outputTokens: 2 } }, { input: 3, output: 2 }],
     [
       { prompt_eval_count: 3, eval_count: 2 },

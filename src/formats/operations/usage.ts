@@ -31,6 +31,15 @@ export function estimatedInput(texts: readonly string[]): Usage {
   return inputUsage(tokens, 'estimated');
 }
 
+/**
+ * Sound of this many seconds. By whom it is told decides how it is billed: the seconds themselves, or tokens of 100 ms where
+ * the price is by the token, which is an estimate.
+ */
+export function heardFor(seconds: number, source: 'reported' | 'estimated', raw: Json): Usage {
+  const audioInput = Math.ceil(seconds * AUDIO_TOKENS_PER_SECOND);
+  return { ...UNKNOWN_USAGE, audioInput, audioSeconds: Math.ceil(seconds), source, raw };
+}
+
 /** `input_tokens` and `output_tokens` with audio apart: OpenAI's images and transcriptions. */
 function mediaUsage(raw: JsonObject): Usage {
   const heard = count(raw['input_token_details'] ?? raw['input_tokens_details'], 'audio_tokens') ?? 0;
@@ -48,8 +57,7 @@ function fromUsage(raw: JsonObject): Usage | undefined {
   if (raw['type'] === 'duration') {
     const seconds = toNumber(raw['seconds']);
     if (typeof seconds !== 'number' || !(seconds >= 0)) return undefined;
-    const audioInput = Math.ceil(seconds * AUDIO_TOKENS_PER_SECOND);
-    return { ...UNKNOWN_USAGE, audioInput, source: 'estimated', raw };
+    return heardFor(seconds, 'reported', raw);
   }
   const converse = count(raw, 'inputTokens');
   if (converse !== undefined) {

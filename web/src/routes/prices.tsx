@@ -19,12 +19,21 @@ const RATES = [
   ['cache_write_usd_per_mtok', 'Cache write'],
 ] as const;
 
-const RATE_FIELDS: readonly Field[] = RATES.map(([path, label], index) => ({
-  path,
-  label: `${label}, $ a million`,
-  span: 3,
-  ...(index < 2 ? { required: true } : { placeholder: 'as input' }),
-}));
+/** Of models for sound. */
+const SOUND_FIELDS: readonly Field[] = [
+  { path: 'input_usd_per_mchar', label: 'Speech, $ a million characters', placeholder: 'none', span: 3 },
+  { path: 'audio_usd_per_minute', label: 'Transcription, $ a minute', placeholder: 'none', span: 3 },
+];
+
+const RATE_FIELDS: readonly Field[] = [
+  ...RATES.map(([path, label], index) => ({
+    path,
+    label: `${label}, $ a million`,
+    span: 3,
+    ...(index < 2 ? { required: true } : { placeholder: 'as input' }),
+  })),
+  ...SOUND_FIELDS,
+];
 
 function newFields(models: readonly Option[]): Field[] {
   const note = 'A model of this gateway, or provider/model';

@@ -76,6 +76,8 @@ const price = z
     ).optional(),
     audio_input_usd_per_mtok: dollars('Per million audio input tokens.').optional(),
     audio_output_usd_per_mtok: dollars('Per million audio output tokens.').optional(),
+    input_usd_per_mchar: dollars('Per million characters of text to be spoken.').optional(),
+    audio_usd_per_minute: dollars('Per minute of sound to be transcribed.').optional(),
     image_usd: dollars('Per image produced.').optional(),
     request_usd: dollars('Per request.').optional(),
   })

@@ -17,6 +17,7 @@ import type { EventBus } from '../ports/event-bus.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Log } from '../ports/log-sink.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { OwnedObjects } from '../ports/owned-objects.ts';
 import type { Random } from '../ports/random.ts';
 import type { Store } from '../ports/store.ts';
 import type { Upstream } from '../ports/upstream.ts';
@@ -24,6 +25,7 @@ import { type Auditing, openAuditing } from './auditing.ts';
 import { createAuthorizers } from './authorization.ts';
 import type { Config } from './config/index.ts';
 import type { ConfigurationSource } from './configuration.ts';
+import { createOwnedObjects } from './owned-objects.ts';
 import { makeFolders } from './paths.ts';
 import { createRedactingLog } from './redacting-log.ts';
 import { createResilience, type Resilience } from './resilience.ts';
@@ -53,6 +55,7 @@ export interface Adapters extends Resilience, Vault {
   readonly audit: AuditLog;
   readonly auditing: Auditing;
   readonly resolver: SecretResolver;
+  readonly objects: OwnedObjects;
 }
 
 /** Makes the data directory, for its owner only. Throws `ledger_unavailable` when it cannot be used. */
@@ -121,6 +124,7 @@ export async function openAdapters(options: AdapterOptions, dataDir: string): Pr
       auditing: openAuditing(config, { ...shared, events, resolve: resolver.resolve }),
       book: new BudgetBook(),
       limiter: new RateLimiter(),
+      objects: createOwnedObjects(shared),
     };
   } catch (error) {
     await ledger.close();

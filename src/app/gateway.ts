@@ -112,7 +112,7 @@ function dataPlanePorts(parts: {
     ...createOperations(ports, keys),
     tokens,
     admit: (client, current) => admit(keys, client, current),
-    sign: (text) => adapters.secrets.sign(text, 'object-owner'),
+    objects: adapters.objects,
     bodyLimits: () => {
       const { server } = config();
       return {

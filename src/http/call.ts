@@ -10,6 +10,7 @@ import type { RouterAnswered, RouterCall } from '../pipeline/router-call.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
+import type { OwnedObjects } from '../ports/owned-objects.ts';
 import type { Random } from '../ports/random.ts';
 import type { BodyLimits } from './body.ts';
 
@@ -29,8 +30,8 @@ export interface DataPlanePorts {
   readonly tokens?: { prepare(token: string): Promise<void> | undefined };
   /** Takes what somebody says of an answer to his own key. Throws `bad_request` or `not_found`. */
   readonly feedback?: (principal: Principal, body: JsonObject) => Promise<object>;
-  /** A keyed hash of a text, base64url: marks whose an id is. */
-  readonly sign: (text: string) => string;
+  /** Whose an object at a provider is. */
+  readonly objects: OwnedObjects;
   readonly bodyLimits: () => BodyLimits;
   readonly writeStallMs: number;
   readonly clock: Clock;

@@ -1,24 +1,27 @@
 import { timingSafeEqual } from 'node:crypto';
 import { SluiceError } from '../core/errors/error.ts';
 import { isObject, type Json, type JsonObject } from '../core/model/index.ts';
+import type { ObjectKind, OwnedObjects } from '../ports/owned-objects.ts';
 
 /**
  * Ids of objects that live at one provider (files, batches), as clients see them: `<provider's id>.<provider>.<mark>`. The
- * mark is a keyed hash over owner, provider and id, so that nothing has to be stored, and a key can reach only what came
- * back to it: all keys of the gateway share one account there.
+ * mark is a keyed hash over owner, provider and id, so that a key can reach only what came back to it: all keys of the
+ * gateway share one account there. What came back is noted, for lists.
  */
 export class ObjectIds {
-  readonly #sign: (text: string) => string;
+  readonly #objects: OwnedObjects;
   readonly #owner: string;
+  readonly #kind: ObjectKind;
 
   /** `owner`: id of the virtual key, or empty in open mode. */
-  constructor(sign: (text: string) => string, owner: string) {
-    this.#sign = sign;
+  constructor(objects: OwnedObjects, owner: string, kind: ObjectKind) {
+    this.#objects = objects;
     this.#owner = owner;
+    this.#kind = kind;
   }
 
   #mark(id: string, provider: string): string {
-    return this.#sign(JSON.stringify([this.#owner, provider, id])).slice(0, 16);
+    return this.#objects.sign(JSON.stringify([this.#owner, provider, id])).slice(0, 16);
   }
 
   wrap(id: string, provider: string): string {
@@ -46,7 +49,9 @@ export class ObjectIds {
     const told: JsonObject = { ...body };
     for (const name of ID_FIELDS) {
       const id = told[name];
-      if (typeof id === 'string' && id !== '') told[name] = this.wrap(id, provider);
+      if (typeof id !== 'string' || id === '') continue;
+      told[name] = this.wrap(id, provider);
+      this.#note(name, id, { provider, gone: body['deleted'] === true });
     }
     if (Array.isArray(told['data'])) {
       told['data'] = told['data'].map(
@@ -54,6 +59,44 @@ export class ObjectIds {
       );
     }
     return told;
+  }
+
+  /** The provider's own ids of what this owner has there. */
+  owned(provider: string): Promise<ReadonlySet<string>> {
+    return this.#objects.owned({ owner: this.#owner, provider, kind: this.#kind });
+  }
+
+  /** A list of everybody's objects as this owner may see it, at most `limit` of his own, ids wrapped. */
+  wrapOwn(
+    body: JsonObject,
+    provider: string,
+    { owned, limit }: { readonly owned: ReadonlySet<string>; readonly limit: number },
+  ): JsonObject {
+    const all = Array.isArray(body['data']) ? body['data'] : [];
+    const own = all.filter((entry) => isObject(entry) && owned.has(String(entry['id'])));
+    const data = own.slice(0, limit);
+    const idOf = (entry: Json | undefined): Json => (isObject(entry) ? (entry['id'] ?? null) : null);
+    return this.wrapAll(
+      {
+        ...body,
+        data,
+        first_id: idOf(data[0]),
+        last_id: idOf(data.at(-1)),
+        has_more: own.length > limit || body['has_more'] === true,
+      },
+      provider,
+    );
+  }
+
+  #note(
+    field: (typeof ID_FIELDS)[number],
+    id: string,
+    { provider, gone }: { readonly provider: string; readonly gone: boolean },
+  ): void {
+    if (this.#owner === '' || field === 'first_id' || field === 'last_id') return;
+    const place = { owner: this.#owner, provider, kind: field === 'id' ? this.#kind : 'files' } as const;
+    if (gone) this.#objects.forget(place, id);
+    else this.#objects.remember(place, id);
   }
 }
 

@@ -1,12 +1,12 @@
-import { badRequest, SluiceError } from '../core/errors/error.ts';
+import { badRequest } from '../core/errors/error.ts';
+import type { JsonObject } from '../core/model/index.ts';
 import { patchTopLevel } from '../formats/patch-json.ts';
 import { pinnedProvider } from '../pipeline/reach-provider.ts';
 import type { ConfiguredProvider } from '../pipeline/runtime.ts';
+import type { ObjectKind } from '../ports/owned-objects.ts';
 import type { Action, Call } from './call.ts';
 import { type Arrived, arrive, runDirect, searchOf } from './direct.ts';
 import { ObjectIds } from './object-id.ts';
-
-type Kind = 'files' | 'batches';
 
 /** Where a pinned call goes, and what it says there. */
 interface Pinned {
@@ -22,6 +22,28 @@ function namedProvider(call: Call): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** The most that a list may be asked for at once, and how long it is unless the client says (API reference). */
+const LIST_LIMITS = { files: { most: 10_000, usual: 10_000 }, batches: { most: 100, usual: 20 } } as const;
+
+/** How many entries a client wants of a list. Throws `bad_request`. */
+function wantedLimit(search: string, kind: ObjectKind): number {
+  const { most, usual } = LIST_LIMITS[kind];
+  const given = new URLSearchParams(search).get('limit');
+  if (given === null) return usual;
+  const limit = Number(given);
+  if (!Number.isInteger(limit) || limit < 1 || limit > most) {
+    throw badRequest('limit', `\`limit\` must be a whole number from 1 to ${most}.`);
+  }
+  return limit;
+}
+
+/** As much of the list as the provider gives at once: most of it is other keys'. */
+function wholePage(search: string, kind: ObjectKind): string {
+  const query = new URLSearchParams(search);
+  query.set('limit', String(LIST_LIMITS[kind].most));
+  return `?${query}`;
+}
+
 /** The query with a cursor turned into the provider's own id. */
 function pageQuery(search: string, ids: ObjectIds, provider: string): string {
   const query = new URLSearchParams(search);
@@ -31,7 +53,11 @@ function pageQuery(search: string, ids: ObjectIds, provider: string): string {
   return `?${query}`;
 }
 
-function pin(call: Call, arrived: Arrived, given: { kind: Kind; ids: ObjectIds; path: string }): Pinned {
+function pin(
+  call: Call,
+  arrived: Arrived,
+  given: { kind: ObjectKind; ids: ObjectIds; path: string },
+): Pinned {
   const { kind, ids, path } = given;
   const { runtime, body, raw } = arrived;
   const named = namedProvider(call);
@@ -59,25 +85,22 @@ function pin(call: Call, arrived: Arrived, given: { kind: Kind; ids: ObjectIds; 
   };
 }
 
-/** One list at the provider holds everybody's objects, so a key may not read it. */
-function refuseList(path: string, method: string): void {
-  if (method !== 'GET' || /^\/v1\/(?:files|batches)\//.test(path)) return;
-  throw new SluiceError(
-    'forbidden',
-    'All keys of this gateway share one list at the provider, so it is not shown; ask for objects by their ids.',
-  );
-}
-
 /** `/v1/files` and `/v1/batches`: objects of one provider, told apart by their ids (see {@link ObjectIds}). */
 export const pinned: Action = async (ports, call) => {
   const path = (call.request.url ?? '').split('?', 1)[0]?.replace(/^\/openai(?:\/v1)?\//, '/v1/') ?? '';
-  const kind: Kind = path.startsWith('/v1/files') ? 'files' : 'batches';
+  const kind: ObjectKind = path.startsWith('/v1/files') ? 'files' : 'batches';
   const method = call.request.method ?? '';
   const arrived = await arrive(ports, call);
   const { key } = ports.admit(arrived.client, arrived.runtime);
-  if (key !== undefined) refuseList(path, method);
-  const ids = new ObjectIds(ports.sign, key?.id ?? '');
+  const ids = new ObjectIds(ports.objects, key?.id ?? '', kind);
   const { provider, below, search, raw } = pin(call, arrived, { kind, ids, path });
+  // One list at the provider holds everybody's objects: a key sees those that came back to it.
+  const shared = key !== undefined && method === 'GET' && below === '';
+  const own = shared
+    ? { owned: await ids.owned(provider.name), limit: wantedLimit(search, kind) }
+    : undefined;
+  const rewrite = (body: JsonObject): JsonObject =>
+    own === undefined ? ids.wrapAll(body, provider.name) : ids.wrapOwn(body, provider.name, own);
   const creates = kind === 'batches' && method === 'POST' && below === '';
   await runDirect(ports, call, {
     arrived: { ...arrived, raw },
@@ -88,11 +111,11 @@ export const pinned: Action = async (ports, call) => {
       provider,
       method,
       path: `${provider.vendor.endpoints[kind]?.path ?? `/${kind}`}${below}`,
-      search,
+      search: shared ? wholePage(search, kind) : search,
       model: undefined,
       opaque: creates,
       // What a file holds is its owner's, also where it looks like an object.
-      ...(path.endsWith('/content') ? {} : { rewrite: (body) => ids.wrapAll(body, provider.name) }),
+      ...(path.endsWith('/content') ? {} : { rewrite }),
     },
   });
 };

@@ -160,3 +160,71 @@ it('operators price sound by character and minute themselves, and see what was c
     .toMatchObject({ source: 'override', usd_per_mtok: { character: '2.5' } });
   await gateway.client.call('deletePrice', { model: 'own/odd' });
 });
+
+describe('lists of files and batches', () => {
+  const named = { headers: { 'x-sluice-provider': 'openai' } };
+
+  /** A provider where everybody's objects lie in one list, newest first. */
+  function shelf() {
+    const shelves: Record<string, { id: string; [field: string]: unknown }[]> = { files: [], batches: [] };
+    let made = 0;
+    upstream.behave(({ method, path, body }, response) => {
+      const url = new URL(path, 'http://provider');
+      const [, , kind = '', id] = url.pathname.split('/');
+      const all = shelves[kind] ?? [];
+      if (method === 'POST') {
+        made += 1;
+        const input = body['input_file_id'];
+        const object = { id: `${kind}-${made}`, ...(input === undefined ? {} : { input_file_id: input }) };
+        all.unshift(object);
+        return sendJson(response, 200, object);
+      }
+      if (method === 'DELETE') {
+        shelves[kind] = all.filter((one) => one.id !== id);
+        return sendJson(response, 200, { id, deleted: true });
+      }
+      if (id !== undefined) return sendJson(response, 200, all.find((one) => one.id === id) ?? {});
+      const after = url.searchParams.get('after');
+      const from = after === null ? 0 : all.findIndex((one) => one.id === after) + 1;
+      const limit = Number(url.searchParams.get('limit') ?? 20);
+      const data = all.slice(from, from + limit);
+      return sendJson(response, 200, { object: 'list', data, has_more: all.length > from + limit });
+    });
+  }
+
+  it('show a key with a budget its own, page by page, and cost nothing', async () => {
+    shelf();
+    const mine = await budgeted('0.01');
+    const other = await budgeted('0.01');
+    const upload = async (client: OpenAI) =>
+      client.files.create({ file: await toFile(Buffer.from('{}'), 'a.jsonl'), purpose: 'batch' }, named);
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      ids.unshift((await upload(mine.openai)).id);
+      await upload(other.openai);
+    }
+    const listed = async (client: OpenAI, limit = 2) => {
+      const found: string[] = [];
+      for await (const file of client.files.list({ limit }, named)) found.push(file.id);
+      return found;
+    };
+    expect(await listed(mine.openai)).toEqual(ids);
+    expect(await listed(other.openai)).toHaveLength(3);
+    await mine.openai.files.delete(ids[0] ?? '');
+    expect(await listed(mine.openai, 1)).toEqual(ids.slice(1));
+    expect((await mine.openai.batches.list({}, named)).data).toEqual([]);
+    expect(await spentOf(mine.id)).toBe('0');
+    await expect(mine.openai.files.list({ limit: 0 }, named)).rejects.toMatchObject({ status: 400 });
+    const free = await gateway.client.call('createKey', { name: 'free' });
+    const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: free.key, maxRetries: 0 });
+    const file = await upload(openai);
+    const batch = await openai.batches.create({
+      input_file_id: file.id,
+      endpoint: '/v1/chat/completions',
+      completion_window: '24h',
+    });
+    const [own, ...rest] = (await openai.batches.list({}, named)).data;
+    expect(own).toMatchObject({ id: batch.id, input_file_id: file.id });
+    expect(rest).toEqual([]);
+  });
+});

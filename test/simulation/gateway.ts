@@ -182,7 +182,12 @@ export class GatewayProcess {
       },
       ...createOperations(this.adapters, keys),
       admit: (client, runtime) => admit(keys, client, runtime),
-      sign: (text) => SECRETS.sign(text, 'object-owner'),
+      objects: {
+        sign: (text) => SECRETS.sign(text, 'object-owner'),
+        remember: () => undefined,
+        forget: () => undefined,
+        owned: async () => new Set(),
+      },
       bodyLimits: () => {
         const { server } = this.#compiled.config;
         return {

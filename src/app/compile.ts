@@ -56,6 +56,8 @@ function configPrice(given: PriceConfig, base: PriceSnapshot | undefined, now: n
     character: rate(given.input_usd_per_mchar),
     audioSecond: perSecond(given.audio_usd_per_minute),
     image: given.image_usd === undefined ? undefined : picoPerToken(Number(given.image_usd) * 1e6),
+    webSearch:
+      given.web_search_usd === undefined ? undefined : picoPerToken(Number(given.web_search_usd) * 1e6),
     request: given.request_usd === undefined ? undefined : picoPerToken(Number(given.request_usd) * 1e6),
   };
   // Both token rates given: the file speaks for the whole price, and the catalog's tiers no longer apply.

@@ -19,6 +19,20 @@ export function promptEstimate(exchange: Pick<Exchange, 'raw' | 'envelope'>): nu
   return Math.min(reserveTokens(exchange.raw.length), byMedia);
 }
 
+/** Searches of the web that are set aside for where a request lets the vendor search and names no limit. */
+const USUAL_SEARCHES = 10;
+const SEARCH_TOOL = 'web_search';
+const SEARCH_LIMIT = /"(?:max_uses|max_tool_calls)"\s*:\s*(\d{1,4})(?!\d)/g;
+
+/** How often the vendor may search the web for a request, at most; 0 where it has no such tool. */
+export function searchReach({ raw, envelope }: Pick<Exchange, 'raw' | 'envelope'>): number {
+  if (envelope.tools === 0) return 0;
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
+  if (!bytes.includes(SEARCH_TOOL)) return 0;
+  const limits = [...bytes.toString('latin1').matchAll(SEARCH_LIMIT)].map(([, limit]) => Number(limit));
+  return limits.length === 0 ? USUAL_SEARCHES : Math.max(...limits);
+}
+
 /** Tokens a chat template adds around each message, as vendors' counters do. */
 const MESSAGE_TOKENS = 4;
 

@@ -3,7 +3,7 @@ import { SluiceError } from '../core/errors/error.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BudgetClaims } from '../ports/shared-spend.ts';
-import { promptEstimate } from './estimate.ts';
+import { promptEstimate, searchReach } from './estimate.ts';
 import type { Exchange, Hold } from './exchange.ts';
 import type { Deployment } from './runtime.ts';
 
@@ -23,6 +23,7 @@ export function worstAt(exchange: Exchange, deployment: Deployment): number | un
     images: envelope.images ?? 0,
     characters: envelope.characters ?? 0,
     audioSeconds: envelope.audioSeconds ?? 0,
+    webSearches: deployment.price.price.webSearch === undefined ? 0 : searchReach(exchange),
     audio: envelope.audio ?? false,
   });
 }

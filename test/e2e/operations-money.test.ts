@@ -19,6 +19,7 @@ version: 1
 access: { mode: keys }
 providers:
   openai: { type: openai, base_url: "${upstream.url}/v1", api_key: key-up }
+  claude: { type: anthropic, base_url: "${upstream.url}/v1", api_key: key-claude }
   own: { type: openai-compatible, base_url: "${upstream.url}/v1", api_key: key-own, price: { input_usd_per_mchar: 4, audio_usd_per_minute: 0.012 } }
 `,
   });
@@ -226,5 +227,140 @@ describe('lists of files and batches', () => {
     const [own, ...rest] = (await openai.batches.list({}, named)).data;
     expect(own).toMatchObject({ id: batch.id, input_file_id: file.id });
     expect(rest).toEqual([]);
+  });
+});
+
+describe('searches of the web that a vendor makes', () => {
+  const anthropic = (searches: number) => ({
+    id: 'msg_1',
+    type: 'message',
+    role: 'assistant',
+    model: 'claude-sonnet-4-5',
+    content: [{ type: 'text', text: 'Found.' }],
+    stop_reason: 'end_turn',
+    usage: {
+      input_tokens: 100,
+      output_tokens: 10,
+      ...(searches === 0 ? {} : { server_tool_use: { web_search_requests: searches } }),
+    },
+  });
+  const responses = (items: readonly object[]) => ({
+    id: 'resp_1',
+    object: 'response',
+    created_at: 1,
+    model: 'gpt-4o',
+    status: 'completed',
+    output: [
+      ...items,
+      {
+        type: 'message',
+        id: 'm',
+        role: 'assistant',
+        status: 'completed',
+        content: [{ type: 'output_text', text: 'Found.', annotations: [] }],
+      },
+    ],
+    usage: { input_tokens: 100, output_tokens: 10, total_tokens: 110 },
+  });
+  const search = {
+    type: 'web_search_call',
+    id: 'w',
+    status: 'completed',
+    action: { type: 'search', query: 'q' },
+  };
+  const opened = { ...search, action: { type: 'open_page', url: 'u' } };
+
+  async function spend(path: string, body: object, answer: object, stream: boolean): Promise<number> {
+    upstream.behave((_got, response) => {
+      if (!stream) return sendJson(response, 200, answer);
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      for (const event of eventsOf(answer as Record<string, unknown>)) {
+        response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+      }
+      response.end();
+    });
+    const { id, key } = await gateway.client.call('createKey', {
+      name: 'k',
+      budget: { limit_usd: '1', window: 'day' },
+    });
+    const answered = await fetch(gateway.url + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ...body, stream }),
+    });
+    expect([answered.status, await answered.text()]).toEqual([200, expect.stringContaining('Found.')]);
+    return Number(await spentOf(id));
+  }
+
+  function eventsOf(answer: Record<string, unknown>): { type: string; [field: string]: unknown }[] {
+    if (answer['object'] === 'response') {
+      return [
+        { type: 'response.created', response: { ...answer, status: 'in_progress', output: [] } },
+        {
+          type: 'response.output_text.delta',
+          output_index: 0,
+          content_index: 0,
+          item_id: 'm',
+          delta: 'Found.',
+        },
+        { type: 'response.completed', response: answer },
+      ];
+    }
+    const { content: _, usage, ...message } = answer;
+    return [
+      {
+        type: 'message_start',
+        message: { ...message, content: [], usage: { input_tokens: 100, output_tokens: 1 } },
+      },
+      { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+      { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Found.' } },
+      { type: 'content_block_stop', index: 0 },
+      { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage },
+      { type: 'message_stop' },
+    ];
+  }
+
+  const TOOLS = { tools: [{ type: 'web_search_20250305', name: 'web_search', max_uses: 3 }] };
+  const MESSAGES = {
+    model: 'claude/claude-sonnet-4-5',
+    max_tokens: 20,
+    messages: [{ role: 'user', content: 'hi' }],
+  };
+  const INPUT = { model: 'openai/gpt-4o', input: 'hi', max_output_tokens: 20 };
+
+  it.each([false, true])('cost a cent each at Anthropic (streamed: %s)', async (stream) => {
+    const body = { ...MESSAGES, ...TOOLS };
+    const plain = await spend('/v1/messages', body, anthropic(0), stream);
+    expect(await spend('/v1/messages', body, anthropic(2), stream)).toBeCloseTo(plain + 0.02, 9);
+  });
+
+  it.each([false, true])('and at OpenAI, pages that are opened nothing (streamed: %s)', async (stream) => {
+    const body = { ...INPUT, tools: [{ type: 'web_search' }] };
+    const plain = await spend('/v1/responses', body, responses([]), stream);
+    const found = await spend('/v1/responses', body, responses([search, opened, search]), stream);
+    expect(found).toBeCloseTo(plain + 0.02, 9);
+  });
+
+  it('are held beforehand, as many as the request allows', async () => {
+    const ask = async (tools: object, limit_usd: string) => {
+      const { key } = await gateway.client.call('createKey', {
+        name: 'k',
+        budget: { limit_usd, window: 'day' },
+      });
+      upstream.behave((_got, response) => sendJson(response, 200, anthropic(0)));
+      const answered = await fetch(`${gateway.url}/v1/messages`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ ...MESSAGES, ...tools }),
+      });
+      await answered.arrayBuffer();
+      return answered.status;
+    };
+    expect(await ask({}, '0.02')).toBe(200);
+    expect(await ask(TOOLS, '0.02')).toBe(429);
+    expect(await ask(TOOLS, '0.04')).toBe(200);
+    const unlimited = { tools: [{ type: 'web_search_20250305', name: 'web_search' }] };
+    expect(await ask(unlimited, '0.09')).toBe(429);
+    expect(await ask(unlimited, '0.2')).toBe(200);
   });
 });

@@ -65,9 +65,10 @@ describe('prices', () => {
         const price = catalog.price(provider, entry.id, NOW)?.price;
         if (price === undefined) continue;
         priced += 1;
-        const { input, output, request } = price;
+        const { input, output, request, character = 0, audioSecond = 0 } = price;
         for (const rate of [input, output, request]) expect(Number.isSafeInteger(rate), entry.id).toBe(true);
-        if (input + output + request === 0) expect(entry.id).toMatch(/:free$|^moderation$|^gemma-/);
+        if (input + output + request + character + audioSecond === 0)
+          expect(entry.id).toMatch(/:free$|^moderation$|^gemma-/);
       }
     }
     expect(priced).toBeGreaterThan(1400);

@@ -96,7 +96,7 @@ export function createCatalog(data: CatalogData, overlay: Overlay = OVERLAY): Ca
     profile: (providerId, model) => known(providerId, model).profile,
     price(providerId, model, atMs) {
       if (overlay.free.includes(providerId)) return free;
-      return currentPrice(known(providerId, model), atMs);
+      return currentPrice(known(providerId, model), atMs, overlay.webSearch?.[providerId]);
     },
     entries: (providerId) => listEntries(data, overlay, providerId),
     canonicalId: (providerId, model) => known(providerId, model).model?.i,
@@ -153,13 +153,17 @@ function profileOf(overlay: Overlay, model: string, listed: CatalogModel | undef
   return { ...profile, contextTokens: listed.c };
 }
 
-function currentPrice(facts: Known, atMs: number): CatalogPrice | undefined {
+function currentPrice(facts: Known, atMs: number, webSearch: number | undefined): CatalogPrice | undefined {
   const { model, prices } = facts;
   const line = model?.p === undefined ? undefined : priceAt(model.p, atMs);
   if (line === undefined) return undefined;
   if (prices.has(line)) return prices.get(line);
   const family = facts.profile.family === 'claude' ? 'claude' : undefined;
-  const priced: CatalogPrice = { price: completePrice(listedPrice(line), family), asOf: facts.asOf };
+  const listed = listedPrice(line);
+  // Only models that answer in words use tools.
+  const searches = webSearch !== undefined && listed.input !== undefined && listed.output !== undefined;
+  const price = completePrice(searches ? { ...listed, webSearch } : listed, family);
+  const priced: CatalogPrice = { price, asOf: facts.asOf };
   prices.set(line, priced);
   return priced;
 }

@@ -16,6 +16,8 @@ export interface Overlay {
   readonly families: readonly FamilyRule[];
   /** Catalog providers whose models cost nothing: those that run on the operator's machine. */
   readonly free: readonly string[];
+  /** Pico-dollars per search of the web, by catalog provider. */
+  readonly webSearch?: Readonly<Record<string, number>>;
 }
 
 interface UsdRates {
@@ -105,9 +107,16 @@ const OPENAI_SOUND: readonly CatalogModel[] = [
 /** What a model on the operator's own machine costs. */
 export const FREE_PRICE: PartialPrice = { input: 0, output: 0 };
 
+/**
+ * Pico-dollars per search of the web that the vendor makes for a model, by catalog provider. Sources: Anthropic's price list,
+ * "Web search tool", and OpenAI's, "Built-in tools": both $10 per thousand.
+ */
+const WEB_SEARCH: Readonly<Record<string, number>> = { anthropic: 10e9, openai: 10e9 };
+
 export const OVERLAY: Overlay = {
   asOf: '2026-11-21',
   models: { anthropic: CLAUDE_5_5, openai: [...GPT_6_1, ...OPENAI_SOUND] },
   families: [...OPENAI_FAMILIES, ...ANTHROPIC_FAMILIES, ...GOOGLE_FAMILIES, ...OTHER_FAMILIES],
   free: ['local'],
+  webSearch: WEB_SEARCH,
 };

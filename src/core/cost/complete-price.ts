@@ -20,7 +20,7 @@ export type PartialPrice = { readonly [K in keyof Rates]?: number | undefined } 
  * - `cacheWrite1h` absent: as `cacheWrite5m`; for the `claude` family 2 × `input`
  *   (source of both factors: Anthropic's documentation, "Prompt caching", section "Pricing")
  * - `audioInput` and `audioOutput` absent: `input` and `output`
- * - `image` and `request` absent: 0, they are extra fees; so are `character` and `audioSecond`, which stay absent
+ * - `image` and `request` absent: 0, they are extra fees; so are `character`, `audioSecond` and `webSearch`, which stay absent
  *
  * In a tier, a class absent there but named in the base keeps the base's rate; the others are derived within the tier.
  * @throws SluiceError `price_unknown` when there is neither a token rate nor a fee, or a rate is no integer ≥ 0
@@ -92,5 +92,6 @@ function completeRates(rates: SomeRates, family: 'claude' | undefined): Rates {
     request: rates.request ?? 0,
     ...(rates.character === undefined ? {} : { character: rates.character }),
     ...(rates.audioSecond === undefined ? {} : { audioSecond: rates.audioSecond }),
+    ...(rates.webSearch === undefined ? {} : { webSearch: rates.webSearch }),
   };
 }

@@ -40,7 +40,7 @@ export function costOf(usage: Usage, price: Price): Cost {
     ]),
     audioOutput: nano(usage.audioOutput, rates.audioOutput),
     images: nano(usage.images, rates.image),
-    requests: nano(1, rates.request),
+    requests: sumOf([nano(1, rates.request), nano(usage.webSearches ?? 0, rates.webSearch ?? 0)]),
   };
   return { ...classes, total: sumOf(Object.values(classes)) };
 }
@@ -91,6 +91,8 @@ export interface Reach {
   readonly characters?: number;
   /** The most seconds the sound that was sent can last. Default 0. */
   readonly audioSeconds?: number;
+  /** Searches of the web the vendor may make. Default 0. */
+  readonly webSearches?: number;
   /** The dearest cache write the request can cause. Default `1h`: anything. */
   readonly cacheWrites?: 'none' | '5m' | '1h';
   /** Whether audio may be sent or produced. Default true. */
@@ -124,19 +126,24 @@ function worstAt(rates: Rates, reach: Reach): number {
   );
   const output = audio ? Math.max(rates.output, rates.audioOutput) : rates.output;
   const produced = wholeCount(reach.maxOutputTokens) * Math.max(1, wholeCount(reach.choices));
+  const fees = [
+    [reach.characters, rates.character],
+    [reach.audioSeconds, rates.audioSecond],
+    [reach.webSearches, rates.webSearch],
+  ] as const;
   const most = sumOf([
     nano(reach.inputTokens, input),
     nano(Math.min(produced, Number.MAX_SAFE_INTEGER), output),
     nano(reach.images ?? 0, rates.image),
-    nano(reach.characters ?? 0, rates.character ?? 0),
-    nano(reach.audioSeconds ?? 0, rates.audioSecond ?? 0),
     nano(1, rates.request),
+    ...fees.map(([count = 0, rate = 0]) => nano(count, rate)),
   ]);
-  return most > 0 ? sumOf([most, ROUNDING_NANO]) : 0;
+  const uneven = fees.filter(([, rate = 0]) => rate % 1000 !== 0).length;
+  return most > 0 ? sumOf([most, ROUNDING_NANO + uneven]) : 0;
 }
 
-/** The bill rounds eleven sums, this sum six: together they differ by at most half of each. */
-const ROUNDING_NANO = 8;
+/** The bill rounds nine classes, this sum four, and both each fee that is no whole nano-dollar: by at most half each. */
+const ROUNDING_NANO = 6;
 
 /** count × pico-dollars in nano-dollars, half up. BigInt only where the product leaves the safe integers. */
 function nano(count: number, pico: number): number {

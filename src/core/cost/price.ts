@@ -19,6 +19,8 @@ export interface Price {
   readonly character?: number;
   /** Pico-dollars per second of sound that is listened to; absent as above. */
   readonly audioSecond?: number;
+  /** Pico-dollars per search of the web that the vendor made for the model; absent: none is billed. */
+  readonly webSearch?: number;
   /** Rates that replace these when the whole prompt is longer than `above` tokens; ascending. */
   readonly tiers?: readonly { readonly above: number; readonly rates: Omit<Price, 'tiers'> }[];
 }

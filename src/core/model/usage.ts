@@ -22,6 +22,8 @@ export interface Usage {
   readonly characters?: number;
   /** Seconds of sound that were listened to; absent as above. The log keeps both counts in `raw`. */
   readonly audioSeconds?: number;
+  /** Searches of the web that the vendor made and reports; absent where it made none. */
+  readonly webSearches?: number;
   readonly source: 'reported' | 'estimated' | 'unknown';
   /** The vendor's usage object as received. */
   readonly raw?: Json;
@@ -41,7 +43,11 @@ export const UNKNOWN_USAGE: Usage = Object.freeze({
   source: 'unknown',
 });
 
-function sumOf(name: 'characters' | 'audioSeconds', one: Usage, other: Usage): Partial<Usage> {
+function sumOf(
+  name: 'characters' | 'audioSeconds' | 'webSearches',
+  one: Usage,
+  other: Usage,
+): Partial<Usage> {
   const sum = (one[name] ?? 0) + (other[name] ?? 0);
   return sum === 0 ? {} : { [name]: sum };
 }
@@ -63,6 +69,7 @@ export function addUsage(one: Usage, other: Usage): Usage {
     images: one.images + other.images,
     ...sumOf('characters', one, other),
     ...sumOf('audioSeconds', one, other),
+    ...sumOf('webSearches', one, other),
     source: estimated ? 'estimated' : 'reported',
   };
 }

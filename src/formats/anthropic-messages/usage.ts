@@ -18,6 +18,7 @@ export function decodeUsage(raw: Json | undefined): Usage {
   const hour = nested(raw, 'cache_creation', 'ephemeral_1h_input_tokens') ?? 0;
   const short = nested(raw, 'cache_creation', 'ephemeral_5m_input_tokens') ?? 0;
   const written = tokenCount(raw['cache_creation_input_tokens']) ?? hour + short;
+  const webSearches = nested(raw, 'server_tool_use', 'web_search_requests') ?? 0;
   return {
     input: input ?? 0,
     cacheRead: tokenCount(raw['cache_read_input_tokens']) ?? 0,
@@ -28,6 +29,7 @@ export function decodeUsage(raw: Json | undefined): Usage {
     audioInput: 0,
     audioOutput: 0,
     images: 0,
+    ...(webSearches === 0 ? {} : { webSearches }),
     source: 'reported',
     raw,
   };

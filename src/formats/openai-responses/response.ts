@@ -97,7 +97,7 @@ export function decodeResponse(body: JsonObject, _source: Source): ChatResponse 
         ...(logprobs === undefined ? {} : { logprobs }),
       },
     ],
-    usage: decodeUsage(body['usage']),
+    usage: decodeUsage(body['usage'], output),
   };
 }
 

@@ -188,7 +188,7 @@ class ResponsesStreamDecoder implements StreamDecoder, PartSink {
 
   #finish(response: JsonObject, type: string): void {
     this.#start(response);
-    const usage = decodeUsage(response['usage']);
+    const usage = decodeUsage(response['usage'], response['output']);
     const isFailed = type === 'response.failed' || response['status'] === 'failed';
     if (isFailed) {
       if (usage.source !== 'unknown') this.send({ type: 'usage', usage });

@@ -13,7 +13,7 @@ function itemTypes(response: JsonObject): readonly string[] {
 }
 
 function readResponse(type: string, response: JsonObject): Observation {
-  const usage = decodeUsage(response['usage']);
+  const usage = decodeUsage(response['usage'], response['output']);
   const id = typeof response['id'] === 'string' ? { id: response['id'] } : {};
   if (!TERMINAL.has(type)) return id;
   const types = itemTypes(response);

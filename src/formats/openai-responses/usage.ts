@@ -14,12 +14,25 @@ function count(holder: Json | undefined, key: string): number {
   return (isObject(holder) ? tokenCount(holder[key]) : undefined) ?? 0;
 }
 
+/** Searches among the items of an answer. Pages that were opened or looked through cost nothing (OpenAI's price list). */
+function searchesOf(output: Json | undefined): number {
+  if (!Array.isArray(output)) return 0;
+  let searches = 0;
+  for (const item of output) {
+    if (!isObject(item) || item['type'] !== 'web_search_call') continue;
+    const { action } = item;
+    if (!isObject(action) || action['type'] === 'search' || action['type'] === undefined) searches += 1;
+  }
+  return searches;
+}
+
 /**
  * Usage of a Responses answer as disjoint classes. There `input_tokens` includes cached and cache-written tokens and
- * `output_tokens` includes reasoning (WIRE §1.1, 513 of 513 recordings).
+ * `output_tokens` includes reasoning (WIRE §1.1, 513 of 513 recordings). The items of `output` tell how often was searched.
  */
-export function decodeUsage(raw: Json | undefined): Usage {
+export function decodeUsage(raw: Json | undefined, output?: Json): Usage {
   if (!isObject(raw)) return UNKNOWN_USAGE;
+  const webSearches = searchesOf(output);
   const details = raw['input_tokens_details'];
   const cacheRead = count(details, 'cached_tokens');
   const cacheWrite = count(details, 'cache_write_tokens');
@@ -30,6 +43,7 @@ export function decodeUsage(raw: Json | undefined): Usage {
     cacheWrite5m: cacheWrite,
     output: count(raw, 'output_tokens'),
     reasoning: count(raw['output_tokens_details'], 'reasoning_tokens'),
+    ...(webSearches === 0 ? {} : { webSearches }),
     source: 'reported',
     raw,
   };

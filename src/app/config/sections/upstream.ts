@@ -80,6 +80,7 @@ const price = z
     audio_usd_per_minute: dollars('Per minute of sound to be transcribed.').optional(),
     image_usd: dollars('Per image produced.').optional(),
     request_usd: dollars('Per request.').optional(),
+    web_search_usd: dollars('Per search of the web that the vendor makes and reports.').optional(),
   })
   .optional()
   .describe('What it costs; wins over the catalog. A deployment’s price wins over its provider’s.');

@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { openFreeJournal } from '../adapters/journal/slots.ts';
 import { createMemoryEventBus } from '../adapters/memory/event-bus.ts';
 import { createMemoryMetrics } from '../adapters/memory/metrics.ts';
@@ -62,6 +62,8 @@ export interface Adapters extends Resilience, Vault {
 export function makeDataDirectory(dataDir: string): void {
   try {
     makeFolders(dataDir);
+    // Before anything is changed: what is no folder (a device, somebody's file) is left as it is.
+    if (!statSync(dataDir).isDirectory()) throw new Error('It is no folder.');
     chmodSync(dataDir, 0o700);
   } catch (cause) {
     throw new SluiceError(

@@ -1,6 +1,6 @@
-import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, rmdirSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { readAdminKey } from '../app/admin-key.ts';
 import { checkConfiguration } from '../app/check-configuration.ts';
 import { listVendors, portalFolder } from '../app/cli-support.ts';
@@ -48,6 +48,16 @@ function existingParent(folder: string): string {
   return at;
 }
 
+/** Tries it: `/proc` and the like look writable to root, and are not. */
+function takesFolders(parent: string): boolean {
+  try {
+    rmdirSync(mkdtempSync(join(parent, '.sluice-doctor-')));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether the data folder is there, ours alone, and can be written to. */
 export function examineDataFolder(folder: string): Finding {
   const check = 'Data folder';
@@ -61,7 +71,12 @@ export function examineDataFolder(folder: string): Finding {
     const remedy = `Give this user the right to write to it, or name another folder with --data-dir.`;
     return { check, result: 'fail', message: `${at} cannot be written to.`, remedy };
   }
-  if (at !== folder) return { check, result: 'ok', message: `${folder} will be made at the first start.` };
+  if (at !== folder) {
+    if (takesFolders(at))
+      return { check, result: 'ok', message: `${folder} will be made at the first start.` };
+    const remedy = 'Name another folder with --data-dir.';
+    return { check, result: 'fail', message: `${folder} cannot be made: ${at} takes no folders.`, remedy };
+  }
   if ((statSync(at).mode & 0o077) !== 0) {
     const remedy = `Run \`chmod 700 ${folder}\`; \`sluice start\` does it, too.`;
     return { check, result: 'warn', message: `Other users can look into ${folder}.`, remedy };

@@ -71,11 +71,21 @@ function startsWith(path: ConfigPath, start: ConfigPath): boolean {
   return start.length <= path.length && start.every((part, index) => part === path[index]);
 }
 
+/** What is said of one value whatever stands beside it. */
+function speaksForItself({ problem }: Finding): boolean {
+  return /^(?:names|is the same as|is no|is a pattern|is shorter|is short|repeats|closes) /.test(problem);
+}
+
+function mentions({ problem, remedy }: Finding, key: string | number | undefined): boolean {
+  return typeof key === 'string' && `${problem} ${remedy}`.includes(`\`${key}\``);
+}
+
 function isDoubtful(finding: Finding, removed: readonly ConfigPath[]): boolean {
   const parent = finding.path.slice(0, -1);
   return removed.some((gone) => {
-    const beside =
+    const sibling =
       gone.length > 1 && parent.length > 0 && startsWith(gone, parent) && gone.length === finding.path.length;
+    const beside = sibling && (!speaksForItself(finding) || mentions(finding, gone.at(-1)));
     const within = finding.path.length > 1 && startsWith(gone, finding.path);
     // A section or an entry that fell away is missed wherever it is named.
     const entry = gone.length === 2 && finding.problem.includes(quoteName(String(gone[1])));

@@ -153,6 +153,9 @@ function refuse(response: ServerResponse, error: SluiceError, requestId: string)
     'content-type': 'application/json',
     'x-sluice-request-id': requestId,
     'x-sluice-error': error.code,
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'x-frame-options': 'DENY',
+    'x-content-type-options': 'nosniff',
     connection: 'close',
   });
   response.end(JSON.stringify(body));

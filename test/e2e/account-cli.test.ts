@@ -50,8 +50,18 @@ test('a user is invited, signs in, and keeps his own account from the command li
   const { url } = await json(['users', 'invite', 'ADA@example.com']);
   const browser = new Browser();
   const at = (path: string, body: unknown, who = browser) => who.call(gateway.url, 'POST', path, body);
+  // One that is taken back opens nothing; the other waits until it is used.
+  const second = await json(['users', 'invite', 'ada@example.com']);
+  const waiting = await json(['users', 'invitations']);
+  expect(waiting.data.map(({ user_id }: { user_id: string }) => user_id)).toEqual([user.id, user.id]);
+  expect((await run(['users', 'invitations'])).stdout).toContain('ada@example.com');
+  await json(['users', 'withdraw', second.id]);
+  const withdrawn = { token: String(second.url).split('#invite=')[1], password: FIRST };
+  expect((await at('/api/sign-in/invitation', withdrawn)).status).toBe(401);
+  expect((await run(['users', 'withdraw', second.id])).stderr).toContain('There is no invitation');
   const token = String(url).split('#invite=')[1];
   expect((await at('/api/sign-in/invitation', { token, password: FIRST })).status).toBe(200);
+  expect((await run(['users', 'invitations'])).stdout).toContain('No invitation waits');
   const mine = tokenOf(browser);
   expect(await json(['account', 'show'], mine)).toMatchObject({ user_id: user.id, second_factor: false });
   const other = new Browser();

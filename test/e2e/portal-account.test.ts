@@ -201,6 +201,23 @@ describe('people', { timeout: 120_000 }, () => {
     await dialog.getByText(/sign-in#invite=/).waitFor();
     await dialog.getByRole('button', { name: 'I have copied it' }).click();
     await dialog.waitFor({ state: 'detached' });
+    // It waits on another tab, and is taken back there.
+    const { data } = await gateway.client.call('listInvitations', {});
+    expect(data).toMatchObject([{ user_id: id, user_name: 'Bob', email: 'bob@example.com' }]);
+    await page.getByRole('tab', { name: 'Sign-in & directories' }).click();
+    await panel('Identity providers')
+      .getByText(/are part of the configuration.*sign_in/)
+      .waitFor();
+    await panel('Identity providers').getByText('Configuration page').waitFor();
+    const waiting = panel('Pending invitations').locator('tbody tr').filter({ hasText: 'bob@example.com' });
+    await waiting.waitFor();
+    expect(await violations(page)).toEqual([]);
+    await waiting.getByRole('button', { name: 'Actions for Bob' }).click();
+    await page.getByRole('menuitem', { name: 'Withdraw…' }).click();
+    await dialog.getByRole('button', { name: 'Withdraw', exact: true }).click();
+    await waiting.waitFor({ state: 'detached' });
+    expect((await gateway.client.call('listInvitations', {})).data).toEqual([]);
+    await page.getByRole('tab', { name: 'Users' }).click();
     await act('End sessions');
     await dialog.getByRole('button', { name: 'End sessions', exact: true }).click();
     await dialog.getByText('One session was ended.').waitFor();

@@ -207,8 +207,13 @@ describe('the control pages in a real browser', { timeout: 90_000 }, () => {
     expect(await page.content()).not.toContain(secret);
     await act('bot', 'Edit');
     await dialog().getByLabel('Requests / min').fill('600');
+    await dialog().getByText('More rate limits', { exact: true }).click();
+    await choose('Over the limit', 'wait in turn');
+    await dialog().getByLabel('Longest wait, ms').fill('2500');
     await submit('Save');
     await row('600 req/min').waitFor();
+    const [changed] = (await gateway.client.call('listKeys', {})).data;
+    expect(changed?.limits).toMatchObject({ rpm: 600, on_limit: 'queue', max_wait_ms: 2500 });
     await picture(page, 'keys-of-teams');
     await call();
   });
@@ -225,6 +230,13 @@ describe('the control pages in a real browser', { timeout: 90_000 }, () => {
       .waitFor();
     expect(await dialog().getByLabel('Limit in US dollars').getAttribute('aria-invalid')).toBe('true');
     await dialog().getByLabel('Limit in US dollars').fill('0.000000001');
+    await choose('When it is used up', 'use a cheaper model');
+    await dialog().getByLabel('Cheaper model').fill('gone');
+    await submit('Create budget');
+    await dialog()
+      .getByText(/names "gone", which is no known model/)
+      .waitFor();
+    expect(await dialog().getByLabel('Cheaper model').getAttribute('aria-invalid')).toBe('true');
     await choose('When it is used up', 'ask for approval');
     await dialog().getByRole('textbox', { name: 'Name', exact: true }).fill(`tight ${HOSTILE}`);
     await clean('the form of a budget');

@@ -1,4 +1,4 @@
-import type { Field, Option } from './form-input.ts';
+import type { Field, Option, Values } from './form-input.ts';
 
 export function choices(values: readonly string[]): Option[] {
   return values.map((value) => ({ value, label: value.replaceAll('_', ' ') }));
@@ -40,6 +40,43 @@ export function limitFields(path: string, group?: string): Field[] {
       ...(folded === undefined ? {} : { group: folded }),
     };
   });
+}
+
+/** What becomes of requests over the limits below a path. */
+export function waitFields(path: string, group = 'More rate limits'): Field[] {
+  const waits = (values: Values) => values[`${path}.on_limit`] === 'queue';
+  return [
+    {
+      path: `${path}.on_limit`,
+      label: 'Over the limit',
+      kind: 'select',
+      options: [
+        { value: 'refuse', label: 'refuse' },
+        { value: 'queue', label: 'wait in turn' },
+      ],
+      placeholder: 'refuse',
+      span: 2,
+      group,
+    },
+    {
+      path: `${path}.max_wait_ms`,
+      label: 'Longest wait, ms',
+      kind: 'count',
+      placeholder: '10000',
+      span: 2,
+      group,
+      when: waits,
+    },
+    {
+      path: `${path}.max_waiting`,
+      label: 'Most that wait',
+      kind: 'count',
+      placeholder: '100',
+      span: 2,
+      group,
+      when: waits,
+    },
+  ];
 }
 
 const OPERATIONS = [
@@ -121,7 +158,13 @@ const POLICY: readonly Field[] = [
 /** A policy, folded away. A key has its models, operations, addresses and limits on itself. */
 export function policyFields(models: readonly Option[], ofKey = false): Field[] {
   const group = 'Policy';
-  const shared = ofKey ? [] : [...accessFields('policy.', models), ...limitFields('policy.limits', group)];
+  const shared = ofKey
+    ? []
+    : [
+        ...accessFields('policy.', models),
+        ...limitFields('policy.limits', group),
+        ...waitFields('policy.limits', group),
+      ];
   return [...shared, ...POLICY].map((field) => ({ ...field, group }));
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Connection } from '../connect.ts';
 import { CliFailure } from '../failure.ts';
+import { tableLines } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 import { clean } from '../text.ts';
 import { addVerb, type ConnectionOptions, printJson, withConnection } from '../verb.ts';
@@ -59,7 +60,31 @@ const VERBS = [
   },
 ] as const;
 
-/** `sluice users invite|sign-in-link|end-sessions|reset-second-factor`, beside the verbs every noun has. */
+async function invitations(options: ConnectionOptions, terminal: Terminal): Promise<void> {
+  const { connect } = await import('../connect.ts');
+  const page = await connect(options, terminal).call('listInvitations', { limit: 500 });
+  if (options.json) return printJson(terminal, page);
+  if (page.data.length === 0) return terminal.print('No invitation waits to be used.');
+  const table = {
+    columns: [
+      { title: 'ID' },
+      { title: 'USER', shrinks: true },
+      { title: 'E-MAIL', shrinks: true },
+      { title: 'UNTIL' },
+    ],
+    rows: page.data.map((one) => [one.id, one.user_name, one.email ?? '–', one.expires_at]),
+  } as const;
+  for (const line of tableLines(table, terminal)) terminal.print(line);
+}
+
+async function withdraw(id: string, options: ConnectionOptions, terminal: Terminal): Promise<void> {
+  const { connect } = await import('../connect.ts');
+  const answer = await connect(options, terminal).call('revokeInvitation', { id });
+  if (options.json) printJson(terminal, { id, ...answer });
+  else terminal.print('The invitation is taken back: its link opens nothing any more.');
+}
+
+/** `sluice users invite|invitations|withdraw|sign-in-link|…`, beside the verbs every noun has. */
 export function defineUserAccess(program: Command, terminal: Terminal): void {
   const users = program.commands.find((command) => command.name() === 'users');
   if (users === undefined) throw new Error('`users` must be defined first.');
@@ -74,4 +99,18 @@ export function defineUserAccess(program: Command, terminal: Terminal): void {
         else for (const line of sentence.split('\n')) terminal.print(clean(line));
       });
   }
+  withConnection(
+    addVerb(users, 'invitations', {
+      summary: 'List invitations that nobody has used',
+      examples: ['sluice users invitations'],
+    }),
+  ).action((options: ConnectionOptions) => invitations(options, terminal));
+  withConnection(
+    addVerb(users, 'withdraw', {
+      summary: 'Take an invitation back',
+      examples: ['sluice users withdraw invitation_Qm9i'],
+    }),
+  )
+    .argument('<invitation>', 'its id')
+    .action((id: string, options: ConnectionOptions) => withdraw(id, options, terminal));
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { idParam, optionalPage, pageOf, time } from '../shapes.ts';
+import { idParam, optionalPage, pageOf, pageQuery, time } from '../shapes.ts';
 
 const nothing = z.strictObject({});
 const done = z.strictObject({ ok: z.literal(true) });
@@ -86,8 +86,34 @@ export const signInContract = {
     summary: 'A one-time link with which a user chooses a password; valid for seven days',
     permission: 'users:write',
     input: z.strictObject({ user_id: z.string().min(1).max(100) }),
-    output: z.strictObject({ url: z.string(), expires_at: time }),
+    output: z.strictObject({ id: z.string(), url: z.string(), expires_at: time }),
     audit: 'invitation.create',
+  }),
+  listInvitations: endpoint({
+    method: 'GET',
+    path: '/api/invitations',
+    summary: 'Invitations that nobody has used and that have not expired, newest first; never their links',
+    permission: 'users:write',
+    input: pageQuery.extend({ organization_id: z.string().max(100).optional() }),
+    output: pageOf(
+      z.strictObject({
+        id: z.string(),
+        user_id: z.string(),
+        user_name: z.string(),
+        email: z.string().nullable(),
+        created_at: time,
+        expires_at: time,
+      }),
+    ),
+  }),
+  revokeInvitation: endpoint({
+    method: 'DELETE',
+    path: '/api/invitations/:id',
+    summary: 'Take an invitation back: its link opens nothing any more',
+    permission: 'users:write',
+    input: idParam,
+    output: done,
+    audit: 'invitation.revoke',
   }),
   resetSecondFactor: endpoint({
     method: 'POST',

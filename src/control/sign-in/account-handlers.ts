@@ -3,11 +3,14 @@ import type { User } from '../../core/policy/place.ts';
 import { type Caller, type Handlers, toTime } from '../caller.ts';
 import { PlaceDesk, type PlacePorts } from '../place-ports.ts';
 import type { OpenedSession, Sessions } from '../sessions.ts';
+import { createInvitationHandlers } from './invitations.ts';
 import type { LocalAccounts, LocalSignIn } from './local-accounts.ts';
 
 type AccountHandlers = Pick<
   Handlers,
   | 'createInvitation'
+  | 'listInvitations'
+  | 'revokeInvitation'
   | 'resetSecondFactor'
   | 'getAccount'
   | 'changePassword'
@@ -48,7 +51,7 @@ export function answerOf(result: LocalSignIn): SignInAnswer {
 
 /** One's own account: password, second factor, who one is; and what who manages users may do about those. */
 export function createAccountHandlers(ports: AccountPorts): AccountHandlers {
-  const { accounts, sessions, rights, places, store, baseUrl } = ports;
+  const { accounts, sessions, rights, places, store } = ports;
   const desk = new PlaceDesk(ports);
   const self = (caller: Caller): User => {
     const user = caller.userId === undefined ? undefined : places.users.get(caller.userId);
@@ -64,13 +67,7 @@ export function createAccountHandlers(ports: AccountPorts): AccountHandlers {
     throw new SluiceError('conflict', 'You have no password here; you sign in with another provider.');
   };
   return {
-    async createInvitation({ user_id }, caller) {
-      const user = desk.find('user', caller, user_id);
-      // Whoever chooses the password acts as him.
-      rights.demandControlOf(caller, user.id);
-      const { token, expiresAt } = await accounts.invite(user);
-      return { url: `${baseUrl()}/sign-in#invite=${token}`, expires_at: toTime(expiresAt) };
-    },
+    ...createInvitationHandlers(ports),
     async resetSecondFactor({ id }, caller) {
       const user = desk.find('user', caller, id);
       rights.demandControlOf(caller, user.id);

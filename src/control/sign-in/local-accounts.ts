@@ -4,7 +4,7 @@ import type { OneTimeCodes, PasswordHasher } from '../../ports/sign-in.ts';
 import type { PlacePorts } from '../place-ports.ts';
 import type { OpenedSession, Sessions } from '../sessions.ts';
 import { AttemptLimiter } from './attempt-limiter.ts';
-import { OneTime, type OneTimePorts, type OneTimeToken } from './one-time.ts';
+import { OneTime, type OneTimePorts, type OneTimeToken, type Waiting } from './one-time.ts';
 import { checkPassword, wrongPassword } from './password-rules.ts';
 import { SecondFactor } from './second-factor.ts';
 
@@ -105,6 +105,16 @@ export class LocalAccounts {
       );
     }
     return this.#invitations.put({ userId: user.id });
+  }
+
+  /** Invitations that nobody has used. */
+  invited(): Promise<readonly Waiting<Invitation>[]> {
+    return this.#invitations.waiting();
+  }
+
+  /** False when there is none with this id. */
+  withdrawInvitation(id: string): Promise<boolean> {
+    return this.#invitations.drop(id);
   }
 
   /** Sets the password and signs in, once `before` has written down that it happens. Sessions from before end. */

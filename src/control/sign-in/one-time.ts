@@ -12,9 +12,22 @@ export interface OneTimePorts {
 
 /** A secret that is not kept, only its keyed hash. */
 export interface OneTimeToken {
+  /** Names it without being it. */
+  readonly id: string;
   readonly token: string;
   readonly expiresAt: number;
 }
+
+/** A value that waits to be found. */
+export interface Waiting<Value> {
+  readonly id: string;
+  readonly value: Value;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+}
+
+/** Of the hash of a token: enough to tell one from the other. */
+const ID_LENGTH = 24;
 
 /** Values that are found once, by a secret, within a time. They outlive the process and hold in every process. */
 export class OneTime<Value> {
@@ -32,9 +45,14 @@ export class OneTime<Value> {
     return `sign-in/${this.#kind}/${this.#ports.secrets.hashKey(token)}`;
   }
 
+  #idOf(name: string): string {
+    return `${this.#kind}_${name.slice(name.lastIndexOf('/') + 1).slice(0, ID_LENGTH)}`;
+  }
+
   async put(value: Value): Promise<OneTimeToken> {
     const token = this.newToken();
-    return { token, expiresAt: await this.keep(token, value) };
+    const id = this.#idOf(this.#name(token));
+    return { id, token, expiresAt: await this.keep(token, value) };
   }
 
   /** For a value that is known only after its token. */
@@ -51,6 +69,35 @@ export class OneTime<Value> {
     const sealed = secrets.seal(JSON.stringify(value), name);
     await store.settings.put({ name, value: sealed, updatedAt: now, expiresAt });
     return expiresAt;
+  }
+
+  /** Those that nobody has taken and that have not expired, newest first. */
+  async waiting(): Promise<readonly Waiting<Value>[]> {
+    const { store, clock, secrets } = this.#ports;
+    const now = clock.now();
+    const kept = await store.settings.list(`sign-in/${this.#kind}/`);
+    return kept
+      .flatMap(({ name, value, updatedAt, expiresAt = 0 }) =>
+        expiresAt <= now
+          ? []
+          : [
+              {
+                id: this.#idOf(name),
+                value: JSON.parse(secrets.open(value, name)) as Value,
+                createdAt: updatedAt,
+                expiresAt,
+              },
+            ],
+      )
+      .sort((a, b) => b.createdAt - a.createdAt);
+  }
+
+  /** Takes one away by its id. False when there is none. */
+  async drop(id: string): Promise<boolean> {
+    const { store } = this.#ports;
+    const kept = await store.settings.list(`sign-in/${this.#kind}/`);
+    const found = kept.find(({ name }) => this.#idOf(name) === id);
+    return found !== undefined && (await store.settings.delete(found.name));
   }
 
   /** Looks without taking. */

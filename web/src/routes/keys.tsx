@@ -7,7 +7,16 @@ import { BudgetBar } from '../components/budget-bar.tsx';
 import { ControlPage } from '../components/control-page.tsx';
 import { Directory } from '../components/directory.tsx';
 import { Moment } from '../components/values.tsx';
-import { ACTIONS, accessFields, limitFields, METADATA, NAME, policyFields, WINDOWS } from '../fields.ts';
+import {
+  ACTIONS,
+  accessFields,
+  limitFields,
+  METADATA,
+  NAME,
+  policyFields,
+  WINDOWS,
+  waitFields,
+} from '../fields.ts';
 import type { Field } from '../form-input.ts';
 import { formatCount, formatFullMoment } from '../format.ts';
 import { type Rights, useRights } from '../me.ts';
@@ -237,6 +246,7 @@ export function KeysPage(): ReactNode {
     ...accessFields('', models),
     ...BUDGET,
     ...limitFields('limits'),
+    ...waitFields('limits'),
     ...LIFE,
     ...MORE,
     ...policyFields(models, true),

@@ -26,12 +26,14 @@ const SOUND_FIELDS: readonly Field[] = [
 ];
 
 const RATE_FIELDS: readonly Field[] = [
-  ...RATES.map(([path, label], index) => ({
-    path,
-    label: `${label}, $ a million`,
-    span: 3,
-    ...(index < 2 ? { required: true } : { placeholder: 'as input' }),
-  })),
+  ...RATES.map(
+    ([path, label], index): Field => ({
+      path,
+      label: `${label}, $ a million`,
+      span: 3,
+      ...(index < 2 ? { required: true } : { placeholder: 'as input' }),
+    }),
+  ),
   ...SOUND_FIELDS,
 ];
 

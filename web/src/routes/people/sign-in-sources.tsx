@@ -13,6 +13,7 @@ import type { Rights } from '../../me.ts';
 import { type TabProps, within } from './places.tsx';
 
 type Token = OutputOf<'listScimTokens'>['data'][number];
+type Invitation = OutputOf<'listInvitations'>['data'][number];
 type Provider = OutputOf<'listSignInMethods'>['providers'][number];
 
 const TOUCHES = [cached.places, cached.audit];
@@ -21,7 +22,8 @@ const TOUCHES = [cached.places, cached.audit];
 export function SignInSources({ rights, organization }: TabProps): ReactNode {
   return (
     <Stack gap="sm">
-      <Providers />
+      <Providers rights={rights} />
+      {rights.may('listInvitations', {}) && <Invitations rights={rights} organization={organization} />}
       <ScimTokens rights={rights} organization={organization} />
     </Stack>
   );
@@ -32,7 +34,76 @@ function callbackOf(base: string, { kind, url }: Provider): string {
   return `${base.replace(/\/+$/, '')}${url.replace(/\/start$/, kind === 'oidc' ? '/callback' : '/acs')}`;
 }
 
-function Providers(): ReactNode {
+/** Links for a first password that nobody has used. */
+function Invitations(props: {
+  readonly rights: Rights;
+  readonly organization: string | undefined;
+}): ReactNode {
+  const { rights, organization } = props;
+  return (
+    <Directory<Invitation>
+      title="Pending invitations"
+      note="made on the Users tab; each works once"
+      icon="people"
+      empty={['No invitation waits', 'A user who is invited chooses a password with a link.']}
+      queryKey={[...cached.places, 'invitations', organization ?? '']}
+      list={(cursor) =>
+        api.call('listInvitations', {
+          limit: 100,
+          ...(cursor === undefined ? {} : { cursor }),
+          ...within(organization),
+        })
+      }
+      columns={[
+        { accessor: 'user_name', title: 'User', ellipsis: true },
+        { accessor: 'email', title: 'E-mail', ellipsis: true, render: ({ email }) => email ?? '—' },
+        {
+          accessor: 'expires_at',
+          title: 'Until',
+          width: 120,
+          noWrap: true,
+          render: ({ expires_at }) => <Moment at={expires_at} />,
+        },
+      ]}
+      width={480}
+      nameOf={({ user_name }) => user_name}
+      acts={(row) =>
+        rights.may('revokeInvitation', {})
+          ? [
+              {
+                label: 'Withdraw',
+                title: `Withdraw the invitation of “${row.user_name}”`,
+                text: 'Its link opens nothing any more. The user stays, and can be invited again.',
+                danger: true,
+                run: async () => {
+                  await api.call('revokeInvitation', { id: row.id });
+                  return undefined;
+                },
+                done: 'The invitation is taken back.',
+              },
+            ]
+          : []
+      }
+      touches={TOUCHES}
+    />
+  );
+}
+
+/** Where a provider is changed: the configuration alone says who may vouch for people, so that nobody slips one in. */
+function HowToChange({ rights }: { readonly rights: Rights }): ReactNode {
+  const status = useStatus();
+  return (
+    <Text size="sm" c="dimmed">
+      Identity providers are part of the configuration, like secrets and listeners, and are not made here:
+      whoever may add one lets anybody in. Change them under <Code>sign_in</Code> in{' '}
+      <Code>{status.data?.config.path ?? 'sluice.yaml'}</Code>
+      {rights.may('putConfig') ? ', or as an override on the Configuration page' : ''}; either is in force at
+      once.
+    </Text>
+  );
+}
+
+function Providers({ rights }: { readonly rights: Rights }): ReactNode {
   const status = useStatus();
   const methods = useQuery({
     queryKey: ['sign-in-methods'],
@@ -54,6 +125,7 @@ function Providers(): ReactNode {
               OpenID Connect and SAML providers stand in <Code>sluice.yaml</Code>, under <Code>sign_in</Code>.
             </Empty>
           )}
+          <HowToChange rights={rights} />
           {data.providers.map((provider) => (
             <Text key={provider.name} size="sm" component="div" style={{ overflowWrap: 'anywhere' }}>
               <strong>{provider.title}</strong> <Badge color="gray">{provider.kind}</Badge> answers to{' '}

@@ -4,7 +4,7 @@ import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Browser } from '../support/browser.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { admin, apiUser, made } from '../support/identity.ts';
+import { admin, apiUser, made, signIn as openFor } from '../support/identity.ts';
 
 const PASSWORD = 'four-brave-otters-run';
 const EMAIL = 'ada@example.com';
@@ -46,6 +46,33 @@ test('an invitation is used once, with a good password', async () => {
     [1, 2, 3].map(() => at(new Browser(), '/api/sign-in/invitation', { token, password: PASSWORD })),
   );
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
+}, 30_000);
+
+test('invitations that wait are seen and taken back by who may invite, and by nobody else', async () => {
+  const root = admin(gateway);
+  const team = await made(root, '/api/teams', { name: 'red' });
+  const lead = await made(root, '/api/users', { name: 'Lead', role: 'admin', team_id: team.id });
+  const other = await made(root, '/api/organizations', { name: 'other' });
+  const mine = { name: 'Boss', role: 'owner', organization_id: other.id };
+  const boss = await made(root, '/api/users', mine);
+  const made1 = await made(root, '/api/invitations', { user_id: userId });
+  const listed = async (by: typeof root) => await by.call('GET', '/api/invitations');
+  expect((await listed(root)).body.data).toMatchObject([{ id: made1.id, user_id: userId, email: EMAIL }]);
+  expect(JSON.stringify((await listed(root)).body)).not.toContain(String(made1.url).split('#invite=')[1]);
+  const ofTeam = await openFor(gateway, root, lead.id);
+  expect((await listed(ofTeam)).status).toBe(403);
+  const stranger = await openFor(gateway, root, boss.id);
+  expect((await listed(stranger)).body.data).toEqual([]);
+  for (const by of [ofTeam, stranger]) {
+    expect([403, 404]).toContain((await by.call('DELETE', `/api/invitations/${made1.id}`)).status);
+  }
+  expect((await root.call('DELETE', `/api/invitations/${made1.id}`)).status).toBe(200);
+  expect((await root.call('DELETE', `/api/invitations/${made1.id}`)).status).toBe(404);
+  expect((await listed(root)).body.data).toEqual([]);
+  const token = String(made1.url).split('#invite=')[1];
+  expect((await at(new Browser(), '/api/sign-in/invitation', { token, password: PASSWORD })).status).toBe(
+    401,
+  );
 }, 30_000);
 
 test('signing in gives a session cookie that scripts cannot read, and a wrong word tells nothing', async () => {

@@ -76,7 +76,11 @@ export const EXPECTED: Readonly<Record<string, Expected>> = {
   getAccount: { may: [...ALL, 'nothing'], input: nothing },
   createInvitation: { may: MANAGERS, input: (things) => ({ user_id: things.user }) },
   listInvitations: { may: MANAGERS, input: nothing },
-  revokeInvitation: { may: MANAGERS, absent: true, input: () => ({ id: 'invitation_none' }) },
+  revokeInvitation: {
+    may: MANAGERS,
+    absent: true,
+    input: () => ({ id: 'invitation_none' }),
+  },
   resetSecondFactor: { may: MANAGERS, input: id('user') },
   // Who has no password here is told so (409); who is not signed in is refused before.
   changePassword: {

@@ -2,12 +2,18 @@ import type { User } from '../../core/policy/place.ts';
 import { pageOfRules } from '../budgets.ts';
 import { type Caller, type Handlers, notFound, toTime } from '../caller.ts';
 import { PlaceDesk, type PlacePorts } from '../place-ports.ts';
-import { isOf } from '../rights.ts';
+import { demand, isOf } from '../rights.ts';
 import type { LocalAccounts } from './local-accounts.ts';
 
 interface InvitationPorts extends PlacePorts {
   readonly accounts: LocalAccounts;
   readonly baseUrl: () => string;
+}
+
+/** As for making one: who manages a team only invites nobody. */
+function demandWhole(caller: Caller): void {
+  if (caller.tenant === 'every') return;
+  demand(caller, 'users:write', { organizationId: caller.tenant.organizationId, what: 'user' });
 }
 
 /** Links with which users choose their first password: made, listed while they wait, and taken back. */
@@ -35,6 +41,7 @@ export function createInvitationHandlers(
       return { id, url: `${baseUrl()}/sign-in#invite=${token}`, expires_at: toTime(expiresAt) };
     },
     async listInvitations({ organization_id, limit, cursor }, caller) {
+      demandWhole(caller);
       const all = (await accounts.invited()).flatMap(({ id, value, createdAt, expiresAt }) => {
         const user = places.users.get(value.userId);
         if (user === undefined || !controls(caller, user)) return [];
@@ -55,6 +62,7 @@ export function createInvitationHandlers(
       };
     },
     async revokeInvitation({ id }, caller) {
+      demandWhole(caller);
       const found = (await accounts.invited()).find((one) => one.id === id);
       const user = found === undefined ? undefined : places.users.get(found.value.userId);
       if (user === undefined || !isOf(caller, user.organizationId)) throw notFound('invitation');

@@ -62,7 +62,7 @@ async function fill(): Promise<void> {
     operations: ['chat'],
     cidrs: ['10.0.0.0/8'],
     limits: { rpm: 60, tpd: 5 },
-    budget: { limit_usd: '2.5', window: 'day', action: 'downgrade', downgrade_to: 'gpt-4o-mini' },
+    budget: { limit_usd: '2.5', window: 'day', action: 'downgrade', downgrade_to: 'sim/gpt' },
     metadata: { a: 'b' },
     rotate_every_s: 86_400,
     rotate_overlap_s: 60,

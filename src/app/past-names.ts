@@ -37,12 +37,14 @@ const OBJECTIVE_SUFFIX = /:(?:cost|fast|quality)$/;
 export function pastNames(config: Config): ModelNames {
   const patterns = Object.entries(config.models).filter(([name]) => name.includes('*'));
   const leadingTo = new Map<string, Set<string>>();
+  const aliases = new Map<string, Set<string>>();
   for (const [name, model] of Object.entries(config.models)) {
     if (name.includes('*')) continue;
     const places = placesOf(model, name);
     for (const { deployment } of places) {
       const names = leadingTo.get(deployment) ?? new Set();
       leadingTo.set(deployment, names.add(name));
+      aliases.set(deployment, (aliases.get(deployment) ?? new Set()).add(name));
       for (const { id, model: upstream } of places) names.add(id).add(upstream);
     }
   }
@@ -63,7 +65,9 @@ export function pastNames(config: Config): ModelNames {
         ? deployment === bare || modelOf(deployment) === bare
         : places.some((place) => place.deployment === deployment);
     names.add(deployment).add(modelOf(deployment));
-    if (!direct) for (const name of leadingTo.get(deployment) ?? []) names.add(name);
+    // A route that stands in no configuration carries the configured names it serves.
+    const others = direct ? aliases : leadingTo;
+    if (!direct || places === undefined) for (const name of others.get(deployment) ?? []) names.add(name);
     return [...names];
   };
 }

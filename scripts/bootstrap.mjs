@@ -92,11 +92,14 @@ export async function ensureInstalled(scope) {
   const wanted = hashOf(['package-lock.json']);
   if (isFresh('installed', `all ${wanted}`) || (scope === 'run' && isFresh('installed', `run ${wanted}`)))
     return;
+  // Who develops here goes on developing: a start after another lockfile does not take the tools away.
+  const kept = join(stamps, 'installed');
+  const isAll = scope !== 'run' || (existsSync(kept) && readFileSync(kept, 'utf8').startsWith('all '));
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   // Never --omit=optional: the pinned Node and the bundler's binary are optional dependencies.
-  await step('Installing dependencies', 'npm', scope === 'run' ? [...args, '--omit=dev'] : args);
+  await step('Installing dependencies', 'npm', isAll ? args : [...args, '--omit=dev']);
   checkNode();
-  stamp('installed', `${scope === 'run' ? 'run' : 'all'} ${wanted}`);
+  stamp('installed', `${isAll ? 'all' : 'run'} ${wanted}`);
 }
 
 function checkNode() {

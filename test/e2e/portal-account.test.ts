@@ -103,6 +103,7 @@ describe('the account page', { timeout: 120_000 }, () => {
     expect(href).toMatch(/^otpauth:\/\/totp\//);
     secret = new URL(href).searchParams.get('secret') ?? '';
     await box.getByText(secret, { exact: true }).waitFor();
+    await box.getByRole('img', { name: 'QR code for the authenticator app' }).waitFor();
     expect(await violations(page)).toEqual([]);
     await picture(page, 'account-second-factor');
     await box.getByLabel('Code the app shows now').fill(code(-1));

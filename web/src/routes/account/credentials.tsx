@@ -1,5 +1,6 @@
 import { Alert, Button, Code, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { QRCodeSVG } from 'qrcode.react';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { api, cached } from '../../api.ts';
 import { CodeBlock } from '../../components/copy.tsx';
@@ -160,6 +161,14 @@ function EnrollSecondFactor({
   return (
     <form onSubmit={submit(() => confirm.mutate())}>
       <Stack gap="sm" maw={520}>
+        <Text size="sm">Scan this with the authenticator app:</Text>
+        <QRCodeSVG
+          role="img"
+          title="QR code for the authenticator app"
+          value={begin.data.otpauth_url}
+          size={200}
+          marginSize={4}
+        />
         <Text size="sm">
           On the phone itself, <a href={begin.data.otpauth_url}>open this link in the authenticator app</a>.
           Else type the secret into it: <Code>{begin.data.secret}</Code>

@@ -214,7 +214,9 @@ describe('a refusal', () => {
       expect(header).toMatch(
         /budget=budget_\w+; window=day; limit_usd=0\.000000001; settled_usd=0; held_usd=0/,
       );
-      expect(header).toMatch(/needed_usd=0\.\d+; frees_at=/);
+      expect(header).toMatch(/needed_usd=0\.\d+; frees_at=never$/);
+      // Waiting never helps.
+      expect(response.headers.get('retry-after')).toBeNull();
     }
     expect(upstream.seen).toHaveLength(0);
   });

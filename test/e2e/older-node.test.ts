@@ -4,29 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
+import { alive, until } from '../support/process-life.ts';
 
 const SLUICE = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 /** What `bin/sluice` sees on an older Node: it runs the pinned one as a child. */
 const OLDER = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.0.0'}})`;
 const folder = mkdtempSync(join(tmpdir(), 'sluice-older-'));
 afterEach(() => rmSync(join(folder, 'data'), { recursive: true, force: true }));
-
-const alive = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-async function until(what: () => boolean, ms = 60_000): Promise<boolean> {
-  for (const end = Date.now() + ms; Date.now() < end; ) {
-    if (what()) return true;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return false;
-}
 
 async function start() {
   const argv = [

@@ -1,5 +1,5 @@
 import { type Features, type Featuriser, featurise, WIDTH } from './features.ts';
-import { STRUCTURE } from './structure.ts';
+import { STRUCTURE, writeCounts } from './structure.ts';
 
 /** Logistic heads over the feature places; row-major by place, so that one place's weights lie in one cache line. */
 export interface Heads {
@@ -14,7 +14,7 @@ export interface Corpus {
   readonly begins: Uint32Array;
   readonly places: Int32Array;
   readonly values: Float32Array;
-  /** The raw structure counts per row, for trees. */
+  /** The raw structure counts per row. */
   readonly structure: Float32Array;
 }
 
@@ -52,9 +52,7 @@ export function readCorpus(
     values.set(features.values.subarray(0, features.count), used);
     used += features.count;
     begins[row + 1] = used;
-    STRUCTURE.forEach((name, column) => {
-      structure[row * STRUCTURE.length + column] = features.structure[name];
-    });
+    writeCounts(features.structure, structure.subarray(row * STRUCTURE.length));
   });
   return { rows: prompts.length, begins, places, values, structure };
 }

@@ -1,13 +1,14 @@
-import { boostedLogit } from './boost.ts';
+import { type Calibration, calibrated } from './calibrate.ts';
 import { createFeaturiser, type Features, type Featuriser, featurise } from './features.ts';
+import { DIRECTIONS, type FormHead, formLogit, formOf } from './form.ts';
 import { headLogits, sigmoid } from './heads.ts';
-import { type Learned, learnRoute, TREE_DEPTH } from './learn.ts';
+import { type Learned, learnRoute } from './learn.ts';
 import { decodeLearned, encodeLearned } from './learned-bytes.ts';
 import { needsInfo } from './needs-info.ts';
 import { askPrior, decodePrior, type Prior, type PriorFacts, type PriorOpinion } from './prior.ts';
 import { ruleScore } from './rules.ts';
 import { type Blend, blendedLogit, COLD_HALF_WIDTH, INTERVAL_BINS } from './stack.ts';
-import { STRUCTURE } from './structure.ts';
+import { STRUCTURE, writeCounts } from './structure.ts';
 import { languageOf, taskOf } from './task.ts';
 import type { Example, Interval, PromptFacts, PromptScore, Tier } from './types.ts';
 import { openVerifier, type Verifier, type Verify } from './verify.ts';
@@ -45,7 +46,8 @@ interface Opened {
   readonly verify: Verify;
   readonly featuriser: Featuriser;
   readonly scratch: Float64Array;
-  readonly structure: Float32Array;
+  readonly counts: Float32Array;
+  readonly form: Float64Array;
 }
 
 const logit = (p: number) => Math.log(p / (1 - p));
@@ -62,23 +64,24 @@ function learnedOpinion(
   learned: Learned,
   read: { readonly features: Features; readonly opinion: PriorOpinion },
 ): Opinion {
-  const { scratch, structure } = opened;
+  const { scratch, counts, form } = opened;
   const { places, values, count } = read.features;
   headLogits(learned.heads, { places, values, from: 0, to: count }, scratch);
-  if (learned.trees.length > 0)
-    for (let column = 0; column < STRUCTURE.length; column++)
-      structure[column] = read.features.structure[STRUCTURE[column] as keyof Features['structure']];
+  writeCounts(read.features.structure, counts);
+  formOf(counts, learned.formScale, form);
   const ofPrior = [logit(read.opinion.pWeak), logit(read.opinion.pStrong)];
   const heads: Record<string, number> = {};
   let gain = 0;
   for (let head = 0; head < learned.names.length; head++) {
-    const trees = learned.trees[head];
     const evidence = {
       linear: scratch[head] as number,
-      trees: trees === undefined ? 0 : boostedLogit(trees, structure, TREE_DEPTH),
+      form: formLogit(learned.form[head] as FormHead, form),
       prior: ofPrior[head] ?? 0,
     };
-    heads[learned.names[head] as string] = sigmoid(blendedLogit(learned.blends[head] as Blend, evidence));
+    heads[learned.names[head] as string] = calibrated(
+      learned.calibrations[head] as Calibration,
+      sigmoid(blendedLogit(learned.blends[head] as Blend, evidence)),
+    );
     const order = learned.order[head];
     if (order !== undefined) gain += (head === 0 ? -1 : 1) * sigmoid(blendedLogit(order, evidence));
   }
@@ -136,6 +139,10 @@ function scoreOf(opened: Opened, learned: Learned | undefined, facts: PromptFact
   };
 }
 
+/** Room for the log-odds of whichever has more heads. */
+const scratchFor = ({ heads }: Prior, learned: Learned | undefined) =>
+  new Float64Array(Math.max(heads.count, learned?.names.length ?? 0));
+
 function withLearned(opened: Opened, learned: Learned | undefined): PromptModel {
   return {
     labels: learned?.labels ?? 0,
@@ -144,13 +151,11 @@ function withLearned(opened: Opened, learned: Learned | undefined): PromptModel 
     score: (facts) => scoreOf(opened, learned, facts),
     learn(examples) {
       const next = learnRoute(opened.prior, opened.featuriser, examples);
-      const room = Math.max(opened.scratch.length, next?.names.length ?? 0);
-      return withLearned({ ...opened, scratch: new Float64Array(room) }, next);
+      return withLearned({ ...opened, scratch: scratchFor(opened.prior, next) }, next);
     },
     adopt(bytes) {
       const known = decodeLearned(bytes, opened.prior.id);
-      const room = Math.max(opened.scratch.length, known?.names.length ?? 0);
-      return withLearned({ ...opened, scratch: new Float64Array(room) }, known);
+      return withLearned({ ...opened, scratch: scratchFor(opened.prior, known) }, known);
     },
     serialise: () => encodeLearned(learned, opened.prior.id),
   };
@@ -166,8 +171,9 @@ export const PromptModel = {
         prior: decoded,
         verify: openVerifier(decoded.facts.verifier as Verifier),
         featuriser: createFeaturiser(),
-        scratch: new Float64Array(Math.max(decoded.heads.count, known?.names.length ?? 0)),
-        structure: new Float32Array(STRUCTURE.length),
+        scratch: scratchFor(decoded, known),
+        counts: new Float32Array(STRUCTURE.length),
+        form: new Float64Array(DIRECTIONS),
       },
       known,
     );

@@ -6,7 +6,7 @@ export interface Outcome {
   readonly label: number;
   readonly weight: number;
   readonly linear: number;
-  readonly trees: number | undefined;
+  readonly form: number;
 }
 
 /** Log-odds of a head: a weighted sum of what the route's own models and the prior say; no weight is negative. */
@@ -17,7 +17,7 @@ export interface Blend extends Evidence {
 /** A number for each source of evidence: its weight, its log-odds, or the mean of them. */
 interface Evidence {
   readonly linear: number;
-  readonly trees: number;
+  readonly form: number;
   readonly prior: number;
 }
 
@@ -32,31 +32,29 @@ export interface PriorView {
  * is right in its ranking at best, and is asked only until there are labels (chosen on splits by cluster other than those
  * reported, with a prior that had never seen the benchmark).
  */
-const FIRST = { linear: 0.5, trees: 0.2, prior: 0.15 } as const;
+const FIRST = { linear: 0.3, form: 0.5, prior: 0.15 } as const;
 /** Labels at which the route's own models count as much as a prior that was trained on the same labels. */
 const EVEN_LABELS = 600;
 /** Fewest labels the prior has not seen for it to be judged by them. */
-const MIN_UNSEEN = 40;
+export const MIN_UNSEEN = 40;
 
 /** Share of a route's own models, where there is no telling how good the prior is. */
 export const shareOfOwn = (labels: number): number => labels / (labels + EVEN_LABELS);
 
 export function blendedLogit(blend: Blend, evidence: Evidence): number {
-  const { intercept, linear, trees, prior } = blend;
-  return intercept + linear * evidence.linear + trees * evidence.trees + prior * evidence.prior;
+  const { intercept, linear, form, prior } = blend;
+  return intercept + linear * evidence.linear + form * evidence.form + prior * evidence.prior;
 }
 
 function ownColumns(outcomes: readonly Outcome[]): Column[] {
   const linear = { first: FIRST.linear, values: Float64Array.from(outcomes, (one) => one.linear) };
-  if (outcomes[0]?.trees === undefined) return [linear];
-  const trees = Float64Array.from(outcomes, (one) => one.trees ?? 0);
-  return [linear, { first: FIRST.trees, values: trees }];
+  return [linear, { first: FIRST.form, values: Float64Array.from(outcomes, (one) => one.form) }];
 }
 
-/** Linear head and trees on what was held out: weighs one against the other, and calibrates (Platt 1999, with two inputs). */
-export function blendOwn(outcomes: readonly Outcome[]): Blend {
-  const [intercept = 0, linear = 0, trees = 0] = fitColumns(ownColumns(outcomes), outcomes);
-  return { intercept, linear, trees, prior: 0 };
+/** Linear head and form head on what was held out: weighs one against the other, and calibrates (Platt 1999, with two inputs). */
+function blendOwn(outcomes: readonly Outcome[]): Blend {
+  const [intercept = 0, linear = 0, form = 0] = fitColumns(ownColumns(outcomes), outcomes);
+  return { intercept, linear, form, prior: 0 };
 }
 
 /**
@@ -72,8 +70,8 @@ export function blendWithPrior(outcomes: readonly Outcome[], view: PriorView | u
   if (unseen.length >= MIN_UNSEEN) {
     const column = ofPrior(unseen);
     const columns = [{ first: FIRST.prior * spreadOf(column).sd, values: column }, ...ownColumns(unseen)];
-    const [intercept = 0, prior = 0, linear = 0, trees = 0] = fitColumns(columns, unseen);
-    return { intercept, linear, trees, prior };
+    const [intercept = 0, prior = 0, linear = 0, form = 0] = fitColumns(columns, unseen);
+    return { intercept, linear, form, prior };
   }
   const values = ofPrior(outcomes);
   const { mean, sd } = spreadOf(values);
@@ -84,7 +82,7 @@ export function blendWithPrior(outcomes: readonly Outcome[], view: PriorView | u
   return {
     intercept: share * own.intercept + (1 - share) * (shift + (slope - prior) * mean),
     linear: share * own.linear,
-    trees: share * own.trees,
+    form: share * own.form,
     prior: (1 - share) * prior,
   };
 }
@@ -97,9 +95,9 @@ export function blendWithPrior(outcomes: readonly Outcome[], view: PriorView | u
 export function tieBlends(blends: readonly Blend[], means: readonly Evidence[]): Blend[] {
   const average = (name: keyof Evidence) =>
     blends.reduce((sum, blend) => sum + blend[name], 0) / blends.length;
-  const tied = { linear: average('linear'), trees: average('trees'), prior: average('prior') };
+  const tied = { linear: average('linear'), form: average('form'), prior: average('prior') };
   return blends.map((blend, head) => {
-    const mean = means[head] ?? { linear: 0, trees: 0, prior: 0 };
+    const mean = means[head] ?? { linear: 0, form: 0, prior: 0 };
     return { ...tied, intercept: blendedLogit(blend, mean) - blendedLogit({ ...tied, intercept: 0 }, mean) };
   });
 }

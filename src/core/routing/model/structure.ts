@@ -29,6 +29,7 @@ export const STRUCTURE = [
   'askLast',
   'endsAsking',
   'endsColon',
+  'endsStop',
   'startsCode',
   'question',
   'code',
@@ -46,12 +47,21 @@ export const STRUCTURE = [
   'science',
   'quantity',
   'constraint',
+  'capitals',
+  'capitalShare',
+  'shouted',
+  'beginsCapital',
 ] as const;
 
 export type StructureName = (typeof STRUCTURE)[number];
 
 /** Counts by name; shares are 0..1. */
 export type Structure = Record<StructureName, number>;
+
+/** Writes counts in the order of `STRUCTURE`. */
+export function writeCounts(structure: Structure, out: Float32Array): void {
+  for (let at = 0; at < STRUCTURE.length; at++) out[at] = structure[STRUCTURE[at] as StructureName];
+}
 
 /** Counts that are the number of words with a cue, by the bit of the cue. */
 const CUE_NAMES = [
@@ -181,6 +191,7 @@ function countEnds(into: Structure, tokens: Tokens, marks: Marks): void {
   const unit = last < 0 ? 0 : tokens.units[tokens.start[last] as number];
   into.endsAsking = unit === 63 ? 1 : 0;
   into.endsColon = unit === 58 ? 1 : 0;
+  into.endsStop = unit === 46 ? 1 : 0;
 }
 
 function toShares(into: Structure, languages: { readonly english: number; readonly known: number }): void {
@@ -190,6 +201,36 @@ function toShares(into: Structure, languages: { readonly english: number; readon
   into.distinctShare /= words;
   into.functionShare /= words;
   into.foreign = languages.known > 2 * languages.english + 1 ? 1 : 0;
+}
+
+/** Share of words in capitals from which case says nothing. */
+const ALL_SHOUTED = 0.6;
+
+/** How a prompt is written: names within sentences, words in capitals. A prompt in nothing but capitals counts as one in small letters. */
+function countCase(into: Structure, tokens: Tokens, marks: Marks): void {
+  const { kind, start, end, units } = tokens;
+  let begins = true;
+  let first = true;
+  for (let at = 0; at < tokens.count; at++) {
+    if (marks.kept[at] === 0) continue;
+    if (kind[at] !== KIND.word) {
+      if (kind[at] === KIND.mark) begins = units[start[at] as number] !== 44;
+      continue;
+    }
+    const capitals = tokens.capitals[at] as number;
+    if (capitals > 0) {
+      into.capitalShare++;
+      if (first) into.beginsCapital = 1;
+      if (!begins) into.capitals++;
+      if (capitals > 1 && capitals === (end[at] as number) - (start[at] as number)) into.shouted++;
+    }
+    begins = false;
+    first = false;
+  }
+  if (into.shouted > ALL_SHOUTED * into.words) {
+    into.capitals = into.capitalShare = into.shouted = into.beginsCapital = 0;
+  }
+  into.capitalShare /= Math.max(1, into.words);
 }
 
 /** Counts the structure of the tokens that are kept, into `into`. */
@@ -224,6 +265,7 @@ export function countStructure(tokens: Tokens, marks: Marks, into: Structure): v
   }
   for (const [name, bit] of CUE_NAMES) into[name] = cueCounts[31 - Math.clz32(bit)] as number;
   countEnds(into, tokens, marks);
+  countCase(into, tokens, marks);
   toShares(into, { english, known });
 }
 
@@ -249,6 +291,12 @@ const STEPS: Readonly<Partial<Record<StructureName, readonly number[]>>> = {
   blanks: [1, 3],
   choices: [2, 4, 5],
   ideographs: [1, 20],
+  // How a prompt is written must not move what every route begins with: only a route's own labels give it weight.
+  endsStop: [],
+  capitals: [],
+  capitalShare: [],
+  shouted: [],
+  beginsCapital: [],
 };
 const DEFAULT_STEPS = [1, 2, 4];
 

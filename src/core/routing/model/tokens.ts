@@ -13,6 +13,9 @@ const SPACE = 32;
 /** A character repeated more often than this says nothing more. */
 const MAX_REPEATS = 4;
 
+/** Capital letters are counted up to this. */
+const MOST_CAPITALS = 255;
+
 /** Classes of UTF-16 units. */
 const CLASS = { drop: 0, space: 1, letter: 2, digit: 3, mark: 4, ideograph: 5 } as const;
 
@@ -25,6 +28,8 @@ export interface Tokens {
   readonly end: Uint16Array;
   readonly hash: Int32Array;
   readonly kind: Uint8Array;
+  /** Capital letters at the beginning of the token as it was written; of a word in small letters 0. */
+  readonly capitals: Uint8Array;
   count: number;
   /** Control and replacement characters met: what looks binary has many. */
   strange: number;
@@ -93,6 +98,7 @@ export function createTokens(): Tokens {
     end: new Uint16Array(MAX_UNITS),
     hash: new Int32Array(MAX_UNITS),
     kind: new Uint8Array(MAX_UNITS),
+    capitals: new Uint8Array(MAX_UNITS),
     count: 0,
     strange: 0,
     length: 0,
@@ -103,7 +109,7 @@ const KIND_OF_CLASS = new Uint8Array([0, 0, KIND.word, KIND.number, KIND.mark, K
 
 /** Normalises `text` from `from` to `to` to the end of what `tokens` holds, and cuts it into tokens. */
 function read(text: string, tokens: Tokens, range: { readonly from: number; readonly to: number }): void {
-  const { units, start, end, hash, kind } = tokens;
+  const { units, start, end, hash, kind, capitals } = tokens;
   let count = tokens.count;
   let length = tokens.unitCount;
   let open = -1;
@@ -137,9 +143,12 @@ function read(text: string, tokens: Tokens, range: { readonly from: number; read
     if (open < 0) {
       start[count] = length;
       kind[count] = ofKind;
+      capitals[count] = 0;
       running = HASH_SEED;
       open = ofKind;
     }
+    if (unit !== raw && capitals[count] === length - (start[count] as number))
+      capitals[count] = Math.min(MOST_CAPITALS, (capitals[count] as number) + 1);
     running = hashStep(running, unit);
     units[length++] = unit;
   }

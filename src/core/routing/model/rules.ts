@@ -13,6 +13,13 @@ function isStory(s: Structure): boolean {
   return s.numbers >= 2 && s.quantity >= 2 && s.mathMarks < 4 && s.codeMarks < 8;
 }
 
+/** As long as a word problem, though its figures may be written as words: enough to go by its length, not to call it one. */
+function isLikeStory(s: Structure): boolean {
+  return (
+    isStory(s) || (s.words >= 20 && s.numbers > 0 && s.quantity > 0 && s.mathMarks < 4 && s.codeMarks < 8)
+  );
+}
+
 /** How much a word problem is about calculation, and how much more its length tells than another prompt's. */
 const STORY = 0.6;
 const STORY_SIZE = 1.5;
@@ -31,7 +38,7 @@ export function mathLikeness(s: Structure): number {
  */
 export function ruleScore(s: Structure): number {
   const code = codeLikeness(s);
-  const story = isStory(s);
+  const story = isLikeStory(s);
   const technical = story ? STORY : Math.max(code, mathLikeness(s));
   const size = 0.3 * clamp(Math.log2(Math.max(2, s.words) / 16), -2, 4);
   const reasoning = story ? 0 : Math.min(0.3, 0.1 * s.reason);

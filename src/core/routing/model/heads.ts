@@ -193,23 +193,23 @@ function sumNine(heads: PackedHeads, vector: Vector, out: Float64Array): void {
     const base = (places[at] as number) * PRIOR_HEADS;
     const value = values[at] as number;
     const w0 = weights[base + 0] as number;
-    a += w0 * Math.abs(w0) * value;
+    a += Math.imul(w0, Math.abs(w0)) * value;
     const w1 = weights[base + 1] as number;
-    b += w1 * Math.abs(w1) * value;
+    b += Math.imul(w1, Math.abs(w1)) * value;
     const w2 = weights[base + 2] as number;
-    c += w2 * Math.abs(w2) * value;
+    c += Math.imul(w2, Math.abs(w2)) * value;
     const w3 = weights[base + 3] as number;
-    d += w3 * Math.abs(w3) * value;
+    d += Math.imul(w3, Math.abs(w3)) * value;
     const w4 = weights[base + 4] as number;
-    e += w4 * Math.abs(w4) * value;
+    e += Math.imul(w4, Math.abs(w4)) * value;
     const w5 = weights[base + 5] as number;
-    f += w5 * Math.abs(w5) * value;
+    f += Math.imul(w5, Math.abs(w5)) * value;
     const w6 = weights[base + 6] as number;
-    g += w6 * Math.abs(w6) * value;
+    g += Math.imul(w6, Math.abs(w6)) * value;
     const w7 = weights[base + 7] as number;
-    h += w7 * Math.abs(w7) * value;
+    h += Math.imul(w7, Math.abs(w7)) * value;
     const w8 = weights[base + 8] as number;
-    i += w8 * Math.abs(w8) * value;
+    i += Math.imul(w8, Math.abs(w8)) * value;
   }
   out.set([a, b, c, d, e, f, g, h, i]);
 }
@@ -220,7 +220,7 @@ function sumOne(heads: PackedHeads, vector: Vector, head: number): number {
   let sum = 0;
   for (let at = vector.from; at < to; at++) {
     const byte = weights[(places[at] as number) * count + head] as number;
-    sum += byte * Math.abs(byte) * (values[at] as number);
+    sum += Math.imul(byte, Math.abs(byte)) * (values[at] as number);
   }
   return sum;
 }

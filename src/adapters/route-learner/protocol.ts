@@ -1,11 +1,11 @@
 import type { TestWish, TrainWish } from '../../ports/route-trainer.ts';
 
 /** What the thread is asked. */
-export interface TrainerCall {
-  readonly id: number;
-  readonly kind: 'test' | 'train';
-  readonly wish: TestWish | TrainWish;
-}
+export type TrainerCall =
+  | { readonly id: number; readonly kind: 'test'; readonly wish: TestWish }
+  | { readonly id: number; readonly kind: 'train'; readonly wish: TrainWish }
+  /** Labels of a `train` of the same id that is to come. */
+  | { readonly id: number; readonly kind: 'part'; readonly examples: TrainWish['examples'] };
 
 /** What it says. */
 export interface TrainerReply {

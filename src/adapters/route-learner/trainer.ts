@@ -1,11 +1,14 @@
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../ports/clock.ts';
-import type { RouteTrainer } from '../../ports/route-trainer.ts';
+import type { RouteTrainer, TrainWish } from '../../ports/route-trainer.ts';
 import { threadEntry } from '../system/thread-entry.ts';
 import type { TrainerCall, TrainerReply } from './protocol.ts';
 
 /** The thread ends when nothing was asked for so long: learning is rare. Milliseconds. */
 const IDLE_MS = 30_000;
+/** Labels copied to the thread at a time: about a millisecond. */
+const PART = 500;
 
 interface Waiting {
   readonly resolve: (value: never) => void;
@@ -26,8 +29,11 @@ class ThreadTrainer implements RouteTrainer {
     this.#priorPath = priorPath;
   }
 
-  test: RouteTrainer['test'] = (wish) => this.#ask('test', wish);
-  train: RouteTrainer['train'] = (wish) => this.#ask('train', wish);
+  test: RouteTrainer['test'] = (wish) =>
+    this.#ask((worker, id) => worker.postMessage({ id, kind: 'test', wish } satisfies TrainerCall));
+
+  train: RouteTrainer['train'] = (wish) =>
+    this.#ask((worker, id) => void this.#handOver(worker, { id, wish }));
 
   async close(): Promise<void> {
     this.#cancelIdle?.();
@@ -36,14 +42,29 @@ class ThreadTrainer implements RouteTrainer {
     await worker?.terminate();
   }
 
-  #ask<T>(kind: TrainerCall['kind'], wish: TrainerCall['wish']): Promise<T> {
+  #ask<T>(say: (worker: Worker, id: number) => void): Promise<T> {
     const worker = this.#start();
     this.#cancelIdle?.();
     const id = this.#next++;
     return new Promise<T>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, kind, wish } satisfies TrainerCall);
+      say(worker, id);
     });
+  }
+
+  /** Thousands of labels take longer to copy than a request may wait: they go in parts, with turns for requests in between. */
+  async #handOver(
+    worker: Worker,
+    { id, wish }: { readonly id: number; readonly wish: TrainWish },
+  ): Promise<void> {
+    const { examples } = wish;
+    for (let from = 0; from < examples.length && this.#waiting.has(id); from += PART) {
+      const part = examples.slice(from, from + PART);
+      worker.postMessage({ id, kind: 'part', examples: part } satisfies TrainerCall);
+      await setImmediate();
+    }
+    if (this.#waiting.has(id))
+      worker.postMessage({ id, kind: 'train', wish: { ...wish, examples: [] } } satisfies TrainerCall);
   }
 
   #start(): Worker {

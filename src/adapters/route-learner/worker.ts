@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PromptModel } from '../../core/routing/model/index.ts';
+import type { Example } from '../../core/routing/model/types.ts';
 import { type Deployment, provenThreshold } from '../../core/routing/risk/index.ts';
 import type { TestWish, Trained, TrainWish } from '../../ports/route-trainer.ts';
 import type { TrainerCall, TrainerReply } from './protocol.ts';
@@ -28,10 +29,25 @@ function train({ examples, heldBack, promise, ground, scorer }: TrainWish): Trai
   return { learned: model.serialise(), compared, found: test({ compared, promise, ground }) };
 }
 
-parentPort?.on('message', ({ id, kind, wish }: TrainerCall) => {
+/** Labels that came so far, by the id of their question. */
+const parts = new Map<number, Example[]>();
+
+function answer(call: Exclude<TrainerCall, { kind: 'part' }>): Deployment | Trained | undefined {
+  if (call.kind === 'test') return test(call.wish);
+  const examples = parts.get(call.id) ?? [];
+  parts.delete(call.id);
+  return train({ ...call.wish, examples });
+}
+
+parentPort?.on('message', (call: TrainerCall) => {
+  const { id } = call;
+  if (call.kind === 'part') {
+    parts.set(id, [...(parts.get(id) ?? []), ...call.examples]);
+    return;
+  }
   let reply: TrainerReply;
   try {
-    reply = { id, value: kind === 'test' ? test(wish as TestWish) : train(wish as TrainWish) };
+    reply = { id, value: answer(call) };
   } catch (error) {
     reply = { id, error: error instanceof Error ? error.message : 'unknown' };
   }

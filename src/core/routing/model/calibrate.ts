@@ -13,7 +13,7 @@ export interface Prediction {
 
 const MOST_BINS = 16;
 /** Labels of one bin, at least. */
-const BIN_LABELS = 40;
+const BIN_LABELS = 80;
 /** Labels' worth of trust in a bin's prediction. */
 const TRUST = 20;
 const LEAST = 0.005;

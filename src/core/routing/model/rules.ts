@@ -13,11 +13,11 @@ function isStory(s: Structure): boolean {
   return s.numbers >= 2 && s.quantity >= 2 && s.mathMarks < 4 && s.codeMarks < 8;
 }
 
-/** As long as a word problem, though its figures may be written as words: enough to go by its length, not to call it one. */
-function isLikeStory(s: Structure): boolean {
-  return (
-    isStory(s) || (s.words >= 20 && s.numbers > 0 && s.quantity > 0 && s.mathMarks < 4 && s.codeMarks < 8)
-  );
+/** How much a prompt is like a word problem, 0..1; gradually, as figures may be written as words, and a typo must not decide. */
+function storyShare(s: Structure): number {
+  const marks = clamp((6 - s.mathMarks) / 4, 0, 1) * clamp((12 - s.codeMarks) / 8, 0, 1);
+  const figures = s.quantity > 0 ? clamp((s.numbers + s.quantity - 1) / 3, 0, 1) : 0;
+  return marks * figures * clamp((s.words - 10) / 15, 0, 1);
 }
 
 /** How much a word problem is about calculation, and how much more its length tells than another prompt's. */
@@ -26,8 +26,41 @@ const STORY_SIZE = 1.5;
 
 /** How much a prompt needs calculation or proof, 0..1. */
 export function mathLikeness(s: Structure): number {
-  if (isStory(s)) return STORY;
-  return clamp(0.12 * s.math + 0.05 * s.mathMarks + 0.05 * s.dollars, 0, 1);
+  return isStory(s) ? STORY : calculation(s);
+}
+
+const calculation = (s: Structure) => clamp(0.12 * s.math + 0.05 * s.mathMarks + 0.05 * s.dollars, 0, 1);
+
+const BASE = -0.35;
+const TECHNICAL = 0.8;
+
+const sizeOf = (s: Structure) => 0.3 * clamp(Math.log2(Math.max(2, s.words) / 16), -2, 4);
+const listed = (s: Structure) => (s.choices >= 3 ? 0.4 : 1);
+/** What tells against the strong tier: prose and talk. */
+function lightness(s: Structure, technical: number): number {
+  const prose = Math.min(1.4, 0.7 * s.creative + 0.3 * s.summary) * (1 - technical);
+  const talk = s.words <= 12 ? Math.min(0.6, 0.3 * s.chat) : 0;
+  const isFact = s.askFirst > 0 && s.words <= 16 && technical < 0.3 && s.reason === 0;
+  return prose + talk + (isFact ? 0.25 : 0);
+}
+
+/** A word problem is as hard as it is long. */
+function storyScore(s: Structure): number {
+  return BASE + TECHNICAL * STORY * listed(s) + STORY_SIZE * sizeOf(s) + 0.1 - lightness(s, STORY);
+}
+
+function plainScore(s: Structure): number {
+  const code = codeLikeness(s);
+  const technical = Math.max(code, calculation(s));
+  return (
+    BASE +
+    TECHNICAL * technical * listed(s) +
+    (1 - 0.35 * code) * sizeOf(s) +
+    Math.min(0.3, 0.1 * s.reason) +
+    Math.min(0.3, 0.04 * s.numbers) +
+    Math.min(0.2, 0.1 * s.negation) -
+    lightness(s, technical)
+  );
 }
 
 /**
@@ -37,26 +70,7 @@ export function mathLikeness(s: Structure): number {
  * (ROUTER §2.2).
  */
 export function ruleScore(s: Structure): number {
-  const code = codeLikeness(s);
-  const story = isLikeStory(s);
-  const technical = story ? STORY : Math.max(code, mathLikeness(s));
-  const size = 0.3 * clamp(Math.log2(Math.max(2, s.words) / 16), -2, 4);
-  const reasoning = story ? 0 : Math.min(0.3, 0.1 * s.reason);
-  const figures = story ? 0.1 : Math.min(0.3, 0.04 * s.numbers);
-  const negated = story ? 0 : Math.min(0.2, 0.1 * s.negation);
-  const prose = Math.min(1.4, 0.7 * s.creative + 0.3 * s.summary) * (1 - technical);
-  const talk = s.words <= 12 ? Math.min(0.6, 0.3 * s.chat) : 0;
-  const isFact = s.askFirst > 0 && s.words <= 16 && technical < 0.3 && s.reason === 0;
-  return (
-    -0.35 +
-    0.8 * technical * (s.choices >= 3 ? 0.4 : 1) +
-    size * (story ? STORY_SIZE : 1 - 0.35 * code) +
-    reasoning +
-    figures +
-    negated +
-    0.05 * s.foreign -
-    prose -
-    talk -
-    (isFact ? 0.25 : 0)
-  );
+  const story = storyShare(s);
+  const plain = story < 1 ? (1 - story) * plainScore(s) : 0;
+  return plain + (story > 0 ? story * storyScore(s) : 0) + 0.05 * s.foreign;
 }

@@ -18,6 +18,14 @@ const FARTHEST = 3;
 /** Probabilities are kept from 0 and 1 by this. */
 const LEAST = 0.02;
 
+/**
+ * How far a standardised count reaches. Capitals count half: with all of their say 7 % of the mix's prompts change their tier
+ * when written in small letters, with half of it 4 %, at a price of 0.0015 APGR.
+ */
+const SAY: readonly number[] = STRUCTURE.map((name) =>
+  ['capitals', 'capitalShare', 'shouted', 'beginsCapital'].includes(name) ? 0.5 : 1,
+);
+
 /** Counts are standardised as log(1 + count), less the mean, by the standard deviation. */
 export interface FormScale {
   readonly mean: Float32Array;
@@ -85,7 +93,7 @@ export function formOf(counts: Float32Array, scale: FormScale, out: Float64Array
   for (let column = 0; column < STRUCTURE.length; column++) {
     const value =
       (logOf(counts[column] as number) - (scale.mean[column] as number)) / (scale.sd[column] as number);
-    scaled[column] = reach * Math.min(FARTHEST, Math.max(-FARTHEST, value));
+    scaled[column] = reach * (SAY[column] as number) * Math.min(FARTHEST, Math.max(-FARTHEST, value));
   }
   const height = Math.sqrt(2 / DIRECTIONS);
   for (let from = 0; from < DIRECTIONS; from += SIDE) {

@@ -41,8 +41,11 @@ function pooled(bins: readonly Bin[]): Bin[] {
   return kept;
 }
 
-/** Isotonic calibration of bins of equal size, each drawn to what was predicted (Zadrozny & Elkan 2002). */
-export function calibrationOf(predictions: readonly Prediction[]): Calibration {
+/**
+ * Isotonic calibration of bins of equal size, each drawn to what was predicted (Zadrozny & Elkan 2002).
+ * @param share how much of what is to be calibrated these predictions are, 0..1
+ */
+export function calibrationOf(predictions: readonly Prediction[], share = 1): Calibration {
   const count = Math.min(MOST_BINS, Math.floor(predictions.length / BIN_LABELS));
   if (count < 2) return { at: [], to: [] };
   const sorted = [...predictions].sort((a, b) => a.predicted - b.predicted);
@@ -58,7 +61,8 @@ export function calibrationOf(predictions: readonly Prediction[]): Calibration {
       label += one.weight * one.label;
     }
     const at = predicted / weight;
-    return { at, to: (label + TRUST * at) / (weight + TRUST), weight };
+    const observed = (label + TRUST * at) / (weight + TRUST);
+    return { at, to: at + share * (observed - at), weight };
   });
   const line = pooled(bins);
   return { at: line.map(({ at }) => at), to: line.map(({ to }) => to) };

@@ -9,6 +9,7 @@ import {
   MIN_UNSEEN,
   type Outcome,
   type PriorView,
+  shareOfOwn,
   tieBlends,
 } from './stack.ts';
 
@@ -104,13 +105,13 @@ function blendHead(outcomes: readonly Outcome[], view: PriorView | undefined) {
   const unseen = outcomes.filter(({ row }) => view?.seen[row] === 0);
   const withPrior = unseen.length >= MIN_UNSEEN;
   const judged = withPrior ? blend : own;
-  const calibration = calibrationOf(
-    (withPrior ? unseen : outcomes).map(({ row, label, weight, linear, form }) => ({
-      predicted: sigmoid(blendedLogit(judged, { linear, form, prior: view?.logits[row] ?? 0 })),
-      label,
-      weight,
-    })),
-  );
+  const share = withPrior || view === undefined ? 1 : shareOfOwn(outcomes.length);
+  const predictions = (withPrior ? unseen : outcomes).map(({ row, label, weight, linear, form }) => ({
+    predicted: sigmoid(blendedLogit(judged, { linear, form, prior: view?.logits[row] ?? 0 })),
+    label,
+    weight,
+  }));
+  const calibration = calibrationOf(predictions, share);
   return { own, blend, calibration };
 }
 

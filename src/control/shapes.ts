@@ -58,8 +58,18 @@ export const budgetState = z.strictObject({
   window_end: time.nullable(),
 });
 
+/** What people call something: no control characters, which would reach terminals and logs. Characters. */
+export const nameText = (most: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(most)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'A name may not hold control characters.');
+
 const keyFields = {
-  name: z.string().min(1).max(200),
+  name: nameText(200),
   service_account_id: z.string().max(100).nullable(),
   operations: operations.nullable(),
   cidrs: cidrs.nullable(),

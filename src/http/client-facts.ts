@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
+import { isObject } from '../core/model/index.ts';
 import type { ClientFacts } from '../pipeline/exchange.ts';
 import { addressOf } from './client-address.ts';
 import { askedPriority, askedRegions } from './request-wishes.ts';
@@ -108,11 +109,11 @@ function metadataOf(text: string | undefined): string | undefined {
     );
   }
   try {
-    JSON.parse(text);
+    if (isObject(JSON.parse(text))) return text;
   } catch {
-    throw badRequest('x-sluice-metadata', '`x-sluice-metadata` must be JSON.');
+    // Said below.
   }
-  return text;
+  throw badRequest('x-sluice-metadata', '`x-sluice-metadata` must be a JSON object.');
 }
 
 function timeoutOf(text: string | undefined): number | undefined {
@@ -125,6 +126,13 @@ function timeoutOf(text: string | undefined): number | undefined {
     );
   }
   return ms;
+}
+
+function fallbackOf(text: string | undefined): boolean {
+  const wish = text?.toLowerCase();
+  if (wish === undefined || wish === 'on') return true;
+  if (wish === 'off') return false;
+  throw badRequest('x-sluice-fallback', 'Write `x-sluice-fallback: off` or `on`.');
 }
 
 function short(request: IncomingMessage, name: string): string | undefined {
@@ -172,7 +180,7 @@ export function readClientFacts(request: IncomingMessage, query: URLSearchParams
     session: short(request, 'x-sluice-session'),
     metadata: metadataOf(header(request, 'x-sluice-metadata')),
     timeoutMs: timeoutOf(header(request, 'x-sluice-timeout-ms')),
-    fallback: header(request, 'x-sluice-fallback')?.toLowerCase() !== 'off',
+    fallback: fallbackOf(header(request, 'x-sluice-fallback')),
     priority: askedPriority(request),
     regions: askedRegions(request),
     cache,

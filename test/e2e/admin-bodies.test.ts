@@ -51,3 +51,31 @@ test('what cannot be read says what is wrong with it', async () => {
   const large = await send('POST', '/api/keys', `{"name":"${'x'.repeat(3_000_000)}"}`);
   expect(large).toEqual({ status: 413, error: 'The request is too large.' });
 });
+
+test('names are trimmed and hold no control characters, and a month is asked for in words', async () => {
+  for (const path of ['/api/keys', '/api/teams', '/api/projects']) {
+    for (const name of ['a\u0000b', 'a\u001b[31mb', ' ', '']) {
+      const answer = await send('POST', path, JSON.stringify({ name }));
+      expect([path, name, answer.status]).toEqual([path, name, 400]);
+    }
+  }
+  const month = 'Write a month as `2026-11`.';
+  for (const query of ['', '?month=2026-13', '?month=soon']) {
+    const answer = await send('GET', `/api/reports/chargeback${query}`);
+    expect(answer).toMatchObject({ status: 400, error: expect.stringContaining(month) });
+  }
+});
+
+test.each([
+  ['x-sluice-fallback', 'maybe'],
+  ['x-sluice-metadata', '[]'],
+  ['x-sluice-metadata', '{'],
+])('the header %s: %s is refused by name', async (name, value) => {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: 'Bearer sk-sluice-none', [name]: value },
+    body: '{"model":"m","messages":[]}',
+  });
+  const { error } = (await response.json()) as { error: { param: string } };
+  expect([response.status, error.param]).toEqual([400, name]);
+});

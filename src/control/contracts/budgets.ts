@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { SCOPE_KINDS } from '../../core/policy/scope.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { idParam, pageOf, pageQuery, time, usd } from '../shapes.ts';
+import { idParam, nameText, pageOf, pageQuery, time, usd } from '../shapes.ts';
 
 const done = z.strictObject({ ok: z.literal(true) });
 const amount = z.union([z.number().nonnegative().max(9e6), z.string().max(30)]);
@@ -13,7 +13,7 @@ const scope = z.enum(SCOPE_KINDS);
 const scopeId = z.string().min(1).max(256);
 
 const settings = {
-  name: z.string().min(1).max(128).optional(),
+  name: nameText(128).optional(),
   limit_usd: amount,
   window: window.default('month'),
   rolling: z

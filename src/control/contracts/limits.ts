@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { SCOPE_KINDS } from '../../core/policy/scope.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { idParam, pageOf, pageQuery, time } from '../shapes.ts';
+import { idParam, nameText, pageOf, pageQuery, time } from '../shapes.ts';
 
 const done = z.strictObject({ ok: z.literal(true) });
 const scope = z.enum(SCOPE_KINDS);
@@ -22,7 +22,7 @@ const limits = z
   .refine((given) => Object.values(given).some((value) => value !== undefined), 'set at least one limit');
 
 const settings = {
-  name: z.string().min(1).max(128).optional(),
+  name: nameText(128).optional(),
   limits,
   on_limit: z.enum(['refuse', 'queue']).default('refuse'),
   max_wait_ms: z.number().int().min(1).max(600_000).default(10_000),

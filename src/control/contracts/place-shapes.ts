@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { GATEWAY_PERMISSIONS, PERMISSIONS, type Permission } from '../../core/policy/permission.ts';
-import { idParam, keyLimits, pageQuery, time } from '../shapes.ts';
+import { idParam, keyLimits, nameText, pageQuery, time } from '../shapes.ts';
 import { cidrs, operations, policyFields } from './policy-shapes.ts';
 
 const id = z.string().min(1).max(100);
-const name = z.string().trim().min(1).max(200);
+const name = nameText(200);
 const metadata = z.record(z.string().max(100), z.string().max(1000));
 
 /** What a place says about requests made in it; always sent as a whole. */

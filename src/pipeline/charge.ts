@@ -104,11 +104,22 @@ export function givenUp(exchange: Exchange, bodyBytes = 0): BilledCall | undefin
   if (calling === undefined || facts.free === true) return undefined;
   const longest = envelope.maxOutputTokens ?? calling.profile.maxOutputTokens ?? Number.POSITIVE_INFINITY;
   const made = operation === 'chat' && !envelope.stream ? estimateTokens(bodyBytes) : 0;
-  const output = Math.min(made, longest * Math.max(1, envelope.choices));
+  const output = Math.min(facts.lostOutput ?? made, longest * Math.max(1, envelope.choices));
   return {
     deployment: calling,
     usage: { ...UNKNOWN_USAGE, input: likelyPrompt(exchange), output, source: 'estimated' },
   };
+}
+
+/** Names of output tokens in the usage of every format. */
+const OUTPUT_TOKENS =
+  /"(?:completion_tokens|output_tokens|candidatesTokenCount|outputTokens|eval_count)"\s*:\s*(\d{1,9})\b/g;
+
+/** The output tokens that a body which cannot be used says at last; `undefined` when it does not come to that. */
+export function toldOutput(body: Uint8Array): number | undefined {
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');
+  const told = [...text.matchAll(OUTPUT_TOKENS)].at(-1)?.[1];
+  return told === undefined ? undefined : Number(told);
 }
 
 /** The calls of an exchange that their providers bill, whatever became of them. */

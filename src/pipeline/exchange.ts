@@ -78,6 +78,8 @@ export interface Facts {
   credential?: string | undefined;
   /** Where the request is at work right now, its answer not begun: whoever gives it up owes for the prompt. */
   calling?: Deployment | undefined;
+  /** Output tokens that an answer told of before it was lost. */
+  lostOutput?: number | undefined;
   /** Calls besides the one that answered which their providers bill too. */
   billed?: readonly BilledCall[] | undefined;
   /** Places that were passed over, with the reason. */

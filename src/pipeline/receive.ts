@@ -7,6 +7,7 @@ import type { UpstreamFailure } from '../formats/failure.ts';
 import { isTooDeep } from '../formats/json-scan.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
 import type { Got } from './carrier.ts';
+import { toldOutput } from './charge.ts';
 import { refuseEmptyEnd } from './empty-end.ts';
 import type { Answer, Routed } from './exchange.ts';
 import type { Prepared } from './prepare.ts';
@@ -124,6 +125,16 @@ function readWhole(
   return prepared.codec.decodeResponse(body, source);
 }
 
+/** An answer that cannot be read is lost, yet what it says of its length is worth knowing. */
+function tryWhole(exchange: Routed, bytes: Uint8Array, read: () => ChatResponse): ChatResponse {
+  try {
+    return read();
+  } catch (error) {
+    exchange.facts.lostOutput = toldOutput(bytes);
+    throw error;
+  }
+}
+
 function holdsError(body: JsonObject): boolean {
   return (
     body['type'] === 'error' ||
@@ -174,7 +185,7 @@ export async function receive(exchange: Routed, deployment: Deployment, got: Got
     });
   }
   const bytes = await answer.bytes(exchange.runtime.maxAnswerBytes);
-  const response = readWhole(bytes, prepared, { provider, source });
+  const response = tryWhole(exchange, bytes, () => readWhole(bytes, prepared, { provider, source }));
   const [only] = response.choices;
   if (only !== undefined && response.choices.length === 1 && only.parts.length === 0) {
     refuseEmptyEnd(exchange, only.finish, provider);

@@ -159,6 +159,7 @@ function bill(exchange: Exchange, answer: UpstreamAnswer | undefined): void {
   const { facts } = exchange;
   const call = givenUp(exchange, answer?.bodyBytes);
   facts.calling = undefined;
+  facts.lostOutput = undefined;
   if (call !== undefined) facts.billed = [...(facts.billed ?? []), call];
 }
 

@@ -2,7 +2,7 @@
 export type View =
   /** The whole text, the exact usage, the normal ending. */
   | { readonly kind: 'good' }
-  /** A real HTTP status in the client's dialect, nothing billed. */
+  /** A real HTTP status in the client's dialect; billed only where an answer was lost. */
   | { readonly kind: 'refused'; readonly statuses: readonly number[] }
   /** Content, then an error event and no normal ending; what was delivered is billed. */
   | { readonly kind: 'cut' }

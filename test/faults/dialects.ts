@@ -36,7 +36,8 @@ export function emptyReading(): Reading {
   return { text: '', ended: false, error: undefined, input: undefined, output: undefined };
 }
 
-const MAX_TOKENS = 1200;
+/** What every request allows for its answer. */
+export const MAX_TOKENS = 1200;
 
 const chat: Dialect = {
   id: 'openai-chat',

@@ -78,7 +78,7 @@ function exchangeOf(runtime: Runtime, wish: Wish): Routed {
   const exchange: Partial<Record<keyof Routed, unknown>> = {
     id: `exc_${serial++}`,
     startedAt: Date.now(),
-    startedMono: performance.now(),
+    startedMono: systemClock.monotonic(),
     codec,
     operation: 'chat',
     runtime,
@@ -158,7 +158,7 @@ export function openTrials(config: ConfigInput): Trials {
       let error: SluiceError | undefined;
       try {
         const answered = await attempt(exchange);
-        beganMs = performance.now() - exchange.startedMono;
+        beganMs = systemClock.monotonic() - exchange.startedMono;
         await deliver(answered, told);
       } catch (thrown) {
         if (!(thrown instanceof SluiceError)) throw thrown;

@@ -66,7 +66,7 @@ export const nameText = (most: number) =>
     .min(1)
     .max(most)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
-    .regex(/^[^\u0000-\u001f\u007f]*$/, 'A name may not hold control characters.');
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'A name may not hold control characters');
 
 const keyFields = {
   name: nameText(200),

@@ -59,7 +59,7 @@ test('names are trimmed and hold no control characters, and a month is asked for
       expect([path, name, answer.status]).toEqual([path, name, 400]);
     }
   }
-  const month = 'Write a month as `2026-11`.';
+  const month = 'Write a month as `2026-11`';
   for (const query of ['', '?month=2026-13', '?month=soon']) {
     const answer = await send('GET', `/api/reports/chargeback${query}`);
     expect(answer).toMatchObject({ status: 400, error: expect.stringContaining(month) });

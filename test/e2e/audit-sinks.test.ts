@@ -129,7 +129,7 @@ test('syslog over UDP: one message a datagram, in both formats', async () => {
     const gateway = await gatewayWith(
       `type: syslog, transport: udp, host: 127.0.0.1, port: ${server.port}, format: ${format}`,
     );
-    await made(admin(gateway), '/api/teams', { name: 'Über\nzwei|Zeilen' });
+    await made(admin(gateway), '/api/teams', { name: 'Über|uns', metadata: { note: 'zwei\nZeilen' } });
     await expect.poll(() => server.messages.length, SOON).toBe(await total(gateway));
     expect(sequencesOf(server.messages)).toEqual(counted(server.messages));
     for (const text of server.messages) {

@@ -13,7 +13,7 @@ const sums = {
   cost_usd: usd,
 };
 
-const WRITE_MONTH = 'Write a month as `2026-11`.';
+const WRITE_MONTH = 'Write a month as `2026-11`';
 const month = z.string({ error: WRITE_MONTH }).regex(/^2\d{3}-(0[1-9]|1[0-2])$/, WRITE_MONTH);
 
 /** Spend as tables and reports. */

@@ -85,9 +85,7 @@ export function sendError(
   };
   // Bodies that were not read to the end leave the connection in an unknown state.
   if (!response.req.complete) headers['connection'] = 'close';
-  const mayRetry =
-    headers['x-should-retry'] !== 'false' &&
-    (error.status === 503 || error.status === 429 || TRANSIENT.has(error.code));
+  const mayRetry = error.status === 503 || error.status === 429 || TRANSIENT.has(error.code);
   const retryAfter = error.facts.retryAfterS ?? (mayRetry ? 1 : undefined);
   if (retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfter)));
   response.writeHead(status, headers);

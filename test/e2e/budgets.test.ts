@@ -215,8 +215,9 @@ describe('a refusal', () => {
         /budget=budget_\w+; window=day; limit_usd=0\.000000001; settled_usd=0; held_usd=0/,
       );
       expect(header).toMatch(/needed_usd=0\.\d+; frees_at=never$/);
-      // Waiting never helps.
-      expect(response.headers.get('retry-after')).toBeNull();
+      // Every 429 says when to come back; official clients are told besides not to repeat this one.
+      expect(response.headers.get('retry-after')).toMatch(/^\d+$/);
+      expect(response.headers.get('x-should-retry')).toBe('false');
     }
     expect(upstream.seen).toHaveLength(0);
   });

@@ -18,8 +18,8 @@ export function eventEnd(text: string, from: number): number {
   return -1;
 }
 
-/** Length of the JSON string that starts at `from` (after its opening quote); it ends at `to` at the latest. */
-export function stringLength(text: string, from: number, to: number): number {
+/** Length of the JSON string that starts at `from` (after its opening quote); it ends with the text at the latest. */
+export function stringLength(text: string, from: number): number {
   let end = text.indexOf('"', from);
   while (end > 0 && text.charCodeAt(end - 1) === 92) {
     let slashes = 1;
@@ -27,7 +27,7 @@ export function stringLength(text: string, from: number, to: number): number {
     if (slashes % 2 === 0) break;
     end = text.indexOf('"', end + 1);
   }
-  return end < 0 || end > to ? to - from : end - from;
+  return (end < 0 ? text.length : end) - from;
 }
 
 /**
@@ -53,7 +53,7 @@ export class Likeness {
   outputOf(text: string, from: number): number {
     if (!text.startsWith(this.#before, from)) return -1;
     const start = from + this.#before.length;
-    const length = stringLength(text, start, text.length);
+    const length = stringLength(text, start);
     // A bare line feed inside of the output would end a line, and so the event.
     const isAlike =
       text.startsWith(this.#after, start + length) &&

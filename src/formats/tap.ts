@@ -241,7 +241,7 @@ class SseTap implements ByteTap {
       if (at < 0) continue;
       found++;
       start = at + needle.length;
-      length = stringLength(event, start, event.length);
+      length = stringLength(event, start);
       this.state.contentBytes += length;
     }
     if (found !== 1 || this.#unlike > MAX_UNLIKE) return undefined;

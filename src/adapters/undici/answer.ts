@@ -39,7 +39,6 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   #controller: Dispatcher.DispatchController | undefined;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
-  #arrivedBytes = 0;
   #limit = Number.POSITIVE_INFINITY;
   #ended = false;
   #error: SluiceError | undefined;
@@ -102,7 +101,6 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.length;
-    this.#arrivedBytes += chunk.length;
     if (this.#queuedBytes > this.#limit) {
       this.#error = new SluiceError(
         'upstream_too_large',
@@ -116,8 +114,9 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   }
 
   get bodyBytes(): number {
+    const arrived = this.#taken + this.#queuedBytes;
     const announced = Number(this.headers['content-length']);
-    return announced > this.#arrivedBytes ? announced : this.#arrivedBytes;
+    return announced > arrived ? announced : arrived;
   }
 
   onResponseEnd(): void {

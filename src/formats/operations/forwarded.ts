@@ -19,10 +19,11 @@ const MAX_IMAGES = 10;
 const SPEECH_TOKENS_PER_CHARACTER = 1.5;
 /** Four times as slow a speaker, for holds. */
 const MAX_SPEECH_TOKENS_PER_CHARACTER = 6;
-/** Bytes of an upload per audio token (100 ms): 16 kB/s is MP3 as usual, 2 kB/s speech in Opus. */
+/** Bytes of an upload per second: 16 kB is MP3 as usual, 2 kB speech in Opus. */
 const USUAL_BYTES_PER_SECOND = 16_000;
-const LEAST_BYTES_PER_TOKEN = 200;
 const LEAST_BYTES_PER_SECOND = 2000;
+/** An audio token is 100 ms. */
+const LEAST_BYTES_PER_TOKEN = LEAST_BYTES_PER_SECOND / 10;
 
 /** The model a body names. */
 export function modelOf(body: JsonObject): string {
@@ -117,9 +118,9 @@ export const speech: Operation = {
   },
   usage: ({ body }, answer) => {
     const reported = answer === undefined ? undefined : reportedUsage(answer);
-    // What it makes is audio, whatever OpenAI calls the class.
     const text = typeof body['input'] === 'string' ? body['input'] : '';
     const characters = charactersOf(text);
+    // What it makes is audio, whatever OpenAI calls the class.
     if (reported !== undefined) {
       return { ...reported, output: 0, audioOutput: reported.output, characters };
     }

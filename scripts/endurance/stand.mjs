@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { NODE_FLAGS } from '../../bin/node-flags.mjs';
+import { nodeFlags } from '../../bin/node-flags.mjs';
 import {
   cpuOf,
   freePort,
@@ -49,11 +49,15 @@ export async function startGateway({ folder, config }, { watched = true } = {}) 
   const data = join(folder, 'data');
   const argv = ['start', '--json', '--config', config, '--data-dir', data, '--port', String(port)];
   const child = remember(
-    spawn(process.execPath, [...(watched ? [...NODE_FLAGS, '--import', probe] : []), program, ...argv], {
-      cwd: folder,
-      env: { ...process.env, SLUICE_ADMIN_KEY: ADMIN_KEY, SLUICE_NO_PROBE: '1' },
-      stdio: ['ignore', 'ignore', 'pipe', ...(watched ? ['ipc'] : [])],
-    }),
+    spawn(
+      process.execPath,
+      [...(watched ? [...nodeFlags(process.versions.node), '--import', probe] : []), program, ...argv],
+      {
+        cwd: folder,
+        env: { ...process.env, SLUICE_ADMIN_KEY: ADMIN_KEY, SLUICE_NO_PROBE: '1' },
+        stdio: ['ignore', 'ignore', 'pipe', ...(watched ? ['ipc'] : [])],
+      },
+    ),
   );
   child.errors = '';
   child.stderr.on('data', (text) => {

@@ -7,7 +7,6 @@ import type { AuditLog } from '../control/audit.ts';
 import type { Handlers } from '../control/caller.ts';
 import { createOwnSessionHandlers } from '../control/own-sessions.ts';
 import { ScimDirectory } from '../control/scim/directory.ts';
-import { declareScimResources } from '../control/scim/resources.ts';
 import { createScimTokenHandlers, scimCaller } from '../control/scim/tokens.ts';
 import type { Sessions } from '../control/sessions.ts';
 import { createAccountHandlers } from '../control/sign-in/account-handlers.ts';
@@ -212,7 +211,6 @@ export function openSignIn(
     codes: oneTimeCodes,
     enabled: () => config().sign_in.local,
   });
-  declareScimResources();
   const directory = new ScimDirectory({
     ...parts,
     deleteUser,

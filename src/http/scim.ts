@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ScimDirectory, ScimSpeaker } from '../control/scim/directory.ts';
-import { scimCall, scimError, scimMetadata } from '../control/scim/resources.ts';
+import type * as ScimResources from '../control/scim/resources.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { Log } from '../ports/log-sink.ts';
 import { addressOf } from './client-address.ts';
@@ -15,6 +15,17 @@ export interface ScimPorts {
   ) => Promise<{ readonly tokenId: string; readonly organizationId: string } | undefined>;
   readonly guesses: { check(address: string): void; note(address: string): void };
   readonly log: Log;
+}
+
+let resources: Promise<typeof ScimResources> | undefined;
+
+/** Read at the first call: the library behind them is large, and most gateways never hear of SCIM. */
+function scimResources(): Promise<typeof ScimResources> {
+  resources ??= import('../control/scim/resources.ts').then((read) => {
+    read.declareScimResources();
+    return read;
+  });
+  return resources;
 }
 
 async function speakerOf(ports: ScimPorts, request: FastifyRequest): Promise<ScimSpeaker> {
@@ -45,6 +56,7 @@ async function send(
     const { status, body } = await work();
     return await reply.status(status).send(body === undefined ? undefined : JSON.stringify(body));
   } catch (error) {
+    const { scimError } = await scimResources();
     const { status, body, retryAfterS } = scimError(error);
     if (retryAfterS !== undefined) reply.header('retry-after', String(Math.ceil(retryAfterS)));
     if (status >= 500) ports.log.error('scim.failed', { cause: String((error as Error)?.stack ?? error) });
@@ -99,6 +111,7 @@ export function registerScim(app: FastifyInstance, ports: ScimPorts): void {
                 query: queryOf(request),
                 body: request.body,
               };
+              const { scimCall } = await scimResources();
               return scimCall(ports.directory, speaker, asked);
             }),
         });
@@ -109,6 +122,7 @@ export function registerScim(app: FastifyInstance, ports: ScimPorts): void {
         scope.get(url, (request, reply) =>
           send(ports, reply, async () => {
             const { id } = request.params as { readonly id?: string };
+            const { scimMetadata } = await scimResources();
             return { status: 200, body: await scimMetadata(kind, id) };
           }),
         );

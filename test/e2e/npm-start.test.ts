@@ -7,6 +7,7 @@ import { afterEach, expect, test } from 'vitest';
 import { alive, until } from '../support/process-life.ts';
 
 const BOOTSTRAP = new URL('../../scripts/bootstrap.mjs', import.meta.url).href;
+const FLAGS = new URL('../../bin/node-flags.mjs', import.meta.url).href;
 const SLUICE = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sluice-npm-'));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
@@ -36,6 +37,11 @@ test('SIGTERM to npm alone drains the gateway that `npm start` runs', async () =
     url: string;
   };
   expect((await fetch(`${url}/health/live`)).status).toBe(200);
+  if (process.platform === 'linux') {
+    const { nodeFlags } = (await import(FLAGS)) as { nodeFlags(version: string): string[] };
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    expect(words).toEqual(expect.arrayContaining(nodeFlags(process.versions.node)));
+  }
   npm.kill('SIGTERM');
   const ended = await until(() => !alive(pid), 30_000);
   if (!ended) process.kill(pid, 'SIGKILL');

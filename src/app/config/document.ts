@@ -19,6 +19,8 @@ import { nearest } from './suggest.ts';
 const MAX_TEXT = 4_194_304;
 const MAX_PROBLEMS = 20;
 const MAX_DEPTH = 32;
+/** Levels of a file at most: whoever walks through it does so by recursion. */
+const MAX_LEVELS = 100;
 
 /** A place in the text, one-based. */
 export interface Position {
@@ -59,6 +61,7 @@ export function readDocument(text: string, environment: Environment): ConfigDocu
     if (errors.length > 0) return failed(document, lines, describeAll(document, lines, { text, errors }));
     const replaced = replaceVariables(document, environment);
     const tree: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
+    if (isDeeperThan(MAX_LEVELS, tree)) return broken(...TOO_DEEP);
     return { tree, syntax: [], ...replaced, locate: locator(document, lines) };
   } catch (error) {
     const alias = error instanceof ReferenceError;
@@ -72,6 +75,11 @@ export function readDocument(text: string, environment: Environment): ConfigDocu
           'Compare it with sluice.example.yaml.',
         );
   }
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner));
 }
 
 function broken(problem: string, remedy: string): ConfigDocument {
@@ -96,6 +104,8 @@ function failed(document: Document, lines: LineCounter, syntax: readonly PlacedF
     locate: locator(document, lines),
   };
 }
+
+const TOO_DEEP = ['is nested too deeply.', 'Compare it with sluice.example.yaml.'] as const;
 
 /** Sentences of our own: the parser's quote the text, which may be a secret. */
 const SYNTAX: Readonly<Record<string, readonly [problem: string, remedy: string]>> = {
@@ -127,7 +137,7 @@ const SYNTAX: Readonly<Record<string, readonly [problem: string, remedy: string]
     'Use one way of writing for the whole value.',
   ],
   BAD_DIRECTIVE: ['has a `%` line that is not supported.', 'Remove it.'],
-  RESOURCE_EXHAUSTION: ['is nested too deeply.', 'Compare it with sluice.example.yaml.'],
+  RESOURCE_EXHAUSTION: TOO_DEEP,
 };
 const SYNTAX_OTHER = [
   'cannot be read as YAML at this place.',

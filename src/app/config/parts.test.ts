@@ -1,7 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${NAME} is the syntax under test.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Provider } from '../../providers/provider.ts';
+import { readDocument } from './document.ts';
 import { environmentConfig } from './environment.ts';
 import { interpolate } from './interpolate.ts';
 import { matchesPattern } from './known.ts';
@@ -112,6 +114,19 @@ const PROVIDERS = new Map<string, Provider>([
     auth: { type: 'none' },
   }),
 ]);
+
+describe('a file that is nested deeply', () => {
+  const nested = (levels: number) => `a: ${'{ a: '.repeat(levels)}1${' }'.repeat(levels)}`;
+
+  it('is read up to a hundred levels and refused in one sentence beyond', () => {
+    expect(readDocument(nested(98), {}).syntax).toEqual([]);
+    for (const levels of [100, 500, 5000]) {
+      expect(readDocument(nested(levels), {}).syntax.map(({ problem }) => problem)).toEqual([
+        'is nested too deeply.',
+      ]);
+    }
+  });
+});
 
 describe('zero configuration', () => {
   const found = (environment: Record<string, string>, reachable?: ReadonlySet<string>) => {

@@ -6,6 +6,7 @@ import type { Framing } from '../formats/frame.ts';
 import { chargeExchange } from '../pipeline/charge.ts';
 import type { Answered, Exchange } from '../pipeline/exchange.ts';
 import type { Clock } from '../ports/clock.ts';
+import { latin1, PieceWriter } from './piece-writer.ts';
 
 /** What is needed to write answers. */
 export interface RespondPorts {
@@ -166,11 +167,6 @@ function sendWhole(exchange: Answered, response: ServerResponse, ports: RespondP
   boundRest(response, ports);
 }
 
-/** Bytes as a string of one character each. */
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-}
-
 /**
  * What the client has not taken yet is waited for, but not for ever: after so long without a byte node closes the
  * connection. The server's keep-alive sets its own time limit as soon as all is out.
@@ -181,7 +177,11 @@ function boundRest(response: ServerResponse, ports: RespondPorts): void {
 }
 
 /** Resolves when the socket takes bytes again; rejects with `client_closed` when it went away or took none for long. */
-export function drained(response: ServerResponse, ports: RespondPorts): Promise<void> {
+export function drained(
+  response: ServerResponse,
+  ports: RespondPorts,
+  source: NodeJS.EventEmitter = response,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const cancel = ports.clock.after(ports.writeStallMs, () => {
       done();
@@ -198,10 +198,10 @@ export function drained(response: ServerResponse, ports: RespondPorts): Promise<
     };
     function done(): void {
       cancel();
-      response.off('drain', onDrain);
+      source.off('drain', onDrain);
       response.off('close', onClose);
     }
-    response.once('drain', onDrain);
+    source.once('drain', onDrain);
     response.once('close', onClose);
   });
 }
@@ -241,12 +241,13 @@ async function sendStream(exchange: Answered, response: ServerResponse, ports: R
   Object.assign(headers, exchange.slot.headers);
   exchange.facts.status = 200;
   response.writeHead(200, headers);
+  const writer = new PieceWriter(response);
   try {
     for await (const chunk of outgoing(exchange, ports)) {
       if (exchange.signal.aborted) throw new SluiceError('client_closed', 'The client left.');
       if (chunk.length === 0) continue;
       exchange.facts.firstByteAt ??= ports.clock.monotonic();
-      if (!response.write(chunk)) await drained(response, ports);
+      if (!writer.write(chunk)) await drained(response, ports, writer.drain);
     }
     response.end();
     boundRest(response, ports);

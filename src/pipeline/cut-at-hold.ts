@@ -12,11 +12,20 @@ function watch(facts: Facts, most: number): void {
   );
 }
 
-async function* cut<Piece>(pieces: AsyncIterable<Piece>, facts: Facts, most: number): AsyncGenerator<Piece> {
-  for await (const piece of pieces) {
-    yield piece;
-    watch(facts, most);
-  }
+/** Looks after each piece, before the next one is asked for. */
+function cut<Piece>(pieces: AsyncIterable<Piece>, facts: Facts, most: number): AsyncIterable<Piece> {
+  const source = pieces[Symbol.asyncIterator]();
+  const close = async (): Promise<IteratorResult<Piece>> =>
+    (await source.return?.()) ?? { done: true, value: undefined };
+  const next = (): Promise<IteratorResult<Piece>> => {
+    try {
+      watch(facts, most);
+    } catch (error) {
+      return close().then(() => Promise.reject(error));
+    }
+    return source.next();
+  };
+  return { [Symbol.asyncIterator]: () => ({ next, return: close }) };
 }
 
 function cutAnswer(answer: Answer, facts: Facts, most: number): Answer {

@@ -8,6 +8,7 @@ import type { UpstreamAnswer } from '../ports/upstream.ts';
 import type { DeadlineWatch } from './deadline-watch.ts';
 import { refuseEmptyEnd } from './empty-end.ts';
 import type { Answer, Facts, Routed } from './exchange.ts';
+import { Forwarded } from './forwarded.ts';
 import type { Prepared } from './prepare.ts';
 import type { ProgressClock } from './progress.ts';
 
@@ -138,20 +139,7 @@ async function receiveEvents(exchange: Routed, incoming: Incoming): Promise<Answ
   return { kind: 'event-stream', events: deliver() };
 }
 
-/** A connection that breaks after the answer has said its last word breaks nothing: the client has it whole. */
-function afterEnd(error: unknown, { done }: ByteTap['state']): IteratorResult<Uint8Array> {
-  if (!done) throw error;
-  return { done: true, value: undefined };
-}
-
-function observe(facts: Facts, tap: ByteTap): void {
-  facts.deliveredBytes = tap.state.contentBytes;
-  if (tap.state.usage !== undefined) facts.usage = tap.state.usage;
-  if (tap.state.finish !== undefined) facts.finish = tap.state.finish;
-}
-
 async function receiveBytes(exchange: Routed, incoming: Incoming, tap: ByteTap): Promise<Answer> {
-  const { facts } = exchange;
   const { progress } = incoming;
   const chunks = incoming.answer[Symbol.asyncIterator]();
   const held: Uint8Array[] = [];
@@ -174,27 +162,8 @@ async function receiveBytes(exchange: Routed, incoming: Incoming, tap: ByteTap):
   if (tap.state.contentBytes === 0 && tap.state.finish !== undefined) {
     refuseEmptyEnd(exchange, tap.state.finish, incoming.provider);
   }
-  async function* deliver(): AsyncGenerator<Uint8Array> {
-    try {
-      observe(facts, tap);
-      if (tap.state.id !== undefined) exchange.issued(tap.state.id, incoming.deployment);
-      if (held.length > 0) yield held.length === 1 && held[0] !== undefined ? held[0] : Buffer.concat(held);
-      while (!ended && tap.state.error === undefined) {
-        progress.wait();
-        const { done, value } = await chunks.next().catch((error: unknown) => afterEnd(error, tap.state));
-        progress.arrived();
-        ended = done === true;
-        const piece = done === true ? tap.end() : tap.push(value);
-        observe(facts, tap);
-        if (!ended && tap.state.error === undefined) progress.judgeBytes(piece, tap.state.contentBytes);
-        if (piece.length > 0) yield piece;
-      }
-      if (tap.state.error !== undefined) throw tap.state.error;
-    } finally {
-      incoming.answer.cancel();
-    }
-  }
-  return { kind: 'byte-stream', contentType: 'text/event-stream; charset=utf-8', chunks: deliver() };
+  const forwarded = new Forwarded(exchange, incoming, { tap, chunks, held, ended });
+  return { kind: 'byte-stream', contentType: 'text/event-stream; charset=utf-8', chunks: forwarded };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createPinoLog } from '../adapters/system/log.ts';
+import { compileSooner } from '../adapters/system/tier-up.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { ConfigFlags, Problem } from './config/index.ts';
 import { type ConfigurationSource, loadConfiguration } from './configuration.ts';
@@ -53,6 +54,7 @@ export async function launch(options: LaunchOptions): Promise<Gateway> {
   }
   try {
     const gateway = await openGateway({ source, config, catalog, log, version: VERSION });
+    compileSooner();
     const { host } = config.server;
     const forget = noteRunning(expandPath(config.storage.data_dir), {
       pid: process.pid,

@@ -1,6 +1,7 @@
 import { packBytes, unpackBytes } from './bytes.ts';
 import type { Calibration } from './calibrate.ts';
 import { WIDTH } from './features.ts';
+import { decodeForest, encodeForest, FOREST_ARRAYS } from './forest.ts';
 import { decodeForm, encodeForm } from './form.ts';
 import type { Learned } from './learn.ts';
 import type { Blend } from './stack.ts';
@@ -27,7 +28,8 @@ const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.b
 /** A route's learned part as bytes, on the weights named `prior`; without one, a file that says so. */
 export function encodeLearned(learned: Learned | undefined, prior: string): Uint8Array {
   if (learned === undefined) return packBytes({ labels: 0 }, []);
-  const { labels, names, blends, calibrations, order, rules, halfWidths, heads, form, formScale } = learned;
+  const { labels, names, blends, calibrations, order, rules, halfWidths, heads, form, formScale, forest } =
+    learned;
   const facts: LearnedFacts = {
     prior,
     labels,
@@ -41,7 +43,11 @@ export function encodeLearned(learned: Learned | undefined, prior: string): Uint
     bias: [...heads.bias],
     means: form.map(({ mean }) => mean),
   };
-  return packBytes(facts, [bytesOf(heads.weights), ...encodeForm({ form, formScale })]);
+  return packBytes(facts, [
+    bytesOf(heads.weights),
+    ...encodeForest(forest),
+    ...encodeForm({ form, formScale }),
+  ]);
 }
 
 /** Throws `RangeError` on bytes that are no learned part of this version, or were learned on other weights than `prior`. */
@@ -51,12 +57,13 @@ export function decodeLearned(bytes: Uint8Array, prior: string): Learned | undef
   if (facts.labels === 0) return undefined;
   if (facts.prior !== prior)
     throw new RangeError('This was learned on other weights; learn the route anew from its labels.');
-  const [weights, ...ofForm] = arrays;
+  const [weights, ...more] = arrays;
   const count = facts.names?.length ?? 0;
   const known = facts.order?.length === 2 && facts.blends?.length === count;
-  const decoded = decodeForm(ofForm, facts.means ?? []);
+  const forest = decodeForest(more.slice(0, FOREST_ARRAYS), count);
+  const decoded = decodeForm(more.slice(FOREST_ARRAYS), facts.means ?? []);
   const fits = decoded?.form.length === count && facts.calibrations?.length === count;
-  if (count < 2 || !known || weights?.length !== WIDTH * count || !fits)
+  if (count < 2 || !known || weights?.length !== WIDTH * count || !fits || !forest)
     throw new RangeError('This was learned with other features; learn the route anew from its labels.');
   return {
     labels: facts.labels,
@@ -68,6 +75,7 @@ export function decodeLearned(bytes: Uint8Array, prior: string): Learned | undef
       bias: Float32Array.from(facts.bias),
     },
     ...decoded,
+    forest,
     blends: facts.blends,
     calibrations: facts.calibrations,
     order: facts.order,

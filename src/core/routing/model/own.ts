@@ -1,4 +1,5 @@
 import { type Calibration, calibrationOf } from './calibrate.ts';
+import { type Forest, fitForest, INPUTS, setLogits } from './forest.ts';
 import { type FormHead, type FormScale, fitForm } from './form.ts';
 import { type Corpus, fitHeads, type Heads, headLogits, packHeads, seededRandom, sigmoid } from './heads.ts';
 import { spreadOf } from './logistic.ts';
@@ -12,6 +13,7 @@ import {
   shareOfOwn,
   tieBlends,
 } from './stack.ts';
+import { STRUCTURE } from './structure.ts';
 
 /** Labels of some prompts: one column of targets per head, NaN where a prompt has none. */
 export interface Labelled {
@@ -20,12 +22,13 @@ export interface Labelled {
   readonly weights: Float32Array;
 }
 
-/** What labels alone teach: heads on n-grams and on form, and how they come together. */
+/** What labels alone teach: heads on n-grams and on form, trees on both, and how they come together. */
 export interface OwnModels {
   readonly heads: Heads;
   readonly form: readonly FormHead[];
   readonly formScale: FormScale;
-  /** Per head: how n-grams, form and prior come together. */
+  readonly forest: Forest;
+  /** Per head: how n-grams, form, trees and prior come together. */
   readonly blends: readonly Blend[];
   /** Per head: what its probability is drawn to after that. */
   readonly calibrations: readonly Calibration[];
@@ -46,6 +49,7 @@ export interface Teaching {
 interface Predictions {
   readonly linear: readonly Float64Array[];
   readonly form: readonly Float64Array[];
+  readonly trees: readonly Float64Array[];
 }
 
 /** Parts, so that every label is predicted once by what has not learned from it: of few labels, half would be too few to learn from. */
@@ -82,6 +86,17 @@ function predictFolds(corpus: Corpus, labelled: Labelled, by: { folds: Uint8Arra
   return linear;
 }
 
+/** What trees see of each prompt; the log-odds are of heads that had not learned from it, as on prompts to come. */
+function forestInputs(corpus: Corpus, linear: readonly Float64Array[]): Float32Array {
+  const inputs = new Float32Array(corpus.rows * INPUTS);
+  for (let row = 0; row < corpus.rows; row++) {
+    const own = inputs.subarray(row * INPUTS, (row + 1) * INPUTS);
+    own.set(corpus.structure.subarray(row * STRUCTURE.length, (row + 1) * STRUCTURE.length));
+    setLogits(own, linear[0]?.[row] ?? 0, linear[1]?.[row] ?? 0);
+  }
+  return inputs;
+}
+
 function outcomesOf(labelled: Labelled, predictions: Predictions, head: number): Outcome[] {
   const target = labelled.targets[head] as Float32Array;
   const outcomes: Outcome[] = [];
@@ -93,6 +108,7 @@ function outcomesOf(labelled: Labelled, predictions: Predictions, head: number):
       weight: labelled.weights[row] as number,
       linear: (predictions.linear[head] as Float64Array)[row] as number,
       form: (predictions.form[head] as Float64Array)[row] as number,
+      trees: (predictions.trees[head] as Float64Array)[row] as number,
     });
   });
   return outcomes;
@@ -106,8 +122,8 @@ function blendHead(outcomes: readonly Outcome[], view: PriorView | undefined) {
   const withPrior = unseen.length >= MIN_UNSEEN;
   const judged = withPrior ? blend : own;
   const share = withPrior || view === undefined ? 1 : shareOfOwn(outcomes.length);
-  const predictions = (withPrior ? unseen : outcomes).map(({ row, label, weight, linear, form }) => ({
-    predicted: sigmoid(blendedLogit(judged, { linear, form, prior: view?.logits[row] ?? 0 })),
+  const predictions = (withPrior ? unseen : outcomes).map(({ row, label, weight, linear, form, trees }) => ({
+    predicted: sigmoid(blendedLogit(judged, { linear, form, trees, prior: view?.logits[row] ?? 0 })),
     label,
     weight,
   }));
@@ -125,7 +141,14 @@ export function learnOwn(corpus: Corpus, labelled: Labelled, teaching: Teaching)
   const { epochs, opinions } = teaching;
   const folds = foldsOf(corpus.rows);
   const form = fitForm({ ...labelled, counts: corpus.structure, folds, foldCount: foldCount(corpus.rows) });
-  const predictions = { linear: predictFolds(corpus, labelled, { folds, epochs }), form: form.heldOut };
+  const linear = predictFolds(corpus, labelled, { folds, epochs });
+  const trees = fitForest({
+    ...labelled,
+    inputs: forestInputs(corpus, linear),
+    folds,
+    foldCount: foldCount(corpus.rows),
+  });
+  const predictions = { linear, form: form.heldOut, trees: trees.heldOut };
   const heads = labelled.names.map((_, head) =>
     blendHead(outcomesOf(labelled, predictions, head), opinions[head]),
   );
@@ -134,6 +157,7 @@ export function learnOwn(corpus: Corpus, labelled: Labelled, teaching: Teaching)
     heads: fitHeads({ corpus, rows: everyRow(corpus), targets, weights, epochs }),
     form: form.heads,
     formScale: form.scale,
+    forest: trees.forest,
     blends: heads.map(({ blend }) => blend),
     calibrations: heads.map(({ calibration }) => calibration),
     order: tieBlends(
@@ -141,15 +165,21 @@ export function learnOwn(corpus: Corpus, labelled: Labelled, teaching: Teaching)
       [0, 1].map((head) => ({
         linear: meanOf(predictions.linear[head]),
         form: meanOf(predictions.form[head]),
+        trees: meanOf(predictions.trees[head]),
         prior: meanOf(opinions[head]?.logits),
       })),
     ),
-    heldOut: heads
-      .slice(0, 2)
-      .map(({ own }, head) =>
-        (predictions.linear[head] as Float64Array).map((linear, row) =>
-          sigmoid(blendedLogit(own, { linear, form: predictions.form[head]?.[row] ?? 0, prior: 0 })),
+    heldOut: heads.slice(0, 2).map(({ own }, head) =>
+      (linear[head] as Float64Array).map((logit, row) =>
+        sigmoid(
+          blendedLogit(own, {
+            linear: logit,
+            form: form.heldOut[head]?.[row] ?? 0,
+            trees: trees.heldOut[head]?.[row] ?? 0,
+            prior: 0,
+          }),
         ),
       ),
+    ),
   };
 }

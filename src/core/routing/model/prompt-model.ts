@@ -1,5 +1,6 @@
 import { type Calibration, calibrated } from './calibrate.ts';
 import { createFeaturiser, type Features, type Featuriser, featurise } from './features.ts';
+import { askForest, INPUTS, setLogits } from './forest.ts';
 import { DIRECTIONS, type FormHead, formLogit, formOf } from './form.ts';
 import { headLogits, sigmoid } from './heads.ts';
 import { type Learned, learnRoute } from './learn.ts';
@@ -8,7 +9,7 @@ import { needsInfo } from './needs-info.ts';
 import { askPrior, decodePrior, type Prior, type PriorFacts, type PriorOpinion } from './prior.ts';
 import { ruleScore } from './rules.ts';
 import { type Blend, blendedLogit, COLD_HALF_WIDTH, INTERVAL_BINS } from './stack.ts';
-import { STRUCTURE, writeCounts } from './structure.ts';
+import { writeCounts } from './structure.ts';
 import { languageOf, taskOf } from './task.ts';
 import type { Example, Interval, PromptFacts, PromptScore, Tier } from './types.ts';
 import { openVerifier, type Verifier, type Verify } from './verify.ts';
@@ -46,8 +47,11 @@ interface Opened {
   readonly verify: Verify;
   readonly featuriser: Featuriser;
   readonly scratch: Float64Array;
+  /** Counts, with room for what else trees see. */
   readonly counts: Float32Array;
   readonly form: Float64Array;
+  /** What trees say, per head. */
+  readonly trees: Float64Array;
 }
 
 const logit = (p: number) => Math.log(p / (1 - p));
@@ -64,11 +68,13 @@ function learnedOpinion(
   learned: Learned,
   read: { readonly features: Features; readonly opinion: PriorOpinion },
 ): Opinion {
-  const { scratch, counts, form } = opened;
+  const { scratch, counts, form, trees } = opened;
   const { places, values, count } = read.features;
   headLogits(learned.heads, { places, values, from: 0, to: count }, scratch);
   writeCounts(read.features.structure, counts);
   formOf(counts, learned.formScale, form);
+  setLogits(counts, scratch[0] as number, scratch[1] as number);
+  askForest(learned.forest, counts, trees);
   const ofPrior = [logit(read.opinion.pWeak), logit(read.opinion.pStrong)];
   const heads: Record<string, number> = {};
   let gain = 0;
@@ -76,6 +82,7 @@ function learnedOpinion(
     const evidence = {
       linear: scratch[head] as number,
       form: formLogit(learned.form[head] as FormHead, form),
+      trees: trees[head] as number,
       prior: ofPrior[head] ?? 0,
     };
     heads[learned.names[head] as string] = calibrated(
@@ -139,9 +146,11 @@ function scoreOf(opened: Opened, learned: Learned | undefined, facts: PromptFact
   };
 }
 
-/** Room for the log-odds of whichever has more heads. */
-const scratchFor = ({ heads }: Prior, learned: Learned | undefined) =>
-  new Float64Array(Math.max(heads.count, learned?.names.length ?? 0));
+/** Room for the log-odds of prior or route, whichever has more heads, and of the route's trees. */
+const roomFor = ({ heads }: Prior, learned: Learned | undefined) => ({
+  scratch: new Float64Array(Math.max(heads.count, learned?.names.length ?? 0)),
+  trees: new Float64Array(learned?.names.length ?? 0),
+});
 
 function withLearned(opened: Opened, learned: Learned | undefined): PromptModel {
   return {
@@ -151,11 +160,11 @@ function withLearned(opened: Opened, learned: Learned | undefined): PromptModel 
     score: (facts) => scoreOf(opened, learned, facts),
     learn(examples) {
       const next = learnRoute(opened.prior, opened.featuriser, examples);
-      return withLearned({ ...opened, scratch: scratchFor(opened.prior, next) }, next);
+      return withLearned({ ...opened, ...roomFor(opened.prior, next) }, next);
     },
     adopt(bytes) {
       const known = decodeLearned(bytes, opened.prior.id);
-      return withLearned({ ...opened, scratch: scratchFor(opened.prior, known) }, known);
+      return withLearned({ ...opened, ...roomFor(opened.prior, known) }, known);
     },
     serialise: () => encodeLearned(learned, opened.prior.id),
   };
@@ -171,8 +180,8 @@ export const PromptModel = {
         prior: decoded,
         verify: openVerifier(decoded.facts.verifier as Verifier),
         featuriser: createFeaturiser(),
-        scratch: scratchFor(decoded, known),
-        counts: new Float32Array(STRUCTURE.length),
+        ...roomFor(decoded, known),
+        counts: new Float32Array(INPUTS),
         form: new Float64Array(DIRECTIONS),
       },
       known,

@@ -44,9 +44,14 @@ function lightness(s: Structure, technical: number): number {
   return prose + talk + (isFact ? 0.25 : 0);
 }
 
-/** A word problem is as hard as it is long. */
+/** Mean length of a word in word problems, and of what is still taken for a word. */
+const STORY_WORD = 4.2;
+const LONGEST_WORD = 7;
+
+/** A word problem is as hard as it is long; long words count twice, as what is told in few figures has to be understood first. */
 function storyScore(s: Structure): number {
-  return BASE + TECHNICAL * STORY * listed(s) + STORY_SIZE * sizeOf(s) + 0.1 - lightness(s, STORY);
+  const size = STORY_SIZE * (sizeOf(s) + 0.6 * Math.log2(clamp(s.wordLength, 3, LONGEST_WORD) / STORY_WORD));
+  return BASE + TECHNICAL * STORY * listed(s) + size + 0.1 - lightness(s, STORY);
 }
 
 function plainScore(s: Structure): number {

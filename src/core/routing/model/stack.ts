@@ -7,6 +7,7 @@ export interface Outcome {
   readonly weight: number;
   readonly linear: number;
   readonly form: number;
+  readonly trees: number;
 }
 
 /** Log-odds of a head: a weighted sum of what the route's own models and the prior say; no weight is negative. */
@@ -18,6 +19,7 @@ export interface Blend extends Evidence {
 interface Evidence {
   readonly linear: number;
   readonly form: number;
+  readonly trees: number;
   readonly prior: number;
 }
 
@@ -32,7 +34,7 @@ export interface PriorView {
  * is right in its ranking at best, and is asked only until there are labels (chosen on splits by cluster other than those
  * reported, with a prior that had never seen the benchmark).
  */
-const FIRST = { linear: 0.3, form: 0.5, prior: 0.15 } as const;
+const FIRST = { linear: 0.3, form: 0.25, trees: 0.25, prior: 0.15 } as const;
 /** Labels at which the route's own models count as much as a prior that was trained on the same labels. */
 const EVEN_LABELS = 600;
 /** Fewest labels the prior has not seen for it to be judged by them. */
@@ -42,19 +44,29 @@ export const MIN_UNSEEN = 40;
 export const shareOfOwn = (labels: number): number => labels / (labels + EVEN_LABELS);
 
 export function blendedLogit(blend: Blend, evidence: Evidence): number {
-  const { intercept, linear, form, prior } = blend;
-  return intercept + linear * evidence.linear + form * evidence.form + prior * evidence.prior;
+  const { intercept, linear, form, trees, prior } = blend;
+  return (
+    intercept +
+    linear * evidence.linear +
+    form * evidence.form +
+    trees * evidence.trees +
+    prior * evidence.prior
+  );
 }
+
+const OWN = ['linear', 'form', 'trees'] as const;
 
 function ownColumns(outcomes: readonly Outcome[]): Column[] {
-  const linear = { first: FIRST.linear, values: Float64Array.from(outcomes, (one) => one.linear) };
-  return [linear, { first: FIRST.form, values: Float64Array.from(outcomes, (one) => one.form) }];
+  return OWN.map((name) => ({
+    first: FIRST[name],
+    values: Float64Array.from(outcomes, (one) => one[name]),
+  }));
 }
 
-/** Linear head and form head on what was held out: weighs one against the other, and calibrates (Platt 1999, with two inputs). */
+/** The route's own models on what was held out: weighs one against the other, and calibrates (Platt 1999, with several inputs). */
 function blendOwn(outcomes: readonly Outcome[]): Blend {
-  const [intercept = 0, linear = 0, form = 0] = fitColumns(ownColumns(outcomes), outcomes);
-  return { intercept, linear, form, prior: 0 };
+  const [intercept = 0, linear = 0, form = 0, trees = 0] = fitColumns(ownColumns(outcomes), outcomes);
+  return { intercept, linear, form, trees, prior: 0 };
 }
 
 /**
@@ -70,8 +82,8 @@ export function blendWithPrior(outcomes: readonly Outcome[], view: PriorView | u
   if (unseen.length >= MIN_UNSEEN) {
     const column = ofPrior(unseen);
     const columns = [{ first: FIRST.prior * spreadOf(column).sd, values: column }, ...ownColumns(unseen)];
-    const [intercept = 0, prior = 0, linear = 0, form = 0] = fitColumns(columns, unseen);
-    return { intercept, linear, form, prior };
+    const [intercept = 0, prior = 0, linear = 0, form = 0, trees = 0] = fitColumns(columns, unseen);
+    return { intercept, linear, form, trees, prior };
   }
   const values = ofPrior(outcomes);
   const { mean, sd } = spreadOf(values);
@@ -83,6 +95,7 @@ export function blendWithPrior(outcomes: readonly Outcome[], view: PriorView | u
     intercept: share * own.intercept + (1 - share) * (shift + (slope - prior) * mean),
     linear: share * own.linear,
     form: share * own.form,
+    trees: share * own.trees,
     prior: (1 - share) * prior,
   };
 }
@@ -95,9 +108,14 @@ export function blendWithPrior(outcomes: readonly Outcome[], view: PriorView | u
 export function tieBlends(blends: readonly Blend[], means: readonly Evidence[]): Blend[] {
   const average = (name: keyof Evidence) =>
     blends.reduce((sum, blend) => sum + blend[name], 0) / blends.length;
-  const tied = { linear: average('linear'), form: average('form'), prior: average('prior') };
+  const tied = {
+    linear: average('linear'),
+    form: average('form'),
+    trees: average('trees'),
+    prior: average('prior'),
+  };
   return blends.map((blend, head) => {
-    const mean = means[head] ?? { linear: 0, form: 0, prior: 0 };
+    const mean = means[head] ?? { linear: 0, form: 0, trees: 0, prior: 0 };
     return { ...tied, intercept: blendedLogit(blend, mean) - blendedLogit({ ...tied, intercept: 0 }, mean) };
   });
 }

@@ -1,7 +1,7 @@
 import { seededRandom } from './heads.ts';
 import { spreadOf } from './logistic.ts';
 import { fitRidge, type Ridge } from './ridge.ts';
-import { STRUCTURE } from './structure.ts';
+import { OF_CASE, STRUCTURE } from './structure.ts';
 
 /** Counts are padded to this, a power of two. */
 const SIDE = 64;
@@ -22,9 +22,7 @@ const LEAST = 0.02;
  * How far a standardised count reaches. Capitals count half: with all of their say 7 % of the mix's prompts change their tier
  * when written in small letters, with half of it 4 %, at a price of 0.0015 APGR.
  */
-const SAY: readonly number[] = STRUCTURE.map((name) =>
-  ['capitals', 'capitalShare', 'shouted', 'beginsCapital'].includes(name) ? 0.5 : 1,
-);
+const SAY: readonly number[] = STRUCTURE.map((name) => (OF_CASE.includes(name) ? 0.5 : 1));
 
 /** Counts are standardised as log(1 + count), less the mean, by the standard deviation. */
 export interface FormScale {

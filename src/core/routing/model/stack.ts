@@ -34,7 +34,7 @@ export interface PriorView {
  * is right in its ranking at best, and is asked only until there are labels (chosen on splits by cluster other than those
  * reported, with a prior that had never seen the benchmark).
  */
-const FIRST = { linear: 0.3, form: 0.25, trees: 0.25, prior: 0.15 } as const;
+const FIRST = { linear: 0.3, form: 0.4, trees: 0.1, prior: 0.15 } as const;
 /** Labels at which the route's own models count as much as a prior that was trained on the same labels. */
 const EVEN_LABELS = 600;
 /** Fewest labels the prior has not seen for it to be judged by them. */

@@ -53,6 +53,9 @@ export const STRUCTURE = [
   'beginsCapital',
 ] as const;
 
+/** Counts that change when a prompt is written in small letters, which hardly changes how hard it is. */
+export const OF_CASE: readonly string[] = ['capitals', 'capitalShare', 'shouted', 'beginsCapital'];
+
 export type StructureName = (typeof STRUCTURE)[number];
 
 /** Counts by name; shares are 0..1. */

@@ -354,10 +354,10 @@ export function decodeForest(arrays: readonly Uint8Array[], heads: number): Fore
   return isSound(forest) ? forest : undefined;
 }
 
-/** Whether every way down from a root ends in a leaf: children stand behind their node, so that no way turns back. */
+/** Whether there are as many trees as are grown, and every way down from a root ends in a leaf: children stand behind their node, so that no way turns back. */
 function isSound({ heads, roots, input, cut, next, values }: Forest): boolean {
   const nodes = input.length;
-  if (roots.length === 0 || cut.length !== nodes || next.length !== nodes) return false;
+  if (roots.length !== TREES || cut.length !== nodes || next.length !== nodes) return false;
   if (roots.some((root) => root >= nodes)) return false;
   return input.every((asked, node) => {
     const to = next[node] as number;

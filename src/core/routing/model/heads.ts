@@ -214,6 +214,25 @@ function sumNine(heads: PackedHeads, vector: Vector, out: Float64Array): void {
   out.set([a, b, c, d, e, f, g, h, i]);
 }
 
+/** Heads of a route without models of their own: both weights of a place lie in one cache line. */
+const ROUTE_HEADS = 2;
+
+function sumTwo(heads: PackedHeads, vector: Vector, out: Float64Array): void {
+  const { weights } = heads;
+  const { places, values, to } = vector;
+  let [weak, strong] = [0, 0];
+  for (let at = vector.from; at < to; at++) {
+    const base = (places[at] as number) * ROUTE_HEADS;
+    const value = values[at] as number;
+    const w0 = weights[base] as number;
+    weak += Math.imul(w0, Math.abs(w0)) * value;
+    const w1 = weights[base + 1] as number;
+    strong += Math.imul(w1, Math.abs(w1)) * value;
+  }
+  out[0] = weak;
+  out[1] = strong;
+}
+
 function sumOne(heads: PackedHeads, vector: Vector, head: number): number {
   const { count, weights } = heads;
   const { places, values, to } = vector;
@@ -229,6 +248,7 @@ function sumOne(heads: PackedHeads, vector: Vector, head: number): number {
 export function headLogits(heads: PackedHeads, vector: Vector, out: Float64Array): void {
   const { count, scale, bias } = heads;
   if (count === PRIOR_HEADS) sumNine(heads, vector, out);
+  else if (count === ROUTE_HEADS) sumTwo(heads, vector, out);
   else for (let head = 0; head < count; head++) out[head] = sumOne(heads, vector, head);
   for (let at = 0; at < count; at++)
     out[at] = (out[at] as number) * (scale[at] as number) + (bias[at] as number);

@@ -2,6 +2,7 @@ import { packBytes, unpackBytes } from './bytes.ts';
 import { type Features, GRAM_WIDTH, WIDTH } from './features.ts';
 import { HASH_SEED, hashStep } from './hash.ts';
 import { headLogits, type PackedHeads, sigmoid } from './heads.ts';
+import { RULES_VERSION } from './rules.ts';
 import { STRUCTURE } from './structure.ts';
 
 /** How the shipped prior is put together; stands in the header of its file. */
@@ -23,7 +24,7 @@ export interface PriorFacts {
 
 /** The shipped prior, opened. */
 export interface Prior {
-  /** Names these weights and the shape of features they are for: eight hexadecimal digits. */
+  /** Names these weights, the shape of features they are for and the rules beside them: eight hexadecimal digits. */
   readonly id: string;
   readonly facts: PriorFacts;
   readonly idf: Float32Array;
@@ -41,11 +42,12 @@ export function encodePrior(prior: Omit<Prior, 'id'>, idfBytes: Uint8Array): Uin
   ]);
 }
 
-/** FNV-1a over the file and the shape of features; takes some milliseconds. */
+/** FNV-1a over the file, the shape of features and the version of the rules; takes some milliseconds. */
 function idOf(bytes: Uint8Array): string {
   let hash = HASH_SEED;
   for (let at = 0; at < bytes.length; at++) hash = hashStep(hash, bytes[at] as number);
-  for (const char of [WIDTH, GRAM_WIDTH, ...STRUCTURE].join()) hash = hashStep(hash, char.charCodeAt(0));
+  for (const char of [WIDTH, GRAM_WIDTH, ...STRUCTURE, RULES_VERSION].join())
+    hash = hashStep(hash, char.charCodeAt(0));
   return (hash >>> 0).toString(16).padStart(8, '0');
 }
 

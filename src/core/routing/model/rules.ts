@@ -1,5 +1,8 @@
 import type { Structure } from './structure.ts';
 
+/** Part of the name of the shipped weights: other rules order prompts otherwise, and what was proven with them has to be proven anew. */
+export const RULES_VERSION = 2;
+
 const clamp = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
 
 /** How much a prompt is about programming, 0..1. */

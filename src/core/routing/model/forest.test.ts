@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { askForest, decodeForest, encodeForest, fitForest, INPUTS, setLogits } from './forest.ts';
+import { askForest, decodeForest, encodeForest, fitForest } from './forest.ts';
 import { seededRandom } from './heads.ts';
+import { INPUTS, setLogits } from './inputs.ts';
 import { OF_CASE, STRUCTURE } from './structure.ts';
 
 const ROWS = 600;

@@ -1,15 +1,6 @@
 import { seededRandom } from './heads.ts';
+import { INPUTS } from './inputs.ts';
 import { OF_CASE, STRUCTURE } from './structure.ts';
-
-/** What a tree sees of a prompt: its counts, the log-odds of weak and strong by n-grams, and their difference. */
-export const INPUTS = STRUCTURE.length + 3;
-
-/** Puts what the n-gram heads say behind the counts. */
-export function setLogits(inputs: Float32Array, weak: number, strong: number): void {
-  inputs[STRUCTURE.length] = weak;
-  inputs[STRUCTURE.length + 1] = strong;
-  inputs[STRUCTURE.length + 2] = strong - weak;
-}
 
 /** Trees as flat arrays, one after the other; the children of a node lie side by side. */
 export interface Forest {

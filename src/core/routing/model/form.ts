@@ -1,4 +1,5 @@
 import { seededRandom } from './heads.ts';
+import { INPUTS } from './inputs.ts';
 import { spreadOf } from './logistic.ts';
 import { fitRidge, type Ridge } from './ridge.ts';
 import { OF_CASE, STRUCTURE } from './structure.ts';
@@ -9,6 +10,8 @@ const BLOCKS = 4;
 const TURNS = 3;
 /** Directions of one prompt's form. */
 export const DIRECTIONS = SIDE * BLOCKS;
+/** Counts, and what the n-gram heads say of weak and strong. */
+const COLUMNS = STRUCTURE.length + 2;
 /** Width of the kernel: prompts whose counts differ by one standard deviation each are alike by exp(−this). */
 const REACH = 0.5;
 /** Variance of a label against that of what is to be learned: the penalty of ridge regression. */
@@ -24,7 +27,7 @@ const LEAST = 0.02;
  */
 const SAY: readonly number[] = STRUCTURE.map((name) => (OF_CASE.includes(name) ? 0.5 : 1));
 
-/** Counts are standardised as log(1 + count), less the mean, by the standard deviation. */
+/** Counts as log(1 + count), and log-odds as they are, are standardised: less the mean, by the standard deviation. */
 export interface FormScale {
   readonly mean: Float32Array;
   readonly sd: Float32Array;
@@ -45,17 +48,21 @@ const LENGTHS = Float64Array.from({ length: DIRECTIONS }, () => {
 });
 const LOGS = Float64Array.from({ length: 256 }, (_, count) => Math.log1p(count));
 
+function inputAt(inputs: Float32Array, at: number, column: number): number {
+  const value = inputs[at] as number;
+  return column < STRUCTURE.length ? logOf(value) : value;
+}
+
 function logOf(count: number): number {
   return Number.isInteger(count) && count < LOGS.length ? (LOGS[count] as number) : Math.log1p(count);
 }
 
-/** The scale of these prompts' counts, row-major. */
-export function formScaleOf(counts: Float32Array): FormScale {
-  const columns = STRUCTURE.length;
-  const spreads = STRUCTURE.map((_, column) =>
+/** The scale of these prompts' inputs, row-major. */
+export function formScaleOf(inputs: Float32Array): FormScale {
+  const spreads = Array.from({ length: COLUMNS }, (_, column) =>
     spreadOf(
-      Float64Array.from({ length: counts.length / columns }, (_, row) =>
-        logOf(counts[row * columns + column] as number),
+      Float64Array.from({ length: inputs.length / INPUTS }, (__, row) =>
+        inputAt(inputs, row * INPUTS + column, column),
       ),
     ),
   );
@@ -83,15 +90,15 @@ const scaled = new Float64Array(SIDE);
 const turned = new Float64Array(SIDE);
 
 /**
- * A prompt's form in `DIRECTIONS` numbers whose products approximate a Gaussian kernel on the standardised counts: structured
+ * A prompt's form in `DIRECTIONS` numbers whose products approximate a Gaussian kernel on the standardised inputs: structured
  * orthogonal random features (Yu et al. 2016, arXiv 1610.09072), drawn once and for all. Writes to `out`.
  */
-export function formOf(counts: Float32Array, scale: FormScale, out: Float64Array): void {
-  const reach = Math.sqrt((2 * REACH) / STRUCTURE.length);
-  for (let column = 0; column < STRUCTURE.length; column++) {
+export function formOf(inputs: Float32Array, scale: FormScale, out: Float64Array): void {
+  const reach = Math.sqrt((2 * REACH) / COLUMNS);
+  for (let column = 0; column < COLUMNS; column++) {
     const value =
-      (logOf(counts[column] as number) - (scale.mean[column] as number)) / (scale.sd[column] as number);
-    scaled[column] = reach * (SAY[column] as number) * Math.min(FARTHEST, Math.max(-FARTHEST, value));
+      (inputAt(inputs, column, column) - (scale.mean[column] as number)) / (scale.sd[column] as number);
+    scaled[column] = reach * (SAY[column] ?? 1) * Math.min(FARTHEST, Math.max(-FARTHEST, value));
   }
   const height = Math.sqrt(2 / DIRECTIONS);
   for (let from = 0; from < DIRECTIONS; from += SIDE) {
@@ -116,9 +123,9 @@ export function formLogit({ mean, weights }: FormHead, form: Float64Array): numb
   return Math.log(p / (1 - p));
 }
 
-/** Prompts by their counts of structure, row-major, with labels per head, and the part each prompt is in. */
+/** Prompts by their inputs, row-major, with labels per head, and the part each prompt is in. */
 export interface FormTask {
-  readonly counts: Float32Array;
+  readonly inputs: Float32Array;
   readonly targets: readonly Float32Array[];
   readonly weights: Float32Array;
   readonly folds: Uint8Array;
@@ -126,13 +133,12 @@ export interface FormTask {
 }
 
 /** Fits heads on form, and tells each one's log-odds for every prompt by a fit without the prompt's part. */
-export function fitForm({ counts, ...task }: FormTask) {
-  const scale = formScaleOf(counts);
-  const columns = STRUCTURE.length;
+export function fitForm({ inputs, ...task }: FormTask) {
+  const scale = formScaleOf(inputs);
   const rows = new Float64Array(task.folds.length * DIRECTIONS);
   const formAt = (row: number) => rows.subarray(row * DIRECTIONS, (row + 1) * DIRECTIONS);
   for (let row = 0; row < task.folds.length; row++)
-    formOf(counts.subarray(row * columns, (row + 1) * columns), scale, formAt(row));
+    formOf(inputs.subarray(row * INPUTS, (row + 1) * INPUTS), scale, formAt(row));
   const fits = fitRidge({ ...task, rows, size: DIRECTIONS, penalty: NOISE });
   return {
     scale,
@@ -154,7 +160,7 @@ export function encodeForm(models: { readonly form: readonly FormHead[]; readonl
 /** What `encodeForm` wrote; `undefined` if it does not fit these features or this number of heads. */
 export function decodeForm(arrays: readonly Uint8Array[], means: readonly number[]) {
   const [mean, sd, ...directions] = arrays.map((array) => new Float32Array(array.slice().buffer));
-  if (mean?.length !== STRUCTURE.length || sd?.length !== STRUCTURE.length) return undefined;
+  if (mean?.length !== COLUMNS || sd?.length !== COLUMNS) return undefined;
   if (directions.length !== means.length || directions.some(({ length }) => length !== DIRECTIONS))
     return undefined;
   const form = directions.map((weights, head): FormHead => ({ mean: means[head] as number, weights }));

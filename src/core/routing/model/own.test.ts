@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { calibrated, calibrationOf } from './calibrate.ts';
 import { DIRECTIONS, fitForm, formLogit, formOf, formScaleOf } from './form.ts';
 import { seededRandom, sigmoid } from './heads.ts';
+import { INPUTS } from './inputs.ts';
 import { fitRidge } from './ridge.ts';
 import { STRUCTURE } from './structure.ts';
 
@@ -42,22 +43,27 @@ describe('ridge regression', () => {
 
 describe('form', () => {
   it('is near for prompts of like counts, far for others: products approximate a Gaussian kernel', () => {
-    const sample = new Float32Array(200 * STRUCTURE.length).map(() => Math.floor(8 * random()));
+    const sample = new Float32Array(200 * INPUTS).map(() => Math.floor(8 * random()));
     const scale = formScaleOf(sample);
     const forms = [0, 1].map((row) => {
       const out = new Float64Array(DIRECTIONS);
-      formOf(sample.subarray(row * STRUCTURE.length, (row + 1) * STRUCTURE.length), scale, out);
+      formOf(sample.subarray(row * INPUTS, (row + 1) * INPUTS), scale, out);
       return out;
     });
     const product = (a: Float64Array | undefined, b: Float64Array | undefined) =>
       Array.from(a ?? []).reduce((sum, value, at) => sum + value * (b?.[at] ?? 0), 0);
     let distance = 0;
+    const columns = STRUCTURE.length + 2;
     for (let at = 0; at < STRUCTURE.length; at++) {
-      const [a, b] = [0, 1].map((row) => Math.log1p(sample[row * STRUCTURE.length + at] ?? 0));
+      const [a, b] = [0, 1].map((row) => Math.log1p(sample[row * INPUTS + at] ?? 0));
+      distance += (((a ?? 0) - (b ?? 0)) / (scale.sd[at] ?? 1)) ** 2;
+    }
+    for (let at = STRUCTURE.length; at < columns; at++) {
+      const [a, b] = [0, 1].map((row) => sample[row * INPUTS + at] ?? 0);
       distance += (((a ?? 0) - (b ?? 0)) / (scale.sd[at] ?? 1)) ** 2;
     }
     expect(Math.abs(product(forms[0], forms[0]) - 1)).toBeLessThan(0.2);
-    const kernel = Math.exp((-0.5 * distance) / STRUCTURE.length);
+    const kernel = Math.exp((-0.5 * distance) / columns);
     expect(Math.abs(product(forms[0], forms[1]) - kernel)).toBeLessThan(0.2);
   });
 
@@ -65,16 +71,16 @@ describe('form', () => {
     const rows = 800;
     const half = STRUCTURE.length >> 1;
     const pattern = (first: boolean, second: boolean) =>
-      new Float32Array(STRUCTURE.length).map((_, at) => (at < half ? Number(first) : Number(second)));
-    const all = new Float32Array(rows * STRUCTURE.length);
+      new Float32Array(INPUTS).map((_, at) => (at < half ? Number(first) : Number(second)));
+    const all = new Float32Array(rows * INPUTS);
     const target = new Float32Array(rows);
     for (let row = 0; row < rows; row++) {
       const [first, second] = [random() < 0.5, random() < 0.5];
-      all.set(pattern(first, second), row * STRUCTURE.length);
+      all.set(pattern(first, second), row * INPUTS);
       target[row] = first === second ? 0 : 1;
     }
     const { scale, heads, heldOut } = fitForm({
-      counts: all,
+      inputs: all,
       targets: [target],
       weights: new Float32Array(rows).fill(1),
       folds: new Uint8Array(rows).map((_, row) => row % 2),

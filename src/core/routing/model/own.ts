@@ -1,7 +1,8 @@
 import { type Calibration, calibrationOf } from './calibrate.ts';
-import { type Forest, fitForest, INPUTS, setLogits } from './forest.ts';
+import { type Forest, fitForest } from './forest.ts';
 import { type FormHead, type FormScale, fitForm } from './form.ts';
 import { type Corpus, fitHeads, type Heads, headLogits, packHeads, seededRandom, sigmoid } from './heads.ts';
+import { INPUTS, setLogits } from './inputs.ts';
 import { spreadOf } from './logistic.ts';
 import {
   type Blend,
@@ -86,8 +87,8 @@ function predictFolds(corpus: Corpus, labelled: Labelled, by: { folds: Uint8Arra
   return linear;
 }
 
-/** What trees see of each prompt; the log-odds are of heads that had not learned from it, as on prompts to come. */
-function forestInputs(corpus: Corpus, linear: readonly Float64Array[]): Float32Array {
+/** What kernel and trees see of each prompt; the log-odds are of heads that had not learned from it, as on prompts to come. */
+function inputsOf(corpus: Corpus, linear: readonly Float64Array[]): Float32Array {
   const inputs = new Float32Array(corpus.rows * INPUTS);
   for (let row = 0; row < corpus.rows; row++) {
     const own = inputs.subarray(row * INPUTS, (row + 1) * INPUTS);
@@ -140,14 +141,10 @@ const meanOf = (values: Float64Array | undefined) => (values === undefined ? 0 :
 export function learnOwn(corpus: Corpus, labelled: Labelled, teaching: Teaching): OwnModels {
   const { epochs, opinions } = teaching;
   const folds = foldsOf(corpus.rows);
-  const form = fitForm({ ...labelled, counts: corpus.structure, folds, foldCount: foldCount(corpus.rows) });
   const linear = predictFolds(corpus, labelled, { folds, epochs });
-  const trees = fitForest({
-    ...labelled,
-    inputs: forestInputs(corpus, linear),
-    folds,
-    foldCount: foldCount(corpus.rows),
-  });
+  const task = { ...labelled, inputs: inputsOf(corpus, linear), folds, foldCount: foldCount(corpus.rows) };
+  const form = fitForm(task);
+  const trees = fitForest(task);
   const predictions = { linear, form: form.heldOut, trees: trees.heldOut };
   const heads = labelled.names.map((_, head) =>
     blendHead(outcomesOf(labelled, predictions, head), opinions[head]),

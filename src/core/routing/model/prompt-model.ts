@@ -1,8 +1,9 @@
 import { type Calibration, calibrated } from './calibrate.ts';
 import { createFeaturiser, type Features, type Featuriser, featurise } from './features.ts';
-import { askForest, INPUTS, setLogits } from './forest.ts';
+import { askForest } from './forest.ts';
 import { DIRECTIONS, type FormHead, formLogit, formOf } from './form.ts';
 import { headLogits, sigmoid } from './heads.ts';
+import { INPUTS, setLogits } from './inputs.ts';
 import { type Learned, learnRoute } from './learn.ts';
 import { decodeLearned, encodeLearned } from './learned-bytes.ts';
 import { needsInfo } from './needs-info.ts';
@@ -47,8 +48,8 @@ interface Opened {
   readonly verify: Verify;
   readonly featuriser: Featuriser;
   readonly scratch: Float64Array;
-  /** Counts, with room for what else trees see. */
-  readonly counts: Float32Array;
+  /** What kernel and trees see. */
+  readonly inputs: Float32Array;
   readonly form: Float64Array;
   /** What trees say, per head. */
   readonly trees: Float64Array;
@@ -68,13 +69,13 @@ function learnedOpinion(
   learned: Learned,
   read: { readonly features: Features; readonly opinion: PriorOpinion },
 ): Opinion {
-  const { scratch, counts, form, trees } = opened;
+  const { scratch, inputs, form, trees } = opened;
   const { places, values, count } = read.features;
   headLogits(learned.heads, { places, values, from: 0, to: count }, scratch);
-  writeCounts(read.features.structure, counts);
-  formOf(counts, learned.formScale, form);
-  setLogits(counts, scratch[0] as number, scratch[1] as number);
-  askForest(learned.forest, counts, trees);
+  writeCounts(read.features.structure, inputs);
+  setLogits(inputs, scratch[0] as number, scratch[1] as number);
+  formOf(inputs, learned.formScale, form);
+  askForest(learned.forest, inputs, trees);
   const ofPrior = [logit(read.opinion.pWeak), logit(read.opinion.pStrong)];
   const heads: Record<string, number> = {};
   let gain = 0;
@@ -181,7 +182,7 @@ export const PromptModel = {
         verify: openVerifier(decoded.facts.verifier as Verifier),
         featuriser: createFeaturiser(),
         ...roomFor(decoded, known),
-        counts: new Float32Array(INPUTS),
+        inputs: new Float32Array(INPUTS),
         form: new Float64Array(DIRECTIONS),
       },
       known,

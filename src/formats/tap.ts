@@ -70,6 +70,16 @@ const CR = 13;
 /** Events that may differ from the one before before events are no longer compared: some formats number theirs. */
 const MAX_UNLIKE = 8;
 
+/** The same bytes; a view is only made of what is no buffer yet. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** Most chunks are whole events: a view of all of one would be made for nothing. */
+function part(bytes: Buffer, from: number, to: number): Buffer {
+  return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+}
+
 function malformed(what: string): SluiceError {
   return new SluiceError('upstream_malformed', `The provider sent a stream event that is not valid ${what}.`);
 }
@@ -112,7 +122,7 @@ class SseTap implements ByteTap {
   }
 
   push(chunk: Uint8Array): Uint8Array {
-    const fresh = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    const fresh = asBuffer(chunk);
     if (this.#restBytes > 0 && this.#endsNoLine(fresh)) {
       this.#keep(fresh);
       return EMPTY;
@@ -146,12 +156,12 @@ class SseTap implements ByteTap {
       }
       at = end;
     }
-    if (at > 0 && !isUtf8(bytes.subarray(0, at))) {
+    if (at > 0 && !isUtf8(part(bytes, 0, at))) {
       this.state.error ??= malformed('UTF-8');
       return this.#soundPart(text, bytes, at);
     }
     if (this.state.error === undefined && at < bytes.length) this.#keep(bytes.subarray(at));
-    const tail = bytes.subarray(keptFrom, at);
+    const tail = part(bytes, keptFrom, at);
     if (kept === undefined) return tail;
     kept.push(tail);
     return Buffer.concat(kept);

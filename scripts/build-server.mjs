@@ -1,5 +1,6 @@
 // One bundle for the gateway and CLI and one for each thread; the catalog lies beside them.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
@@ -7,6 +8,23 @@ import { THREADS } from './threads.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/**
+ * Asks node for `node:http` instead of importing it: an import reads every name a built-in exports, and three of this one's
+ * (`WebSocket` among them) load a second HTTP client, a twelfth of the time that a start takes.
+ */
+const httpWithoutItsClient = {
+  name: 'http-without-its-client',
+  resolveId: (id, _importer, { kind }) =>
+    /^(?:node:)?http$/.test(id) && kind === 'import-statement' ? '\0http' : undefined,
+  load(id) {
+    if (id !== '\0http') return undefined;
+    const names = Object.entries(Object.getOwnPropertyDescriptors(http)).filter(([, { value }]) => value !== undefined);
+    return `const http = process.getBuiltinModule('node:http');
+export default http;
+export const { ${names.map(([name]) => name).join(', ')} } = http;`;
+  },
+};
 
 mkdirSync(join(root, 'dist'), { recursive: true });
 rmSync(join(root, 'dist/compile-cache'), { recursive: true, force: true });
@@ -19,6 +37,7 @@ await build({
     ...THREADS,
   },
   platform: 'node',
+  plugins: [httpWithoutItsClient],
   transform: { define: { __SLUICE_VERSION__: JSON.stringify(version) } },
   output: {
     dir: join(root, 'dist'),

@@ -19,7 +19,9 @@ const httpWithoutItsClient = {
     /^(?:node:)?http$/.test(id) && kind === 'import-statement' ? '\0http' : undefined,
   load(id) {
     if (id !== '\0http') return undefined;
-    const names = Object.entries(Object.getOwnPropertyDescriptors(http)).filter(([, { value }]) => value !== undefined);
+    const names = Object.entries(Object.getOwnPropertyDescriptors(http)).filter(
+      ([, { value }]) => value !== undefined,
+    );
     return `const http = process.getBuiltinModule('node:http');
 export default http;
 export const { ${names.map(([name]) => name).join(', ')} } = http;`;

@@ -1,3 +1,4 @@
+import { asBuffer } from './bytes.ts';
 /** Bounds on the structure of a JSON text, beyond its size in bytes. */
 export interface ScanLimits {
   /** Deepest nesting, levels. */
@@ -148,7 +149,7 @@ const MAX_ANSWER_DEPTH = 128;
 
 /** Whether JSON bytes are nested deeper than any answer is. Whoever parses such a text recursively runs out of stack. */
 export function isTooDeep(bytes: Uint8Array): boolean {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const buffer = asBuffer(bytes);
   let depth = 0;
   for (let at = 0; at < buffer.length; at++) {
     const byte = buffer[at] ?? 0;

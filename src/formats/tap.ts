@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { SluiceError } from '../core/errors/error.ts';
 import type { Finish, Usage } from '../core/model/index.ts';
+import { asBuffer } from './bytes.ts';
 import { endsInCr, eventEnd, Likeness, looksWhole, stringLength, toFrame, withLf } from './event-text.ts';
 import { type Frame, MAX_FRAME_BYTES } from './frame.ts';
 import { isTooDeep } from './json-scan.ts';
@@ -69,11 +70,6 @@ const CR = 13;
 
 /** Events that may differ from the one before before events are no longer compared: some formats number theirs. */
 const MAX_UNLIKE = 8;
-
-/** The same bytes; a view is only made of what is no buffer yet. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
 
 /** Most chunks are whole events: a view of all of one would be made for nothing. */
 function part(bytes: Buffer, from: number, to: number): Buffer {

@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { latin1 } from '../formats/bytes.ts';
 
-/** Larger pieces are cheaper to send beside their frame than to copy into it. */
-const MAX_JOINED_BYTES = 16 * 1024;
+/** Larger pieces are cheaper to send beside their headers or frame than to copy. Bytes. */
+export const MAX_JOINED_BYTES = 16 * 1024;
 
 /**
  * Writes the pieces of a streamed answer. Node's own `write` gives the socket the length, the piece and two line ends as a list of
@@ -38,8 +39,3 @@ export class PieceWriter {
 }
 
 const framed = (text: string, bytes: number) => `${bytes.toString(16)}\r\n${text}\r\n`;
-
-/** Bytes as a string of one character each. */
-export function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-}

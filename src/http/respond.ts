@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { nanoToUsd } from '../core/cost/money.ts';
 import { SluiceError } from '../core/errors/error.ts';
+import { latin1 } from '../formats/bytes.ts';
 import type { ErrorDialect, Reply } from '../formats/codec.ts';
 import type { Framing } from '../formats/frame.ts';
 import { chargeExchange } from '../pipeline/charge.ts';
 import type { Answered, Exchange } from '../pipeline/exchange.ts';
 import type { Clock } from '../ports/clock.ts';
-import { latin1, PieceWriter } from './piece-writer.ts';
+import { MAX_JOINED_BYTES, PieceWriter } from './piece-writer.ts';
 
 /** What is needed to write answers. */
 export interface RespondPorts {
@@ -24,9 +25,6 @@ function headerSafe(text: string): string {
   // `encodeURIComponent` throws on half a surrogate pair.
   return /^[\x20-\x7e]*$/.test(short) ? short : encodeURIComponent(short.toWellFormed());
 }
-
-/** Larger answers are cheaper to send beside their headers than to copy. */
-const MAX_JOINED_BYTES = 16 * 1024;
 
 /** Our headers on every answer (SURFACE, "Response headers"). */
 export function baseHeaders(exchange: Exchange): Record<string, string> {

@@ -1,3 +1,4 @@
+import { latin1 } from '../formats/bytes.ts';
 import type { ApprovalWish } from '../ports/approval-desk.ts';
 import type { Granted } from './policy-facts.ts';
 
@@ -14,7 +15,7 @@ export function approvalWish(
     keyId: principal.key?.id,
     organizationId: principal.scopes.find(({ kind }) => kind === 'organization')?.id,
     request: () => {
-      const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('latin1');
+      const bytes = latin1(raw);
       const path = 'target' in exchange ? JSON.stringify(exchange.target, ['method', 'path', 'search']) : '';
       return [principal.key?.id ?? '', codec.id, operation, envelope.model, path, bytes].join('\n');
     },

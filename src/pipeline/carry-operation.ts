@@ -1,6 +1,7 @@
 import type { PlanName } from '../core/cost/exchange.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { isObject, type Json, type JsonObject } from '../core/model/index.ts';
+import { asBuffer } from '../formats/bytes.ts';
 import { classifyFailure } from '../formats/classify.ts';
 import { replaceField } from '../formats/multipart.ts';
 import type { Translated } from '../formats/operations/index.ts';
@@ -47,7 +48,7 @@ interface Written {
 
 /** The client's bytes with nothing but the model changed. */
 function forwarded(exchange: Called, deployment: Deployment): Written {
-  const bytes = Buffer.from(exchange.raw.buffer, exchange.raw.byteOffset, exchange.raw.length);
+  const bytes = asBuffer(exchange.raw);
   const none = { dropped: [], translated: undefined };
   if (exchange.body['model'] === deployment.model) return { plan: 'bytes', body: exchange.raw, ...none };
   const body =

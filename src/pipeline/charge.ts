@@ -2,6 +2,7 @@ import { addCosts, costOf, NO_COST } from '../core/cost/cost.ts';
 import { estimateTokens } from '../core/cost/estimate.ts';
 import type { Cost } from '../core/cost/exchange.ts';
 import { addUsage, type ChatRequest, promptTokens, UNKNOWN_USAGE, type Usage } from '../core/model/index.ts';
+import { latin1 } from '../formats/bytes.ts';
 import { estimateRequest, promptEstimate } from './estimate.ts';
 import type { BilledCall, Exchange } from './exchange.ts';
 
@@ -117,8 +118,7 @@ const OUTPUT_TOKENS =
 
 /** The output tokens that a body which cannot be used says at last; `undefined` when it does not come to that. */
 export function toldOutput(body: Uint8Array): number | undefined {
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');
-  const told = [...text.matchAll(OUTPUT_TOKENS)].at(-1)?.[1];
+  const told = [...latin1(body).matchAll(OUTPUT_TOKENS)].at(-1)?.[1];
   return told === undefined ? undefined : Number(told);
 }
 

@@ -1,5 +1,6 @@
 import { estimateTokens, reserveTokens } from '../core/cost/estimate.ts';
 import type { ChatRequest, Part } from '../core/model/index.ts';
+import { asBuffer } from '../formats/bytes.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Tokens set aside per image, document or audio clip, on top of a share of its bytes. */
@@ -27,7 +28,7 @@ const SEARCH_LIMIT = /"(?:max_uses|max_tool_calls)"\s*:\s*(\d{1,4})(?!\d)/g;
 /** How often the vendor may search the web for a request, at most; 0 where it has no such tool. */
 export function searchReach({ raw, envelope }: Pick<Exchange, 'raw' | 'envelope'>): number {
   if (envelope.tools === 0) return 0;
-  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
+  const bytes = asBuffer(raw);
   if (!bytes.includes(SEARCH_TOOL)) return 0;
   const limits = [...bytes.toString('latin1').matchAll(SEARCH_LIMIT)].map(([, limit]) => Number(limit));
   return limits.length === 0 ? USUAL_SEARCHES : Math.max(...limits);

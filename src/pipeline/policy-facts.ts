@@ -1,5 +1,6 @@
 import { type ChatRequest, isObject, type Json, type JsonObject } from '../core/model/index.ts';
 import type { PolicyFacts, Reach } from '../core/policy/policy-check.ts';
+import { asBuffer } from '../formats/bytes.ts';
 import type { Called, Direct } from './call.ts';
 import type { Exchange, Grant, Principal, Received } from './exchange.ts';
 import type { Deployment } from './runtime.ts';
@@ -82,7 +83,7 @@ function looseTools(value: Json | undefined, depth = 0): readonly string[] {
 
 function looseBody(raw: Uint8Array): JsonObject | undefined {
   try {
-    const value = JSON.parse(Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('utf8')) as Json;
+    const value = JSON.parse(asBuffer(raw).toString('utf8')) as Json;
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;

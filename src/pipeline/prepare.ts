@@ -2,6 +2,7 @@ import type { PlanName } from '../core/cost/exchange.ts';
 import { SluiceError, unsupported } from '../core/errors/error.ts';
 import { refuseIncapable } from '../core/translation/capabilities.ts';
 import { choosePlan } from '../core/translation/plan.ts';
+import { asBuffer } from '../formats/bytes.ts';
 import type { ChatCodec } from '../formats/codec.ts';
 import type { Framing } from '../formats/frame.ts';
 import { patchTopLevel } from '../formats/patch-json.ts';
@@ -244,9 +245,7 @@ export function prepare(exchange: Routed, deployment: Deployment, credential: st
   let dropped: readonly string[] = [];
   let extra: Readonly<Record<string, string>> = codec.id === exchange.codec.id ? exchange.client.forward : {};
   if (plan === 'patched') {
-    const { buffer, byteOffset, length } = exchange.raw;
-    // A view: a copy of a large body would double what it costs.
-    body = patchTopLevel(Buffer.from(buffer, byteOffset, length), fields);
+    body = patchTopLevel(asBuffer(exchange.raw), fields);
   }
   if (plan === 'canonical') {
     const encoded = codec.encodeRequest(exchange.decoded(), {

@@ -1,5 +1,6 @@
 import { SluiceError } from '../core/errors/error.ts';
 import type { StreamEvent } from '../core/model/index.ts';
+import { latin1 } from '../formats/bytes.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Awaited } from './deadline-watch.ts';
 
@@ -10,8 +11,7 @@ function says(event: StreamEvent): boolean {
 
 /** Comments, `ping` events and empty deltas: signs of life without content. */
 function isPing(bytes: Uint8Array): boolean {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-  return text
+  return latin1(bytes)
     .split(/\r?\n\r?\n/)
     .every(
       (event) =>

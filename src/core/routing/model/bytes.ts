@@ -9,6 +9,10 @@ export interface Packed {
   readonly arrays: readonly Uint8Array[];
 }
 
+/** The bytes of an array, without a copy. */
+export const bytesOf = (array: ArrayBufferView) =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
 /** Writes header and arrays as one file. */
 export function packBytes(header: object, arrays: readonly Uint8Array[]): Uint8Array {
   const sizes = arrays.map((array) => array.byteLength);

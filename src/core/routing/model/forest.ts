@@ -1,4 +1,5 @@
-import { seededRandom } from './heads.ts';
+import { bytesOf } from './bytes.ts';
+import { boundedLogit, seededRandom } from './heads.ts';
 import { INPUTS } from './inputs.ts';
 import { OF_CASE, STRUCTURE } from './structure.ts';
 
@@ -36,8 +37,6 @@ const LEAF = 255;
 const STEPS = 255;
 /** How many arrays a forest is written as. */
 export const FOREST_ARRAYS = 5;
-/** Probabilities are kept from 0 and 1 by this. */
-const LEAST = 0.02;
 
 /** Prompts by their inputs, row-major, with labels per head (NaN: none), and the part each prompt is in. */
 export interface ForestTask {
@@ -300,8 +299,7 @@ export function askForest(forest: Forest, inputs: Float32Array, out: Float64Arra
       out[head] = (out[head] as number) + (values[leaf + head] as number);
   }
   for (let head = 0; head < heads; head++) {
-    const p = Math.min(1 - LEAST, Math.max(LEAST, (out[head] as number) / (STEPS * roots.length)));
-    out[head] = Math.log(p / (1 - p));
+    out[head] = boundedLogit((out[head] as number) / (STEPS * roots.length));
   }
 }
 
@@ -336,9 +334,7 @@ export function fitForest(task: ForestTask): { forest: Forest; heldOut: Float64A
 
 /** A forest as byte arrays; `heads` goes elsewhere. */
 export function encodeForest({ roots, input, cut, next, values }: Forest): Uint8Array[] {
-  return [roots, input, cut, next, values].map(
-    (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength),
-  );
+  return [roots, input, cut, next, values].map(bytesOf);
 }
 
 /** What `encodeForest` wrote; `undefined` if the arrays are not of one forest with so many heads. */

@@ -1,4 +1,5 @@
-import { seededRandom } from './heads.ts';
+import { bytesOf } from './bytes.ts';
+import { boundedLogit, seededRandom } from './heads.ts';
 import { INPUTS } from './inputs.ts';
 import { spreadOf } from './logistic.ts';
 import { fitRidge, type Ridge } from './ridge.ts';
@@ -18,8 +19,6 @@ const REACH = 0.5;
 const NOISE = 4;
 /** Standardised counts beyond this are taken for this. */
 const FARTHEST = 3;
-/** Probabilities are kept from 0 and 1 by this. */
-const LEAST = 0.02;
 
 /**
  * How far a standardised count reaches. Capitals count half: with all of their say 7 % of the mix's prompts change their tier
@@ -119,8 +118,7 @@ export function formOf(inputs: Float32Array, scale: FormScale, out: Float64Array
 export function formLogit({ mean, weights }: FormHead, form: Float64Array): number {
   let p = mean;
   for (let at = 0; at < weights.length; at++) p += (weights[at] as number) * (form[at] as number);
-  p = Math.min(1 - LEAST, Math.max(LEAST, p));
-  return Math.log(p / (1 - p));
+  return boundedLogit(p);
 }
 
 /** Prompts by their inputs, row-major, with labels per head, and the part each prompt is in. */
@@ -152,9 +150,7 @@ export function fitForm({ inputs, ...task }: FormTask) {
 /** Form heads and their scale as byte arrays; the means go elsewhere. */
 export function encodeForm(models: { readonly form: readonly FormHead[]; readonly formScale: FormScale }) {
   const { form, formScale } = models;
-  return [formScale.mean, formScale.sd, ...form.map(({ weights }) => weights)].map(
-    (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength),
-  );
+  return [formScale.mean, formScale.sd, ...form.map(({ weights }) => weights)].map(bytesOf);
 }
 
 /** What `encodeForm` wrote; `undefined` if it does not fit these features or this number of heads. */

@@ -25,6 +25,14 @@ const DECAY = 1e-5;
 
 export const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
+export const logit = (p: number) => Math.log(p / (1 - p));
+
+/** Probabilities that are no heads' own are kept from 0 and 1 by this. */
+const LEAST = 0.02;
+
+/** Log-odds of a mean or a sum, which may lie at 0 or 1 or beyond. */
+export const boundedLogit = (p: number) => logit(Math.min(1 - LEAST, Math.max(LEAST, p)));
+
 /** Features of all prompts at once; `onRow` sees each prompt's before the next one overwrites them. */
 export function readCorpus(
   source: { readonly featuriser: Featuriser; readonly idf: Float32Array },

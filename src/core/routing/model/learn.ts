@@ -1,5 +1,5 @@
 import type { Featuriser } from './features.ts';
-import { type Corpus, type PackedHeads, packHeads, readCorpus } from './heads.ts';
+import { type Corpus, logit, type PackedHeads, packHeads, readCorpus } from './heads.ts';
 import { type Labelled, learnOwn, type OwnModels } from './own.ts';
 import { askPrior, type Prior } from './prior.ts';
 import { ruleScore } from './rules.ts';
@@ -50,8 +50,6 @@ interface Opinions {
   /** 1: the prior was trained on this prompt, its opinion proves nothing. */
   readonly seen: Uint8Array;
 }
-
-const logit = (p: number) => Math.log(p / (1 - p));
 
 /** Features of all prompts, and the prior's opinion of each. */
 function consult(

@@ -1,4 +1,4 @@
-import { packBytes, unpackBytes } from './bytes.ts';
+import { bytesOf, packBytes, unpackBytes } from './bytes.ts';
 import type { Calibration } from './calibrate.ts';
 import { WIDTH } from './features.ts';
 import { decodeForest, encodeForest, FOREST_ARRAYS } from './forest.ts';
@@ -22,8 +22,6 @@ interface LearnedFacts {
   /** Mean label per head. */
   readonly means: readonly number[];
 }
-
-const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
 /** A route's learned part as bytes, on the weights named `prior`; without one, a file that says so. */
 export function encodeLearned(learned: Learned | undefined, prior: string): Uint8Array {

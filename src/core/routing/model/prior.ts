@@ -1,4 +1,4 @@
-import { packBytes, unpackBytes } from './bytes.ts';
+import { bytesOf, packBytes, unpackBytes } from './bytes.ts';
 import { type Features, GRAM_WIDTH, WIDTH } from './features.ts';
 import { HASH_SEED, hashStep } from './hash.ts';
 import { headLogits, type PackedHeads, sigmoid } from './heads.ts';
@@ -35,11 +35,7 @@ export interface Prior {
 
 export function encodePrior(prior: Omit<Prior, 'id'>, idfBytes: Uint8Array): Uint8Array {
   const { weights } = prior.heads;
-  return packBytes(prior.facts, [
-    idfBytes,
-    new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength),
-    prior.seen,
-  ]);
+  return packBytes(prior.facts, [idfBytes, bytesOf(weights), prior.seen]);
 }
 
 /** FNV-1a over the file, the shape of features and the version of the rules; takes some milliseconds. */

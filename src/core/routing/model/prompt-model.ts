@@ -2,7 +2,7 @@ import { type Calibration, calibrated } from './calibrate.ts';
 import { createFeaturiser, type Features, type Featuriser, featurise } from './features.ts';
 import { askForest } from './forest.ts';
 import { DIRECTIONS, type FormHead, formLogit, formOf } from './form.ts';
-import { headLogits, sigmoid } from './heads.ts';
+import { headLogits, logit, sigmoid } from './heads.ts';
 import { INPUTS, setLogits } from './inputs.ts';
 import { type Learned, learnRoute } from './learn.ts';
 import { decodeLearned, encodeLearned } from './learned-bytes.ts';
@@ -54,8 +54,6 @@ interface Opened {
   /** What trees say, per head. */
   readonly trees: Float64Array;
 }
-
-const logit = (p: number) => Math.log(p / (1 - p));
 
 /** P(ok) of every head, and what strong gains over weak in the order of prompts. */
 interface Opinion {

@@ -1,15 +1,20 @@
 import { defineConfig } from 'vitest/config';
 import { SecondGoes } from './test/support/second-goes.ts';
 
-/** Tests that start processes, threads or servers; `npm test` runs them, `npm run check` does not. */
+/** Tests that start processes, threads or servers, that train, or try hundreds of chances; `npm test` runs them, `npm run check` does not. */
 const real = [
   'src/adapters/sqlite/**/*.test.ts',
   'src/adapters/journal/**/*.test.ts',
   'src/app/simulator/**/*.test.ts',
+  'src/core/routing/{model,promise,risk}/**/*.test.ts',
+  'src/app/config/mutations.test.ts',
 ];
 
-/** Of those, the ones that judge time or fill the machine: one after the other, with nothing beside them. */
+/** The ones that judge time or fill the machine: one after the other, with nothing beside them. */
 const timed = [
+  'src/adapters/http1/**/*.test.ts',
+  'src/app/config/watch.test.ts',
+  'src/app/simulator.test.ts',
   'test/faults/**/*.test.ts',
   'test/simulation/**/*.test.ts',
   'test/router/**/*.test.ts',
@@ -29,10 +34,13 @@ const timed = [
     'kill-budgets',
     'limit-processes',
     'on-cut',
+    'plain-requests',
     'reload',
     'resilience',
     'router-cascade',
     'router-intents',
+    'scim',
+    'sign-in-linking',
     'single-flight',
     'slow-body',
     'timeouts',
@@ -50,14 +58,20 @@ const unit = [
 
 export default defineConfig({
   test: {
-    // Two files at a time on a busy machine: the limit is for what hangs.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Two files at a time on a busy machine: these limits are for what hangs.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     reporters: ['default', new SecondGoes()],
     projects: [
       {
         extends: true,
-        test: { name: 'unit', isolate: false, include: unit, exclude: [...real, '**/node_modules/**'] },
+        test: {
+          name: 'unit',
+          isolate: false,
+          include: unit,
+          exclude: [...real, ...timed, '**/node_modules/**'],
+        },
       },
       {
         extends: true,
@@ -65,7 +79,9 @@ export default defineConfig({
           name: 'real',
           include: [...real, 'test/**/*.test.ts'],
           exclude: [...unit.filter((pattern) => pattern.startsWith('test/')), ...timed],
-          globalSetup: 'test/support/threads.mjs',
+          // They wait for processes, browsers and disks of a machine that may stand still. Who needs a second go is named at the end.
+          retry: 1,
+          globalSetup: 'test/support/programs.mjs',
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
@@ -75,9 +91,9 @@ export default defineConfig({
         test: {
           name: 'timed',
           include: timed,
-          // A machine that stands still for a second breaks what they judge. Who needs a second go is named at the end.
+          // A machine that stands still for a second breaks what they judge.
           retry: 1,
-          globalSetup: 'test/support/threads.mjs',
+          globalSetup: 'test/support/programs.mjs',
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },

@@ -12,12 +12,15 @@ const FOR_ANY_NODE = ['--max-semi-space-size=16'];
  * - `no-allocation-site-pretenuring`: V8 comes to make some objects of each request in the old generation at once. There they
  *   stay until the next full collection, and until then everything they refer to survives too: a third of all that is allocated.
  * - `v8-pool-size`: one helper thread for each other core instead of always four, which leave the request thread a fifth of a core.
+ * - `heap-growing-percent`: the old generation, of the request thread and of storage, may grow by two fifths before it is collected,
+ *   not to several times its size: 247 MB instead of 308 after a million requests, at no cost that could be shown.
  * - `no-maglev`, `max-inlined-bytecode-size…`: a request passes many small functions once each. V8 makes middling code of them
  *   before its best and joins little of it; without the former, in larger pieces, and sooner (`adapters/system/tier-up.ts`), a request
  *   takes a fifth less CPU and the process a quarter less memory under load.
  */
 const FOR_PINNED = [
   '--no-allocation-site-pretenuring',
+  '--heap-growing-percent=40',
   '--v8-pool-size=0',
   '--no-maglev',
   '--max-inlined-bytecode-size=1200',

@@ -3,5 +3,5 @@ import { become, ensureBuilt, ensureInstalled, nodeBinary, root } from './bootst
 
 await ensureInstalled('all');
 // Another build is measured as it is.
-if (!process.argv.includes('--program')) await ensureBuilt();
+if (!process.argv.includes('--program') && !process.argv.includes('--help')) await ensureBuilt();
 become(nodeBinary(), [`${root}scripts/bench/main.mjs`, ...process.argv.slice(2)]);

@@ -2,11 +2,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
-const stamps = join(root, 'node_modules', '.sluice');
+/** What was installed, and what was built of which sources: each note lies beside what it speaks of. */
+const notes = {
+  installed: join(root, 'node_modules', '.sluice', 'installed'),
+  server: join(root, 'dist', '.server'),
+  portal: join(root, 'dist', '.portal'),
+};
 
 /** The Node.js this project is developed on; npm scripts of an installed tree run it. */
 export const pinnedNode = join(root, 'node_modules', '.bin', 'node');
@@ -77,13 +82,13 @@ function fingerprint(folders) {
 }
 
 function isFresh(name, value) {
-  const path = join(stamps, name);
+  const path = notes[name];
   return existsSync(path) && readFileSync(path, 'utf8') === value;
 }
 
 function stamp(name, value) {
-  mkdirSync(stamps, { recursive: true });
-  writeFileSync(join(stamps, name), value);
+  mkdirSync(dirname(notes[name]), { recursive: true });
+  writeFileSync(notes[name], value);
 }
 
 /** Installs the locked dependencies unless they are there. `scope`: `run` leaves out what only development needs. */
@@ -93,8 +98,8 @@ export async function ensureInstalled(scope) {
   if (isFresh('installed', `all ${wanted}`) || (scope === 'run' && isFresh('installed', `run ${wanted}`)))
     return;
   // Who develops here goes on developing: a start after another lockfile does not take the tools away.
-  const kept = join(stamps, 'installed');
-  const isAll = scope !== 'run' || (existsSync(kept) && readFileSync(kept, 'utf8').startsWith('all '));
+  const kept = existsSync(notes.installed) ? readFileSync(notes.installed, 'utf8') : '';
+  const isAll = scope !== 'run' || kept.startsWith('all ');
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   // Never --omit=optional: the pinned Node and the bundler's binary are optional dependencies.
   await step('Installing dependencies', 'npm', isAll ? args : [...args, '--omit=dev']);
@@ -122,7 +127,7 @@ export function nodeBinary() {
 /** Builds bundle and portal where their sources changed. */
 export async function ensureBuilt() {
   const server = fingerprint(['src', 'package-lock.json', 'scripts/build-server.mjs']);
-  const web = fingerprint(['web', 'src/control', 'package-lock.json']);
+  const portal = fingerprint(['web', 'src/control', 'src/core/policy', 'package-lock.json']);
   const work = [];
   if (!isFresh('server', server) || !existsSync(join(root, 'dist/sluice.mjs'))) {
     work.push(
@@ -131,11 +136,11 @@ export async function ensureBuilt() {
       ),
     );
   }
-  if (!isFresh('web', web) || !existsSync(join(root, 'dist/portal/index.html'))) {
+  if (!isFresh('portal', portal) || !existsSync(join(root, 'dist/portal/index.html'))) {
     const vite = join(root, 'node_modules/vite/bin/vite.js');
     work.push(
       step('Building the portal', nodeBinary(), [vite, 'build', 'web', '--logLevel', 'error']).then(() =>
-        stamp('web', web),
+        stamp('portal', portal),
       ),
     );
   }

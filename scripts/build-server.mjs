@@ -66,4 +66,6 @@ copyFileSync(
   join(root, 'src/core/catalog/catalog.generated.json'),
   join(root, 'dist/catalog.generated.json'),
 );
+// Generated from the types of the configuration (`npm run generate`), which `npm run check` holds it against.
+copyFileSync(join(root, 'docs/reference/sluice.schema.json'), join(root, 'dist/sluice.schema.json'));
 copyFileSync(join(root, 'src/core/routing/model/router-prior.bin'), join(root, 'dist/router-prior.bin'));

@@ -6,6 +6,15 @@ import { report } from './eval-router/report.ts';
 
 const TARGET = fileURLToPath(new URL('../docs/router-evaluation.md', import.meta.url));
 
+if (process.argv.includes('--help')) {
+  console.log(`npm run eval:router -- [options]
+
+  --quick        fewer random splits, for a first impression
+  --write        put the result into docs/router-evaluation.md
+  --help
+`);
+  process.exit(0);
+}
 if (!hasData()) {
   console.error('The evaluation data is not here: it lies in shared/router beside the repository.');
   process.exit(1);

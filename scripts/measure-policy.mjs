@@ -7,6 +7,7 @@ import { openJournal } from '../src/adapters/journal/journal.ts';
 import { openSecretBox } from '../src/adapters/secret-box/secret-box.ts';
 import { systemClock } from '../src/adapters/system/clock.ts';
 import { BudgetBook } from '../src/core/policy/budget.ts';
+import { KeyIndex } from '../src/core/policy/key-index.ts';
 import { createPolicySnapshot, KeyCompiler, NO_PLACES } from '../src/core/policy/policy-snapshot.ts';
 import { RateLimiter } from '../src/core/policy/rate.ts';
 import { ScopeIndex } from '../src/core/policy/scope-index.ts';
@@ -44,10 +45,10 @@ const places = {
   ...NO_PLACES,
   teams: new Map(Array.from({ length: TEAMS }, (_, n) => [`team_${n}`, team(n)])),
 };
-const compiler = new KeyCompiler(places);
+const keys = new KeyIndex(new KeyCompiler(places));
 const hashes = Array.from({ length: KEYS }, (_, n) => secrets.hashKey(`sk-sluice-${n}`));
-const entries = hashes.map((hash, n) =>
-  compiler.compile({
+hashes.forEach((hash, n) => {
+  keys.put({
     id: `key_${n}`,
     name: `k${n}`,
     hash,
@@ -61,9 +62,9 @@ const entries = hashes.map((hash, n) =>
     limits: { rpm: 1e9, tpm: 1e12, concurrency: 1e6 },
     budget: undefined,
     metadata: {},
-  }),
-);
-const snapshot = createPolicySnapshot(entries, places, 1);
+  });
+});
+const snapshot = createPolicySnapshot(keys, places, 1);
 
 function scopeOf(n) {
   if (n === 0) return { kind: 'organization', id: 'org_default' };

@@ -5,6 +5,13 @@ import { makePrior } from './eval-router/recipe.ts';
 
 const TARGET = fileURLToPath(new URL('../src/core/routing/model/router-prior.bin', import.meta.url));
 
+if (process.argv.includes('--help')) {
+  console.log(`npm run train:router
+
+Makes the router's shipped weights anew from shared/router beside the repository.
+`);
+  process.exit(0);
+}
 if (!hasData()) {
   console.error('The training data is not here: it lies in shared/router beside the repository.');
   process.exit(1);

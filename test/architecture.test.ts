@@ -70,6 +70,15 @@ function withoutComments(text: string): string {
 }
 
 describe('the house as drawn in DESIGN', () => {
+  it('tells nobody to run TypeScript with whatever Node there is', () => {
+    const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.md'))
+      .filter((path) =>
+        /(?<!npx )\bnode scripts\/[\w/-]+\.ts/.test(readFileSync(join(ROOT, 'docs', path), 'utf8')),
+      );
+    expect(pages).toEqual([]);
+  });
+
   it('imports only downwards', () => {
     const breaches = sources.flatMap(({ path, imports }) => {
       const from = areaOf(path);

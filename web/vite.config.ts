@@ -8,7 +8,7 @@ import type { Endpoint } from '../src/control/endpoint.ts';
 const CONTRACT_FILE = fileURLToPath(new URL('../src/control/contract.ts', import.meta.url));
 
 /**
- * The browser needs of the contract only which method, path and permission an endpoint has; the schemas, and zod with
+ * The browser needs of the contract only which method, path and permission an endpoint has, and names; the schemas, and zod with
  * them, serve types. The table is derived from the contract while building, so the two cannot drift apart.
  */
 function contractRoutes(): Plugin {
@@ -21,7 +21,8 @@ function contractRoutes(): Plugin {
         name,
         { method, path, permission, own },
       ]);
-      return `export const CONTRACT = ${JSON.stringify(Object.fromEntries(routes))};`;
+      return `export { OPERATIONS } from '../core/policy/operations.ts';
+export const CONTRACT = ${JSON.stringify(Object.fromEntries(routes))};`;
     },
   };
 }

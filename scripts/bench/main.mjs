@@ -26,7 +26,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const HELP = `npm run bench -- [options]
 
-  --quick            about 30 s, for a first impression
+  --quick            about a minute, for a first impression
   --only LIST        scenarios, comma separated: ${[...SATURATION, ...PACED].map(({ id }) => id).join(', ')}, start, translation
   --rounds N         interleaved rounds per scenario (default 5)
   --program FILE     another build's bin/sluice, to compare builds
@@ -42,8 +42,8 @@ const PLANS = {
     rounds: 5,
     ms: 2000,
     warmMs: 400,
-    warmUpRequests: 20_000,
-    warmUpLimitMs: 10_000,
+    warmUpRequests: 50_000,
+    warmUpLimitMs: 15_000,
     pacedMs: 2500,
     pacedWarmMs: 600,
     starts: 5,

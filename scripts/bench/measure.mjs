@@ -44,7 +44,7 @@ export async function run(peer, target, what) {
  * One run at saturation. CPU is counted until the process rests again, over every request of the run, so that work a
  * gateway puts off (log rows into the database) is not left out.
  */
-async function saturationRound(peer, target, what) {
+export async function saturationRound(peer, target, what) {
   if (target.pid !== undefined) await untilIdle(target.pid);
   const before = cpuOf(target.pid);
   const result = await run(peer, target, what);
@@ -83,7 +83,7 @@ const warm = new WeakSet();
  * Runs until the compiler has seen enough. Counted in requests, because on a crowded machine a time says little; the time
  * only ends it.
  */
-async function warmUp(peer, target, { what, plan }) {
+export async function warmUp(peer, target, { what, plan }) {
   warm.add(target);
   const deadline = Date.now() + plan.warmUpLimitMs;
   let requests = 0;

@@ -32,7 +32,7 @@ export async function startBare(upstreamPort) {
 function configuration(upstreamPort) {
   return `version: 1
 access: { mode: keys }
-log: { content: metadata, retention_days: 30, max_mb: 2048 }
+log: { content: metadata, retention_days: 3650, max_mb: 100000 }
 providers:
   bench:
     type: openai-compatible
@@ -72,9 +72,8 @@ async function createKey(port) {
   return body.key;
 }
 
-/** A data directory and a configuration for Sluice. */
-export function prepareSluice(upstreamPort) {
-  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+/** A configuration for Sluice, and a data directory: a new one, or `dataDir`. */
+export function prepareSluice(upstreamPort, dataDir = mkdtempSync(join(tmpdir(), 'sluice-bench-'))) {
   const config = join(dataDir, 'sluice.yaml');
   writeFileSync(config, configuration(upstreamPort), { mode: 0o600 });
   return { dataDir, config, remove: () => rmSync(dataDir, { recursive: true, force: true }) };

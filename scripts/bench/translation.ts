@@ -98,6 +98,15 @@ function eventCost(client: ChatCodec, upstream: ChatCodec): number {
   return perStream / EVENTS;
 }
 
+/** The raw parse of an event of that stream: what this machine takes for the least that can be done with it. */
+function parseCost(upstream: ChatCodec): number {
+  const reader = createFrameReader(upstream.framing);
+  const texts = streamOf(upstream)
+    .flatMap((chunk) => reader.push(chunk).map(({ data }) => data))
+    .filter((data) => data.startsWith('{'));
+  return cost(() => texts.forEach((text) => void parse(text))) / texts.length;
+}
+
 const pairs = [
   ['openai-chat', 'anthropic-messages'],
   ['anthropic-messages', 'openai-chat'],
@@ -111,6 +120,7 @@ const results = pairs.map(([from, to]) => {
     whole: wholeCost(client, upstream, 600),
     whole20: wholeCost(client, upstream, 20_000),
     event: eventCost(client, upstream),
+    parse: parseCost(upstream),
   };
 });
 console.log(JSON.stringify(results));

@@ -2,11 +2,11 @@ import { decodeHead, encodeExchange } from '../../src/adapters/journal/exchange-
 import type { Database } from '../../src/adapters/sqlite/database.ts';
 import { ExchangeWriter } from '../../src/adapters/sqlite/exchange-writer.ts';
 import { sumUpDay, sumUpHour } from '../../src/adapters/sqlite/rollups.ts';
-import { DAY_MS, START, sample } from './samples.ts';
+import { DAY_MS, HOUR_MS } from '../../src/core/durations.ts';
+import { START, sample } from './samples.ts';
 
 /** As the ingest of the journal does. */
 export const BATCH_ROWS = 4000;
-const HOUR_MS = 3_600_000;
 
 /** How much, over how long, and whom to tell. */
 export interface Filling {

@@ -1,6 +1,7 @@
 import type { createExchangeTexts } from '../../src/adapters/sqlite/exchanges.ts';
+import { DAY_MS } from '../../src/core/durations.ts';
 import type { ExchangeFilter, SpendDimension, UsageStore } from '../../src/ports/store.ts';
-import { DAY_MS, START } from './samples.ts';
+import { START } from './samples.ts';
 
 interface Stores {
   readonly usage: Omit<UsageStore, 'byModel'>;

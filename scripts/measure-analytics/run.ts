@@ -5,9 +5,9 @@ import { parseArgs } from 'node:util';
 import { openDatabase } from '../../src/adapters/sqlite/database.ts';
 import { createExchangeTexts } from '../../src/adapters/sqlite/exchanges.ts';
 import { createUsageStore } from '../../src/adapters/sqlite/usage.ts';
+import { DAY_MS } from '../../src/core/durations.ts';
 import { fill } from './fill.ts';
 import { questions } from './questions.ts';
-import { DAY_MS } from './samples.ts';
 
 const { values } = parseArgs({
   options: {

@@ -6,7 +6,6 @@ import { exchange } from '../../test/contract/ledger-samples.ts';
 // in 100 has no price.
 
 export const START = Date.UTC(2026, 0, 5);
-export const DAY_MS = 86_400_000;
 const KEYS = 200;
 const TEAMS = 20;
 const FAILURES = [429, 500, 503, 400];

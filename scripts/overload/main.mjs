@@ -6,9 +6,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { percentile } from '../figures.mjs';
 import { freePort } from '../processes.mjs';
 import { offer, probe, send } from './load.mjs';
+
+const HELP = `npm run overload
+
+Offers a gateway of ${Number(process.env.PLACES ?? 40)} places (environment: PLACES) ten times the load it takes, for 15 s, and judges bar R8.
+`;
+const { values } = parseArgs({ options: { help: { type: 'boolean', default: false } } });
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const ADMIN_KEY = 'overload-admin-key-0123456789';

@@ -1,4 +1,5 @@
 import { chmodSync, statSync } from 'node:fs';
+import { openUpstream } from '../adapters/http1/upstream.ts';
 import { openFreeJournal } from '../adapters/journal/slots.ts';
 import { createMemoryEventBus } from '../adapters/memory/event-bus.ts';
 import { createMemoryMetrics } from '../adapters/memory/metrics.ts';
@@ -6,8 +7,8 @@ import { openSqlite } from '../adapters/sqlite/open.ts';
 import { systemClock } from '../adapters/system/clock.ts';
 import { createHeadFile } from '../adapters/system/head-file.ts';
 import { createSystemRandom } from '../adapters/system/random.ts';
-import { openUndiciUpstream } from '../adapters/undici/upstream.ts';
 import { AuditLog } from '../control/audit.ts';
+import { DAY_MS } from '../core/durations.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { BudgetBook } from '../core/policy/budget.ts';
 import { RateLimiter } from '../core/policy/rate.ts';
@@ -68,7 +69,7 @@ export function makeDataDirectory(dataDir: string): void {
   } catch (cause) {
     throw new SluiceError(
       'ledger_unavailable',
-      'The data directory cannot be used: it is no folder, or this user may not write there. Choose another with --data-dir or SLUICE_DATA_DIR.',
+      `The data directory ${dataDir} cannot be used: it is no folder, or this user may not write there. Choose another with --data-dir or SLUICE_DATA_DIR.`,
       { cause },
     );
   }
@@ -86,10 +87,10 @@ function openStorage(config: Config, dataDir: string, log: Log) {
     clock,
     log,
     retention: {
-      maxAgeMs: config.log.retention_days * 86_400_000,
+      maxAgeMs: config.log.retention_days * DAY_MS,
       maxBytes: config.log.max_mb * 1_048_576,
-      maxHourlyAgeMs: config.log.hourly_usage_days * 86_400_000,
-      maxDailyAgeMs: config.log.daily_usage_days * 86_400_000,
+      maxHourlyAgeMs: config.log.hourly_usage_days * DAY_MS,
+      maxDailyAgeMs: config.log.daily_usage_days * DAY_MS,
     },
   });
 }
@@ -105,7 +106,7 @@ export async function openAdapters(options: AdapterOptions, dataDir: string): Pr
     const heads = [createHeadFile(`${dataDir}/audit.head`)];
     const audit = new AuditLog({ store, secrets: vault.secrets, clock, heads });
     await audit.open();
-    const upstream = openUndiciUpstream({
+    const upstream = openUpstream({
       maxConnections: 512,
       maxHeaderBytes: config.upstream.max_header_bytes,
     });

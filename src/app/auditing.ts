@@ -5,6 +5,7 @@ import { AuditShipper, type NamedSink } from '../control/audit-shipper.ts';
 import { operator } from '../control/caller.ts';
 import { RefusalNotes } from '../control/refusal-notes.ts';
 import type { ExchangeRecord } from '../core/cost/exchange.ts';
+import { HOUR_MS } from '../core/durations.ts';
 import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventBus } from '../ports/event-bus.ts';
@@ -47,7 +48,7 @@ const NOTED: ReadonlySet<string> = new Set([
 ]);
 
 /** How often the chain's head goes into the operational log, which is kept elsewhere. */
-const HEAD_MS = 3_600_000;
+const HEAD_MS = HOUR_MS;
 
 /** Which budget refused, and its figures at that moment. */
 function figuresOf({ error, ruling }: ExchangeRecord): Readonly<Record<string, unknown>> {

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import { PROVIDERS } from '../providers/index.ts';
 import { environmentConfig } from './config/index.ts';
 import type { ConfigurationSource } from './configuration.ts';
 import { shippedFile } from './paths.ts';
 
+export { type ConnectionFault, connectionFault } from '../core/errors/connection-fault.ts';
 export { SIMULATED_MODELS } from '../providers/simulator/index.ts';
 
 /** A vendor as `init` and the banner need it. */
@@ -45,12 +47,19 @@ export function findProviders(source: ConfigurationSource): readonly FoundProvid
 
 function namesProviders(path: string): boolean {
   try {
-    const tree: unknown = parse(readFileSync(path, 'utf8'));
+    const tree: unknown = parse(readFileSync(path, 'utf8'), { logLevel: 'error' });
     return typeof tree === 'object' && tree !== null && 'providers' in tree && tree.providers !== null;
   } catch {
     // A file that cannot be read is the loader's to complain about.
     return false;
   }
+}
+
+/** What would keep a gateway from opening the database of this data folder; `undefined` when nothing is seen. Only reads. */
+export async function storedDatabaseFault(dataDir: string): Promise<string | undefined> {
+  // Only `doctor` asks; a start does not wait for this code.
+  const { databaseFault } = await import('../adapters/sqlite/inspect.ts');
+  return databaseFault(join(dataDir, 'sluice.db'));
 }
 
 /** The portal's built files; `undefined` when it was not built. */

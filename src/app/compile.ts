@@ -1,6 +1,7 @@
 import type { Catalog } from '../core/catalog/index.ts';
 import { completePrice, perSecond, picoPerToken } from '../core/cost/complete-price.ts';
 import type { PriceSnapshot } from '../core/cost/price.ts';
+import { nearest } from '../core/nearest.ts';
 import { matchesPattern } from '../core/policy/key.ts';
 import type {
   ConfiguredProvider,
@@ -13,7 +14,6 @@ import type { Provider } from '../providers/provider.ts';
 import { compileProvider } from './compile-provider.ts';
 import type { Config, DeploymentConfig, ModelConfig, PriceConfig } from './config/index.ts';
 import { configHash, deploymentSettings, isLoopbackHost } from './config/index.ts';
-import { nearest } from './config/suggest.ts';
 import { compileCache, compileFailover } from './failover-policy.ts';
 import { compileRouting } from './routers.ts';
 import type { RoutingState } from './routing-state.ts';

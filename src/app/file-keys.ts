@@ -1,3 +1,4 @@
+import { keySlices } from '../control/key-directory.ts';
 import { usdToNano } from '../core/cost/money.ts';
 import { withAbortRule } from '../core/policy/client-abort.ts';
 import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
@@ -59,9 +60,9 @@ export async function syncFileKeys(
 ): Promise<void> {
   const { store, secrets } = ports;
   const wanted = new Map(config.keys.map((entry) => toKey(entry, secrets, now)).map((key) => [key.id, key]));
-  const stored = (await store.keys.active()).filter((key) => key.id.startsWith(FILE_PREFIX));
-  for (const key of stored) {
-    if (!wanted.has(key.id)) await store.keys.update(key.id, { revokedAt: now });
+  for await (const slice of keySlices(store.keys, FILE_PREFIX)) {
+    const missing = slice.filter(({ id }) => !wanted.has(id));
+    for (const { id } of missing) await store.keys.update(id, { revokedAt: now });
   }
   for (const key of wanted.values()) {
     const { id, createdAt: _, blocked: __, ...fields } = key;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { lockStart } from '../adapters/journal/lock.ts';
+import { TurnOutbox } from '../adapters/system/outbox.ts';
 import { auditLines, createAuditHandlers } from '../control/audit-reading.ts';
 import { createCacheHandlers } from '../control/cache.ts';
 import { type Caller, type Handlers, operator } from '../control/caller.ts';
@@ -18,7 +19,6 @@ import { SluiceError } from '../core/errors/error.ts';
 import type { DataPlanePorts } from '../http/call.ts';
 import { Idempotency } from '../http/idempotency.ts';
 import { listen, type RunningServer } from '../http/server.ts';
-import { DeadlineWatch } from '../pipeline/deadline-watch.ts';
 import type { FindMeaning } from '../pipeline/intent-meaning.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
 import { SharedAnswers } from '../pipeline/shared-answers.ts';
@@ -26,6 +26,7 @@ import { admit } from '../pipeline/stages/authenticate.ts';
 import type { Log } from '../ports/log-sink.ts';
 import { type Adapters, closeAdapters, makeDataDirectory, openAdapters } from './adapters.ts';
 import { ensureAdminKey } from './admin-key.ts';
+import { createBodyLimits } from './body-limits.ts';
 import type { Config, Problem } from './config/index.ts';
 import { createConfigHandlers } from './config-handlers.ts';
 import { ConfigOverrides } from './config-overrides.ts';
@@ -104,7 +105,6 @@ function dataPlanePorts(parts: {
   const ports = { ...adapters, ...spending.sources, answers: parts.answers, meaning };
   const tokens = openTokens(identity, adapters, config);
   const keys = keyPorts(adapters, { ...identity, tokens }, config);
-  const watch = new DeadlineWatch(adapters.clock);
   return {
     runtime,
     chat: createChat(ports, keys, learning),
@@ -113,17 +113,10 @@ function dataPlanePorts(parts: {
     tokens,
     admit: (client, current) => admit(keys, client, current),
     objects: adapters.objects,
-    bodyLimits: () => {
-      const { server } = config();
-      return {
-        maxBytes: server.max_body_mb * 1_048_576,
-        maxDepth: server.max_json_depth,
-        maxExpansionRatio: server.max_expansion_ratio,
-        idleTimeoutMs: server.body_idle_timeout_ms,
-        watch,
-      };
-    },
+    bodyLimits: createBodyLimits(config, adapters.clock),
     writeStallMs: config().server.write_stall_timeout_ms,
+    // Answers come one by one, each from a socket of its own.
+    outbox: new TurnOutbox(setImmediate),
     clock: adapters.clock,
     random: adapters.random,
     log: adapters.log,
@@ -277,6 +270,7 @@ async function serve(opened: Opened): Promise<Gateway> {
     },
     scim: { ...control.scim, guesses },
     metrics: adapters.metrics,
+    servesMetrics: () => live.config.telemetry.prometheus,
     ready,
     portalFolder: shippedFile('./portal', '../../dist/portal'),
   });
@@ -349,6 +343,7 @@ export async function openGateway(given: GatewayOptions): Promise<Gateway> {
 async function open(given: GatewayOptions, dataDir: string): Promise<Gateway> {
   const adapters = await openAdapters(given, dataDir);
   let identity: Identity | undefined;
+  let processes: Spending['processes'] | undefined;
   let live: LiveRuntime | undefined;
   try {
     const overrides = await ConfigOverrides.open(adapters);
@@ -356,6 +351,7 @@ async function open(given: GatewayOptions, dataDir: string): Promise<Gateway> {
     const { config } = options;
     identity = await openIdentity(config, adapters);
     const spending = await openSpending(config, adapters, identity);
+    processes = spending.processes;
     live = await LiveRuntime.open({
       ...options,
       problems,
@@ -394,6 +390,8 @@ async function open(given: GatewayOptions, dataDir: string): Promise<Gateway> {
   } catch (error) {
     identity?.watch.close();
     await live?.close();
+    // Others on the same data directory would go on counting with a process that never served.
+    await processes?.close();
     await closeAdapters(adapters);
     throw error;
   }

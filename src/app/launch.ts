@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createPinoLog } from '../adapters/system/log.ts';
 import { compileSooner } from '../adapters/system/tier-up.ts';
 import { SluiceError } from '../core/errors/error.ts';
-import type { ConfigFlags, Problem } from './config/index.ts';
+import type { Config, ConfigFlags, Problem } from './config/index.ts';
 import { type ConfigurationSource, loadConfiguration } from './configuration.ts';
 import { type Gateway, loadCatalog, openGateway } from './gateway.ts';
 import { expandPath } from './paths.ts';
@@ -28,6 +28,8 @@ export class ConfigurationError extends Error {
   }
 }
 
+type Address = Pick<Config['server'], 'host' | 'port'>;
+
 /** File used when `--config` does not name one. */
 export const DEFAULT_CONFIG_FILE = 'sluice.yaml';
 
@@ -41,6 +43,18 @@ export async function findSource(options: LaunchOptions): Promise<ConfigurationS
   const reachable = path === undefined ? await probeLocalProviders(environment) : new Set<string>();
   return { path, flags, environment, reachable };
 }
+
+const noSuchHost = ({ host }: Address) =>
+  `${host} is no address of this machine. Choose one with --host or \`server.host\`.`;
+
+/** What keeps a gateway from listening, by the system's code. */
+const LISTEN_REFUSALS: Readonly<Record<string, (address: Address) => string>> = {
+  EADDRINUSE: ({ port }) => `Port ${port} is taken. Stop what runs there, or choose another with --port.`,
+  EACCES: ({ port }) => `This user may not listen on port ${port}. Choose a port above 1023 with --port.`,
+  EADDRNOTAVAIL: noSuchHost,
+  ENOTFOUND: noSuchHost,
+  EAI_AGAIN: noSuchHost,
+};
 
 /** Loads the configuration and opens the gateway. Throws {@link ConfigurationError} or `SluiceError`. */
 export async function launch(options: LaunchOptions): Promise<Gateway> {
@@ -63,13 +77,7 @@ export async function launch(options: LaunchOptions): Promise<Gateway> {
     });
     return { ...gateway, close: () => gateway.close().finally(forget) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-      throw new SluiceError(
-        'conflict',
-        `Port ${config.server.port} is taken. Stop what runs there, or choose another with --port.`,
-        { cause: error },
-      );
-    }
-    throw error;
+    const refusal = LISTEN_REFUSALS[(error as NodeJS.ErrnoException).code ?? '']?.(config.server);
+    throw refusal === undefined ? error : new SluiceError('conflict', refusal, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 import type { KeyDirectory } from '../control/key-directory.ts';
 import type { Catalog } from '../core/catalog/index.ts';
 import type { PriceSnapshot } from '../core/cost/price.ts';
+import { HOUR_MS } from '../core/durations.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
@@ -19,8 +20,7 @@ import { syncFileKeys } from './file-keys.ts';
 import { syncFileTeams } from './file-teams.ts';
 import { createScorer } from './prompt-scorer.ts';
 import { RoutingState } from './routing-state.ts';
-
-const HOUR_MS = 3_600_000;
+import { heldToStart, waitsForStart } from './start-only.ts';
 
 /** The built-in simulator, running. */
 interface Demo {
@@ -73,6 +73,7 @@ export class LiveRuntime {
   #config: Config;
   #runtime: Runtime;
   #problems: readonly Problem[] = [];
+  #unheeded: readonly string[] = [];
   #loadedAt: number;
   #overrides: ReadonlyMap<string, PriceSnapshot>;
   #demo: Demo | undefined;
@@ -122,6 +123,11 @@ export class LiveRuntime {
     return this.#problems;
   }
 
+  /** Settings such as `server.port` that were changed since the start and wait for the next one. */
+  get unheeded(): readonly string[] {
+    return this.#unheeded;
+  }
+
   /** Against what a configuration is checked. */
   get known(): KnownNames {
     return knownNames(this.#options.catalog);
@@ -164,44 +170,57 @@ export class LiveRuntime {
   }
 
   #load(): LoadResult {
-    return this.try(this.#options.overrides?.());
+    return this.#read(this.#options.overrides?.());
   }
 
   /** Loads every layer with these admin overrides, without using the result. */
   try(overridesText: string | undefined): LoadResult {
+    return heldToStart(this.#read(overridesText), this.#options.config);
+  }
+
+  #read(overridesText: string | undefined): LoadResult {
     const { source, catalog, adapters } = this.#options;
     return loadConfiguration(source, catalog, { now: adapters.clock.now(), overridesText });
   }
 
   /** Takes over what administrators set; resolves when it is in force. */
   async adoptOverrides(): Promise<void> {
-    const result = this.#load();
-    if (result.config === undefined) return this.#take(result);
-    this.#problems = [];
-    this.#config = result.config;
-    this.#loadedAt = this.#options.adapters.clock.now();
-    await this.#adopt(result.config);
+    const config = this.#accept(this.#load());
+    if (config === undefined) return;
+    await this.#adopt(config);
     this.#options.log.info('config.loaded', { hash: this.#runtime.hash });
   }
 
   #take(result: LoadResult): void {
-    const { log, adapters } = this.#options;
-    this.#problems = result.problems;
-    if (result.config === undefined) {
-      const [first] = result.problems;
+    const { log } = this.#options;
+    const config = this.#accept(result);
+    if (config === undefined) return;
+    this.#adopt(config).then(
+      () => log.info('config.loaded', { hash: this.#runtime.hash }),
+      (error: unknown) => log.error('config.adopt_failed', { error: String(error) }),
+    );
+  }
+
+  /** The configuration to go on with; `undefined` when the newest cannot be used, which is noted and logged. */
+  #accept(asked: LoadResult): Config | undefined {
+    const { log, adapters, config: started } = this.#options;
+    const { config, problems, warnings } = heldToStart(asked, started);
+    this.#problems = problems;
+    this.#unheeded = asked.config === undefined ? this.#unheeded : waitsForStart(asked.config, started);
+    if (config === undefined) {
+      const [first] = problems;
       log.error('config.rejected', {
-        problems: result.problems.length,
+        problems: problems.length,
         path: first?.path,
         problem: first?.problem,
       });
-      return;
+      return undefined;
     }
-    this.#config = result.config;
+    for (const { path, problem, remedy } of warnings) log.warn('config.warning', { path, problem, remedy });
+    if (this.#unheeded.length > 0) log.warn('config.waits_for_start', { paths: this.#unheeded.join(', ') });
+    this.#config = config;
     this.#loadedAt = adapters.clock.now();
-    void this.#adopt(result.config).catch((error: unknown) => {
-      log.error('config.adopt_failed', { error: String(error) });
-    });
-    log.info('config.loaded', { hash: this.#runtime.hash });
+    return config;
   }
 
   async #adopt(config: Config): Promise<void> {

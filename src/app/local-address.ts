@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { loadConfig } from './config/index.ts';
 import { expandPath } from './paths.ts';
@@ -50,6 +50,8 @@ interface RoughFile {
 
 function readRoughly(path: string): LocalAddress {
   try {
+    // A pipe may never end.
+    if (!statSync(path).isFile()) return DEFAULTS;
     // A document that is broken somewhere still has what stands before the fault.
     const tree = parseDocument(readFileSync(path, 'utf8'), { logLevel: 'silent' }).toJS() as RoughFile | null;
     const { host, port } = tree?.server ?? {};

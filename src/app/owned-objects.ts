@@ -1,3 +1,4 @@
+import { DAY_MS } from '../core/durations.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
 import type { ObjectPlace, OwnedObjects } from '../ports/owned-objects.ts';
@@ -5,7 +6,7 @@ import type { SecretBox } from '../ports/secret-box.ts';
 import type { Store } from '../ports/store.ts';
 
 /** Longer than any batch is kept; files that are older leave the list and can still be asked for by their ids. */
-const KEPT_MS = 400 * 86_400_000;
+const KEPT_MS = 400 * DAY_MS;
 /** Noted lately by this process, so that looking at a batch again and again writes nothing. */
 const MAX_NOTED = 10_000;
 

@@ -1,3 +1,4 @@
+import { HOUR_MS } from '../core/durations.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import type { RateLimiter } from '../core/policy/rate.ts';
 import { ResponsePins } from '../core/routing/pins.ts';
@@ -56,7 +57,7 @@ import type { Resilience } from './resilience.ts';
 import type { SpendingSources } from './spending.ts';
 
 /** Reasoning kept for clients that drop it: a few thousand turns, for as long as an agent may pause. */
-const REASONING_MEMORY = { maxBytes: 64 * 1_048_576, ttlMs: 6 * 3_600_000 };
+const REASONING_MEMORY = { maxBytes: 64 * 1_048_576, ttlMs: 6 * HOUR_MS };
 
 /** What the stages of every pipeline work with. */
 export interface PipelineAdapters extends Resilience, SpendingSources {

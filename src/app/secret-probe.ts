@@ -1,5 +1,5 @@
+import { openUpstream } from '../adapters/http1/upstream.ts';
 import { systemClock } from '../adapters/system/clock.ts';
-import { openUndiciUpstream } from '../adapters/undici/upstream.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { createAuthorizers } from './authorization.ts';
 import type { Config } from './config/index.ts';
@@ -23,7 +23,7 @@ export async function probeSecrets(
   );
   if (wanted.every(({ reference }) => parseReference(reference) === undefined)) return [];
   const clock = systemClock;
-  const upstream = openUndiciUpstream({ maxConnections: 8, maxHeaderBytes: MAX_HEADER_BYTES });
+  const upstream = openUpstream({ maxConnections: 8, maxHeaderBytes: MAX_HEADER_BYTES });
   const authorizers = createAuthorizers({ clock });
   const stores = openSecretStores(config.secrets, { upstream, authorizers, clock, environment });
   const read = async (text: string): Promise<string | undefined> => {

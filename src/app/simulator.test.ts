@@ -254,7 +254,7 @@ describe('how it takes instructions', () => {
       while ((await reader?.read())?.done === false);
       const totalMs = performance.now() - startedAt;
       expect(firstMs).toBeGreaterThan(150);
-      expect(firstMs).toBeLessThan(1000);
+      expect(firstMs).toBeLessThan(10_000);
       expect(totalMs - firstMs).toBeGreaterThan(100);
     } finally {
       await lively.close();

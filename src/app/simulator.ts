@@ -201,9 +201,9 @@ class SimulatorServer {
         stream: head.stream,
         fault: null,
       });
-      const { param } = error.facts;
+      const { param, upstreamCode: errorCode } = error.facts;
       return {
-        script: refuse(format, { status: error.status, message: error.message, param }),
+        script: refuse(format, { status: error.status, message: error.message, param, errorCode }),
         call,
         usage: undefined,
       };
@@ -223,7 +223,8 @@ class SimulatorServer {
     over = true;
     call.client_closed = played.clientClosed;
     // Who hangs up early is billed for the prompt: a vendor has read it by then.
-    if (usage !== undefined && script.status < 400 && (played.share > 0 || played.clientClosed))
+    const isBilled = script.status < 400 && script.unbilled !== true;
+    if (usage !== undefined && isBilled && (played.share > 0 || played.clientClosed))
       call.usage = billed(usage, played.share);
     this.#memory.finish(call);
   }

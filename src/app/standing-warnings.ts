@@ -16,7 +16,7 @@ export interface Warning {
 }
 
 interface WarningPorts {
-  readonly live: Pick<LiveRuntime, 'runtime' | 'config' | 'known' | 'environment'>;
+  readonly live: Pick<LiveRuntime, 'runtime' | 'config' | 'known' | 'environment' | 'unheeded'>;
   readonly directory: Pick<KeyDirectory, 'keys'>;
   readonly spending: { readonly directory: Pick<BudgetDirectory, 'allBudgets'> };
   readonly resolver: { states(): readonly ReferenceState[] };
@@ -33,6 +33,15 @@ export function secretWarning(provider: string, { reference, problem, state }: R
     about: `provider ${provider}`,
     problem: `Its secret \`${reference}\` cannot be read: ${why}`,
     remedy: `${meanwhile} Mend the reference or its store; it is asked again by itself.`,
+  };
+}
+
+function* ofStart({ live }: WarningPorts): Generator<Warning> {
+  if (live.unheeded.length === 0) return;
+  yield {
+    about: 'configuration',
+    problem: `Changed since the start, and not in force: ${live.unheeded.map((path) => `\`${path}\``).join(', ')}.`,
+    remedy: 'Start the gateway again to take it.',
   };
 }
 
@@ -74,8 +83,9 @@ function* ofBudgets({ live, directory, spending }: WarningPorts): Generator<Warn
 /** At most this many of a kind are told. */
 const MOST = 50;
 
-/** What keeps providers and budgets from working as the operator meant; empty when all is well. */
+/** What keeps settings, providers and budgets from working as the operator meant; empty when all is well. */
 export function* standingWarnings(ports: WarningPorts): Generator<Warning> {
+  yield* ofStart(ports);
   yield* ofSecrets(ports).take(MOST);
   yield* ofBudgets(ports).take(MOST);
 }

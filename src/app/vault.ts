@@ -17,7 +17,7 @@ export interface Vault {
 /** Whether the database was in use before it had a keyring. */
 async function inUse(store: Store): Promise<boolean> {
   if ((await store.audit.head()) !== undefined) return true;
-  return (await store.keys.active()).length > 0 || (await store.settings.list('')).length > 0;
+  return (await store.keys.active({ limit: 1 })).length > 0 || (await store.settings.list('')).length > 0;
 }
 
 /** Opens the master key and, with it, the gateway's own secrets. Throws `conflict` for a key that is not the database's. */

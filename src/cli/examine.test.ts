@@ -3,8 +3,17 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { examineClock, examineDataFolder, examineDisk, examineNode, examinePort } from './examine.ts';
+import {
+  examineClock,
+  examineDatabase,
+  examineDataFolder,
+  examineDisk,
+  examineNode,
+  examinePort,
+  examineProvider,
+} from './examine.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -38,6 +47,22 @@ describe('doctor', () => {
     expect(examineDataFolder(join(folder, 'admin.key', 'below'))).toMatchObject({ result: 'fail' });
   });
 
+  it('looks at the database', async () => {
+    expect(await examineDatabase(folder)).toEqual([]);
+    const path = join(folder, 'sluice.db');
+    writeFileSync(path, 'no database at all, whatever its name says');
+    const [damaged] = await examineDatabase(folder);
+    expect(damaged).toMatchObject({ result: 'fail', message: expect.stringContaining('damaged') });
+    rmSync(path);
+    const raw = new DatabaseSync(path);
+    raw.exec("CREATE TABLE kysely_migration (name TEXT); INSERT INTO kysely_migration VALUES ('0001_first')");
+    expect(await examineDatabase(folder)).toMatchObject([{ result: 'ok' }]);
+    raw.exec("INSERT INTO kysely_migration VALUES ('9999_later')");
+    raw.close();
+    const [newer] = await examineDatabase(folder);
+    expect(newer).toMatchObject({ result: 'fail', message: expect.stringContaining('9999_later') });
+  });
+
   it('measures the disk', () => {
     const free = (bytes: number) => (() => ({ bavail: bytes / 4096, bsize: 4096 })) as never;
     expect(examineDisk(folder, free(2 ** 33)).result).toBe('ok');
@@ -62,6 +87,26 @@ describe('doctor', () => {
       await new Promise((resolve) => server.close(resolve));
     }
     expect(await at(ours.port)).toMatchObject({ result: 'ok', message: expect.stringContaining('free') });
+  });
+});
+
+describe('doctor, outwards', () => {
+  it('says why a provider cannot be reached', async () => {
+    const { server, port } = await listening('{}');
+    const about = async (url: string) => (await examineProvider('p', url)).finding;
+    expect(await about(`http://127.0.0.1:${port}/v1`)).toMatchObject({ result: 'ok' });
+    expect(await about(`https://127.0.0.1:${port}/v1`)).toMatchObject({
+      result: 'fail',
+      message: expect.stringContaining('does not speak TLS'),
+    });
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    const gone = await listening('{}');
+    await new Promise((resolve) => gone.server.close(resolve));
+    expect(await about(`http://127.0.0.1:${gone.port}/v1`)).toMatchObject({
+      result: 'fail',
+      message: expect.stringContaining('refuses the connection'),
+    });
   });
 
   it('compares the clock with the nearest witness', () => {

@@ -3,7 +3,13 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { readAdminKey } from '../app/admin-key.ts';
 import { checkConfiguration } from '../app/check-configuration.ts';
-import { listVendors, portalFolder } from '../app/cli-support.ts';
+import {
+  type ConnectionFault,
+  connectionFault,
+  listVendors,
+  portalFolder,
+  storedDatabaseFault,
+} from '../app/cli-support.ts';
 import { type Config, formatProblem, providerType } from '../app/config/index.ts';
 import { findLocalAddress, type LocalAddress } from '../app/local-address.ts';
 import { examineLive } from './examine-live.ts';
@@ -94,6 +100,15 @@ export function examineDataFolder(folder: string): Finding {
   return { check, result: 'ok', message: folder };
 }
 
+/** Whether the database in the data folder can be opened by this version; nothing is said where there is none yet. */
+export async function examineDatabase(folder: string): Promise<readonly Finding[]> {
+  const check = 'Database';
+  const fault = await storedDatabaseFault(folder);
+  if (fault !== undefined) return [{ check, result: 'fail', message: fault }];
+  const path = join(folder, 'sluice.db');
+  return existsSync(path) ? [{ check, result: 'ok', message: path }] : [];
+}
+
 /** Free space where the data folder is or would be. */
 export function examineDisk(folder: string, statfs: typeof statfsSync = statfsSync): Finding {
   const { bavail, bsize } = statfs(existingParent(folder));
@@ -140,8 +155,34 @@ interface Reached {
   readonly skewMs: number | undefined;
 }
 
+const UNREACHED: Readonly<Record<ConnectionFault, readonly [message: string, remedy: string]>> = {
+  certificate: [
+    'has a certificate that is not trusted here.',
+    'Check the base_url; NODE_EXTRA_CA_CERTS adds an authority of your own.',
+  ],
+  no_tls: ['does not speak TLS there.', 'Check whether the base_url has to start with http://.'],
+  refused: ['refuses the connection.', 'Start what should run there, or check the base_url.'],
+  unknown_host: ['is a name that is not known here.', 'Check the base_url and the name server.'],
+};
+
+/** Why a provider did not answer. */
+function unreached(host: string, error: unknown): Pick<Finding, 'message' | 'remedy'> {
+  const fault = connectionFault(error);
+  if (fault !== undefined) {
+    const [message, remedy] = UNREACHED[fault];
+    return { message: `${host} ${message}`, remedy };
+  }
+  const late = error instanceof Error && error.name === 'TimeoutError';
+  return late
+    ? {
+        message: `${host} did not answer within ${ANSWER_MS / 1000} s.`,
+        remedy: 'Check the network and the base_url; behind a proxy, let this machine through.',
+      }
+    : { message: `${host} broke the connection off.`, remedy: 'Check the network and the base_url.' };
+}
+
 /** Any answer will do: that it is refused without a key shows that the way is open. No credential is sent. */
-async function examineProvider(name: string, url: string | undefined): Promise<Reached> {
+export async function examineProvider(name: string, url: string | undefined): Promise<Reached> {
   const check = `Provider ${name}`;
   if (url === undefined || url.includes('{')) {
     const message = 'Its address depends on region or account; it was not asked.';
@@ -158,10 +199,8 @@ async function examineProvider(name: string, url: string | undefined): Promise<R
       finding: { check, result: 'ok', message: `${host} answers.` },
       skewMs: Number.isNaN(theirs) ? undefined : middle - theirs,
     };
-  } catch {
-    const message = `${host} did not answer within ${ANSWER_MS / 1000} s.`;
-    const remedy = 'Check the network and the base_url; behind a proxy, let this machine through.';
-    return { finding: { check, result: 'fail', message, remedy }, skewMs: undefined };
+  } catch (error) {
+    return { finding: { check, result: 'fail', ...unreached(host, error) }, skewMs: undefined };
   }
 }
 
@@ -254,6 +293,7 @@ export async function examine(options: DoctorOptions, terminal: Terminal): Promi
     examineNode(process.versions.node),
     ...configurationFindings(checked),
     examineDataFolder(local.dataDir),
+    ...(await examineDatabase(local.dataDir)),
     examineDisk(local.dataDir),
     port,
     ...providers.map(({ finding }) => finding),

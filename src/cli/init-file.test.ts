@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -54,5 +63,12 @@ describe('the file init writes', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(['sluice.yaml']);
     expect(existsSync(path)).toBe(true);
+  });
+
+  it('says so where nothing can be written, and leaves no draft behind', () => {
+    expect(() => writePrivately(join(folder, 'gone', 'a.yaml'), 'one', false)).toThrow('cannot be written');
+    mkdirSync(join(folder, 'taken', 'inside'), { recursive: true });
+    expect(() => writePrivately(join(folder, 'taken'), 'one', true)).toThrow('is a folder');
+    expect(readdirSync(folder)).toEqual(['taken']);
   });
 });

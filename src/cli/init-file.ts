@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { CliFailure } from './failure.ts';
 
@@ -59,21 +59,31 @@ export function configurationText(draft: ConfigurationDraft): string {
 
 /**
  * Writes a file only its owner can read, whole or not at all. Without `replace` an existing one is left alone, also when
- * it appears in this very moment. Throws {@link CliFailure} `exists`.
+ * it appears in this very moment. Throws {@link CliFailure} `exists` or `unwritable`.
  */
 export function writePrivately(path: string, text: string, replace: boolean): void {
   const draft = `${path}.${randomUUID().slice(0, 8)}.tmp`;
-  writeFileSync(draft, text, { mode: 0o600, flag: 'wx' });
   try {
+    writeFileSync(draft, text, { mode: 0o600, flag: 'wx' });
     if (replace) renameSync(draft, path);
     else linkSync(draft, path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      throw new CliFailure('unwritable', `${path} cannot be written: the disk is full. Make room.`);
+    if (code === 'EISDIR' || code === 'ENOTEMPTY')
+      throw new CliFailure('unwritable', `${path} is a folder. Name the file in it.`);
+    if (code !== 'EEXIST') {
+      throw new CliFailure(
+        'unwritable',
+        `${path} cannot be written: its folder is missing, or this user may not write there. Name another file.`,
+      );
+    }
     throw new CliFailure(
       'exists',
       `${path} exists already; add --force to replace it, or name another with --config.`,
     );
   } finally {
-    if (!replace) unlinkSync(draft);
+    rmSync(draft, { force: true });
   }
 }

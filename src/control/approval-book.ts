@@ -1,3 +1,4 @@
+import { DAY_MS } from '../core/durations.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { type Approval, type ApprovalKind, statusAt } from '../core/policy/approval.ts';
 import type { ApprovalDesk, ApprovalWish } from '../ports/approval-desk.ts';
@@ -21,7 +22,7 @@ export interface ApprovalBookPorts {
 }
 
 /** How long something may wait for a decision, and be used after a yes. */
-const OPEN_MS = 24 * 3_600_000;
+const OPEN_MS = DAY_MS;
 /** Calls of one key that may wait for a decision at once: a loop must not bury who decides. */
 const MAX_PENDING = 50;
 /** Clients that may wait with their connection open, and how long. */
@@ -29,7 +30,7 @@ const MAX_WAITING = 1000;
 const MAX_WAIT_MS = 600_000;
 /** Another process may have taken the decision. */
 const LOOK_AGAIN_MS = 1000;
-const KEPT_MS = 90 * 86_400_000;
+const KEPT_MS = 90 * DAY_MS;
 
 /** What is asked besides a call. */
 export interface Question {

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../core/durations.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import { type BudgetRaise, sameWindow } from '../core/policy/budget-account.ts';
 import type { Budget } from '../core/policy/budget-rule.ts';
@@ -9,7 +10,6 @@ import type { Ledger } from '../ports/ledger.ts';
 import type { Store } from '../ports/store.ts';
 import { type ModelNames, ownedByAccount, type SpentBy, spentBefore } from './spent-before.ts';
 
-const DAY_MS = 86_400_000;
 /** The longest window that ends, and some more. */
 const KEPT_SPEND_MS = 63 * DAY_MS;
 

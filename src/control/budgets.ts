@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { nanoToUsd, usdToNano } from '../core/cost/money.ts';
+import { DAY_MS } from '../core/durations.ts';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import type { BudgetRaise } from '../core/policy/budget-account.ts';
@@ -27,7 +28,7 @@ export interface BudgetPorts extends ScopePorts {
 
 type View = z.output<typeof budgetView>;
 
-const MAX_RAISE_MS = 366 * 86_400_000;
+const MAX_RAISE_MS = 366 * DAY_MS;
 const MAX_RAISES = 20;
 
 /** A raise as it is kept: with what tells it from others. */

@@ -32,6 +32,8 @@ import {
   time,
 } from './shapes.ts';
 
+export { OPERATIONS } from '../core/policy/operations.ts';
+
 /** What limits a key: its owner made it within his own rights, and does not loosen it afterwards. */
 const KEY_RIGHTS = {
   team_id: 'keys:write',

@@ -1,4 +1,5 @@
 import { nanoToUsd } from '../core/cost/money.ts';
+import { DAY_MS, HOUR_MS } from '../core/durations.ts';
 import type { SpendDimension, SpendRow } from '../ports/store.ts';
 import type { CsvCell } from './csv.ts';
 import type { SpendNames } from './spend-names.ts';
@@ -19,8 +20,6 @@ export const FOCUS_DIMENSIONS: readonly SpendDimension[] = [
 /** Who made the service available where no provider did; the specification allows no null. */
 const OURSELVES = 'Sluice';
 const NO_MODEL = '(no model)';
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** How the specification writes times: RFC 3339, UTC, whole seconds. */
 const at = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 

@@ -1,4 +1,5 @@
 import { type BudgetBook, windowStartOf } from '../core/policy/budget.ts';
+import { KeyIndex } from '../core/policy/key-index.ts';
 import {
   createPolicySnapshot,
   KeyCompiler,
@@ -7,12 +8,32 @@ import {
   type PlaceMaps,
   type PolicySnapshot,
 } from '../core/policy/policy-snapshot.ts';
-import type { BudgetWindow, VirtualKey } from '../core/policy/virtual-key.ts';
+import type { BudgetRule, BudgetWindow, VirtualKey } from '../core/policy/virtual-key.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Store } from '../ports/store.ts';
+import type { KeyStore, Store } from '../ports/store.ts';
 import { ownedByAccount } from './spent-before.ts';
 
-const WINDOWS: readonly BudgetWindow[] = ['hour', 'day', 'week', 'month', 'total'];
+/** Keys asked for at once. */
+const SLICE_KEYS = 2000;
+
+/** A key that has a budget of its own. */
+type BudgetedKey = { readonly id: string; readonly budget: BudgetRule };
+
+/** Every key that is not revoked, or those whose ids begin with `prefix`, by id; some thousand at a time. */
+export async function* keySlices(keys: KeyStore, prefix?: string): AsyncGenerator<readonly VirtualKey[]> {
+  let asked = keys.active({ prefix, limit: SLICE_KEYS });
+  for (;;) {
+    const slice = await asked;
+    const isLast = slice.length < SLICE_KEYS;
+    if (!isLast) {
+      // The storage reads on while this slice is taken in; who stops listening misses no failure.
+      asked = keys.active({ prefix, after: slice.at(-1)?.id, limit: SLICE_KEYS });
+      asked.catch(() => undefined);
+    }
+    yield slice;
+    if (isLast) return;
+  }
+}
 
 /**
  * The keys in memory: what the data plane reads. Changes are stored first and then swapped in as a new snapshot, so a
@@ -23,9 +44,9 @@ export class KeyDirectory {
   readonly #book: BudgetBook;
   readonly #clock: Clock;
   readonly #places: PlaceMaps;
-  #entries = new Map<string, KeyEntry>();
+  #index: KeyIndex;
   #compiler: KeyCompiler;
-  #snapshot: PolicySnapshot = createPolicySnapshot([]);
+  #snapshot: PolicySnapshot;
 
   /** `places` may change in place; `recompile` must then be called. */
   constructor(ports: {
@@ -39,29 +60,33 @@ export class KeyDirectory {
     this.#clock = ports.clock;
     this.#places = ports.places ?? NO_PLACES;
     this.#compiler = new KeyCompiler(this.#places);
+    this.#index = new KeyIndex(this.#compiler);
+    this.#snapshot = createPolicySnapshot(this.#index, this.#places);
   }
 
   /** Reads every key and what each budget has spent in its current window. */
   async load(): Promise<void> {
-    const keys = await this.#store.keys.active();
     const now = this.#clock.now();
-    this.#compiler = new KeyCompiler(this.#places);
-    this.#entries = new Map(keys.map((key) => [key.id, this.#compiler.compile(key)]));
-    const used = new Set(keys.flatMap((key) => (key.budget === undefined ? [] : [key.budget.window])));
-    for (const window of WINDOWS) {
-      if (!used.has(window)) continue;
+    const index = new KeyIndex(this.#compiler);
+    const all: BudgetedKey[] = [];
+    for await (const slice of keySlices(this.#store.keys)) {
+      for (const key of slice) {
+        index.put(key);
+        if (key.budget !== undefined) all.push({ id: key.id, budget: key.budget });
+      }
+    }
+    for (const [window, budgeted] of Map.groupBy(all, ({ budget }) => budget.window)) {
       const bucket = windowStartOf(window, now);
       const spent = await this.#store.usage.totalsByKey(bucket);
-      const budgeted = keys.filter((key) => key.budget?.window === window);
       const begun = await this.#store.budgets.begin(
         budgeted.map(({ id }) => ({ account: id, bucket, nano: spent.get(id) ?? 0 })),
       );
       const found = ownedByAccount(begun);
-      for (const { id, budget } of budgeted) {
-        if (budget !== undefined) this.#book.define(id, budget, { now, ...found.get(id) });
-      }
+      for (const { id, budget } of budgeted) this.#book.define(id, budget, { now, ...found.get(id) });
     }
-    this.#swap();
+    this.#index = index;
+    // Places may have changed as well.
+    this.recompile();
   }
 
   snapshot(): PolicySnapshot {
@@ -69,7 +94,7 @@ export class KeyDirectory {
   }
 
   get(id: string): VirtualKey | undefined {
-    return this.#entries.get(id)?.key;
+    return this.#index.get(id);
   }
 
   /** What follows for a key that is kept nowhere, from places as they are now. */
@@ -78,14 +103,14 @@ export class KeyDirectory {
   }
 
   /** Every key that is not revoked. */
-  *keys(): Generator<VirtualKey> {
-    for (const { key } of this.#entries.values()) yield key;
+  keys(): Generator<VirtualKey> {
+    return this.#index.keys();
   }
 
-  /** Works out every key again, after a place changed. */
+  /** Takes over what places say, after one changed. */
   recompile(): void {
     this.#compiler = new KeyCompiler(this.#places);
-    for (const [id, { key }] of this.#entries) this.#entries.set(id, this.#compiler.compile(key));
+    this.#index.recompile(this.#compiler);
     this.#swap();
   }
 
@@ -99,14 +124,14 @@ export class KeyDirectory {
   /** Takes over a key that was stored. */
   async put(key: VirtualKey): Promise<void> {
     const before = this.get(key.id)?.budget;
-    this.#entries.set(key.id, this.#compiler.compile(key));
+    this.#index.put(key);
     await this.#defineBudget(key, before?.window);
     this.#swap();
   }
 
   /** Forgets a revoked key. */
   remove(id: string): void {
-    if (!this.#entries.delete(id)) return;
+    if (!this.#index.delete(id)) return;
     this.#book.remove(id);
     this.#swap();
   }
@@ -128,6 +153,6 @@ export class KeyDirectory {
   }
 
   #swap(): void {
-    this.#snapshot = createPolicySnapshot(this.#entries.values(), this.#places, this.#snapshot.version + 1);
+    this.#snapshot = createPolicySnapshot(this.#index, this.#places, this.#snapshot.version + 1);
   }
 }

@@ -1,4 +1,5 @@
 import { nanoToUsd } from '../core/cost/money.ts';
+import { DAY_MS } from '../core/durations.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { QualityPromise } from '../core/routing/risk/index.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -32,7 +33,6 @@ export interface LearningPorts {
   readonly learning: LearningDesk;
 }
 
-const DAY_MS = 86_400_000;
 const MAX_LABELS = 10_000;
 const MAX_EVENTS = 50;
 const MAX_DECISIONS = 20;

@@ -1,4 +1,5 @@
 import type { ExchangeRecord } from '../core/cost/exchange.ts';
+import { HOUR_MS } from '../core/durations.ts';
 import { completionTokens, promptTokens } from '../core/model/index.ts';
 import { DEFAULT_ORGANIZATION_ID } from '../core/policy/place.ts';
 import { longestWindow, type PastUse, type RateLimiter } from '../core/policy/rate.ts';
@@ -11,7 +12,6 @@ import type { SpendDimension, SpendRow, Store } from '../ports/store.ts';
 import type { KeyDirectory } from './key-directory.ts';
 import { deploymentOf, type ModelNames } from './spent-before.ts';
 
-const HOUR_MS = 3_600_000;
 const SLOT_MS = 1000;
 const PAGE_ROWS = 500;
 /** Rows of the log that are read at start; what is older is known by the hour. */

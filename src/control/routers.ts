@@ -1,3 +1,4 @@
+import { WEEK_MS } from '../core/durations.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { type Receipt, receiptOf, replay } from '../core/routing/decision/receipt.ts';
 import type { RouterPlan } from '../core/routing/decision/types.ts';
@@ -26,8 +27,6 @@ export interface RouterDesk {
   /** A decision for a request that is not made. Throws as the data plane would. */
   explain(input: ParsedInputOf<'explainRoute'>): Promise<Receipt>;
 }
-
-const WEEK_MS = 7 * 86_400_000;
 
 interface RouterPorts {
   readonly store: Store;

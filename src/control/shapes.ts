@@ -348,7 +348,7 @@ export const statusView = z.strictObject({
       ),
     }),
   ),
-  /** What works otherwise than it was meant: secrets that cannot be read, budgets whose cheaper model is gone. */
+  /** What works otherwise than it was meant: settings that wait for a start, secrets that cannot be read, budgets whose cheaper model is gone. */
   warnings: z.array(z.strictObject({ about: z.string(), problem: z.string(), remedy: z.string() })),
   keys: z.number(),
   example_model: z.string(),

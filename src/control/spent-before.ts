@@ -1,4 +1,5 @@
 import type { ExchangeRecord } from '../core/cost/exchange.ts';
+import { HOUR_MS } from '../core/durations.ts';
 import type { AccountState } from '../core/policy/budget-account.ts';
 import type { OthersSpend } from '../core/policy/budget-claims.ts';
 import type { Budget } from '../core/policy/budget-rule.ts';
@@ -9,7 +10,6 @@ import type { VirtualKey } from '../core/policy/virtual-key.ts';
 import type { BudgetSpend, OwnedSpend } from '../ports/budget-store.ts';
 import type { SpendDimension, SpendQuery, Store } from '../ports/store.ts';
 
-const HOUR_MS = 3_600_000;
 /** Rows of the log that are read for a rolling window; what is older is known by the hour. */
 const MAX_ROWS = 10_000;
 const PAGE_ROWS = 500;

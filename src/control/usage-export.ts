@@ -1,4 +1,5 @@
 import { nanoToUsd } from '../core/cost/money.ts';
+import { DAY_MS } from '../core/durations.ts';
 import { badRequest } from '../core/errors/error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
@@ -11,7 +12,6 @@ import { extentOf } from './rights.ts';
 import { nameBook, type SpendNames } from './spend-names.ts';
 import { dimensionsIn, scopeOf, spanOf } from './usage.ts';
 
-const DAY_MS = 86_400_000;
 /** Groups of an answer without an interval, which is made in one piece. */
 const MAX_GROUPS = 200_000;
 /** Rows in memory at a time, unless a single day has more. */

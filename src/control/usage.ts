@@ -1,4 +1,5 @@
 import { nanoToUsd } from '../core/cost/money.ts';
+import { DAY_MS } from '../core/durations.ts';
 import { badRequest } from '../core/errors/error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ledger } from '../ports/ledger.ts';
@@ -9,7 +10,7 @@ import type { OutputOf } from './contract.ts';
 import { extentOf } from './rights.ts';
 import { namesIn } from './spend-names.ts';
 
-const DEFAULT_SPAN_MS = 30 * 86_400_000;
+const DEFAULT_SPAN_MS = 30 * DAY_MS;
 const MAX_ROWS = 10_000;
 /** All that is named, with one tag or the session: the rows that many names make are cut off at {@link MAX_ROWS}. */
 const MAX_DIMENSIONS = 8;

@@ -22,6 +22,8 @@ export interface ErrorFields {
   readonly retryAfterS?: number;
   /** A status given as a number inside the body (OpenRouter, Gemini). */
   readonly status?: number;
+  /** Anthropic's `details.error_code`, by which its SDKs choose what to do. */
+  readonly errorCode?: string;
 }
 
 /** The eight recorded texts and those that the vendors' documents and issue lists show, see WIRE §2.4. */
@@ -199,6 +201,8 @@ export function readErrorBody(body: unknown): ErrorFields {
   }
   const inner: JsonObject = isObject(outer['error']) ? outer['error'] : outer;
   const codes: string[] = [];
+  const errorCode = isObject(inner['details']) ? inner['details']['error_code'] : undefined;
+  pushCode(codes, errorCode);
   const status = pushCode(codes, inner['code']);
   const innererror = inner['innererror'] ?? inner['inner_error'];
   if (isObject(innererror)) pushCode(codes, innererror['code']);
@@ -222,6 +226,7 @@ export function readErrorBody(body: unknown): ErrorFields {
     ...(typeof param === 'string' ? { param } : {}),
     ...(retryAfterS === undefined ? {} : { retryAfterS }),
     ...(status === undefined ? {} : { status }),
+    ...(typeof errorCode === 'string' ? { errorCode } : {}),
   };
 }
 
@@ -301,6 +306,9 @@ function byExactName(codes: readonly string[]): ErrorCode | undefined {
   return codes.includes('tool_use_failed') ? 'upstream_error' : undefined;
 }
 
+/** A thread that is lost, in use or mixed with what it cannot hold is the client's to mend, whatever the status. */
+const THREAD = /^thread_/;
+
 /** Reads and classifies an upstream's error answer; the whole of a codec's `decodeError`. Never throws. */
 export function classifyFailure(
   status: number,
@@ -312,17 +320,21 @@ export function classifyFailure(
   const awsType = headers['x-amzn-errortype']?.split(':')[0];
   const codes = awsType === undefined ? fields.codes : [awsType, ...fields.codes];
   const wait = retryAfterS(headers) ?? fields.retryAfterS;
-  const code = classifyError(status, {
-    codes,
-    text: fields.text,
-    ...(fields.status === undefined ? {} : { status: fields.status }),
-    ...(fields.retryAfterS === undefined ? {} : { retryAfterS: fields.retryAfterS }),
-  });
+  const { errorCode } = fields;
+  const code = THREAD.test(errorCode ?? '')
+    ? 'upstream_refused'
+    : classifyError(status, {
+        codes,
+        text: fields.text,
+        ...(fields.status === undefined ? {} : { status: fields.status }),
+        ...(fields.retryAfterS === undefined ? {} : { retryAfterS: fields.retryAfterS }),
+      });
   const should = headers['x-should-retry'];
   return {
     code,
     text: fields.text,
     ...(codes[0] === undefined ? {} : { upstreamCode: codes[0] }),
+    ...(errorCode === undefined ? {} : { errorCode }),
     ...(fields.param === undefined ? {} : { param: fields.param }),
     ...(wait === undefined ? {} : { retryAfterS: wait }),
     ...(should === 'true' || should === 'false' ? { shouldRetry: should === 'true' } : {}),
@@ -353,4 +365,9 @@ export function upstreamError(failure: UpstreamFailure): SluiceError {
     ...(word ? { upstreamCode: word } : {}),
     ...(failure.retryAfterS === undefined ? {} : { retryAfterS: failure.retryAfterS }),
   });
+}
+
+/** An error that a whole answer or an event of a stream carries, whatever status it came with. */
+export function answerError(body: unknown): SluiceError {
+  return upstreamError(classifyFailure(200, body, {}));
 }

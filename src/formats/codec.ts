@@ -9,6 +9,7 @@ import type {
 } from '../core/model/index.ts';
 import type { ErrorReply, UpstreamFailure } from './failure.ts';
 import type { Frame, Framing } from './frame.ts';
+import type { Glance } from './glance.ts';
 import type { Quirks } from './quirks.ts';
 import type { TapRules } from './tap.ts';
 
@@ -125,6 +126,11 @@ export interface ChatCodec {
   encodeRequest(request: ChatRequest, target: Target): EncodedRequest;
   /** Throws `upstream_malformed` if the body is not an answer of this format. */
   decodeResponse(body: JsonObject, source: Source): ChatResponse;
+  /**
+   * What `decodeResponse` would tell of the answer as a whole, with the same throws; absent where answers of this format are
+   * always decoded.
+   */
+  glance?(body: JsonObject, source: Source): Glance;
   encodeResponse(response: ChatResponse, reply: Reply): JsonObject;
   streamDecoder(source: Source): StreamDecoder;
   streamEncoder(reply: Reply): StreamEncoder;

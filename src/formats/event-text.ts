@@ -30,6 +30,11 @@ export function stringLength(text: string, from: number): number {
   return (end < 0 ? text.length : end) - from;
 }
 
+/** As `startsWith`, which V8 does character by character; equality of strings takes eight at once. */
+function standsAt(text: string, at: number, part: string): boolean {
+  return text.slice(at, at + part.length) === part;
+}
+
 /**
  * What stands before and after the model output in an event that says nothing else. In most formats the next events differ in
  * their output alone, so that they are recognised by two comparisons instead of a search for each needle.
@@ -51,12 +56,12 @@ export class Likeness {
 
   /** Bytes of output in the event that begins at `from`, when it is another such event; else -1. */
   outputOf(text: string, from: number): number {
-    if (!text.startsWith(this.#before, from)) return -1;
+    if (!standsAt(text, from, this.#before)) return -1;
     const start = from + this.#before.length;
     const length = stringLength(text, start);
     // A bare line feed inside of the output would end a line, and so the event.
     const isAlike =
-      text.startsWith(this.#after, start + length) &&
+      standsAt(text, start + length, this.#after) &&
       text.indexOf('\n', start) === start + length + this.#line;
     return isAlike ? length : -1;
   }

@@ -6,6 +6,8 @@ export interface UpstreamFailure {
   readonly code: ErrorCode;
   /** The upstream's short code or type, unfiltered. */
   readonly upstreamCode?: string;
+  /** Anthropic's `details.error_code`, unfiltered. */
+  readonly errorCode?: string;
   /** The request field the upstream named. */
   readonly param?: string;
   /** From body or headers, in seconds. */

@@ -37,5 +37,9 @@ describe('checkFieldTypes', () => {
     expect(fault('openai-chat', { api_base: 'http://192.0.2.1' })).toBe('api_base');
     expect(fault('gemini', { extra_body: { base_url: 'http://192.0.2.1' } })).toBe('extra_body.base_url');
     expect(fault('openai-chat', { metadata: { team: 'a' } })).toBeUndefined();
+    expect(fault('openai-completions', { proxy: null })).toBe('proxy');
+    // Before any fault of type.
+    expect(fault('openai-chat', { temperature: 'hot', api_key: 'a' })).toBe('api_key');
+    expect(fault('openai-chat', { temperature: 'hot', metadata: { proxy: 'a' } })).toBe('metadata.proxy');
   });
 });

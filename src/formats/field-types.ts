@@ -148,20 +148,40 @@ const SPEECH = table({
   speed: NUMBER,
 });
 
-/** By dialect or operation; those that are always decoded have none. */
+/** Fields by which other gateways let a request choose where it goes, or with which key (RELIABILITY T9). */
+const ROUTING: ReadonlySet<string> = new Set(
+  (
+    'api_base apiBase api_key apiKey base_url baseUrl baseURL custom_llm_provider litellm_params model_list ' +
+    'extra_headers extra_query user_config azure_ad_token azure_endpoint vertex_credentials vertex_location ' +
+    'aws_access_key_id aws_secret_access_key aws_session_token aws_region_name aws_bedrock_runtime_endpoint ' +
+    'aws_sts_endpoint proxy http_proxy https_proxy mock_response'
+  ).split(' '),
+);
+
+/** Such a field, whatever it holds. */
+const REDIRECTING: FieldType = { kinds: [] };
+
+/** A table that knows what redirects a call too: one look-up for each field tells both. */
+function guarded(types: FieldTypes): FieldTypes {
+  return new Map([...types, ...[...ROUTING].map((name) => [name, REDIRECTING] as const)]);
+}
+
+/** By dialect or operation; those that are always decoded have none of their own. */
 const TABLES: ReadonlyMap<string, FieldTypes> = new Map([
-  ['openai-chat', CHAT],
-  ['openai-responses', RESPONSES],
-  ['anthropic-messages', MESSAGES],
-  ['gemini', GEMINI],
-  ['images', IMAGES],
-  ['speech', SPEECH],
+  ['openai-chat', guarded(CHAT)],
+  ['openai-responses', guarded(RESPONSES)],
+  ['anthropic-messages', guarded(MESSAGES)],
+  ['gemini', guarded(GEMINI)],
+  ['images', guarded(IMAGES)],
+  ['speech', guarded(SPEECH)],
 ]);
 
+const UNTYPED = guarded(new Map());
+
 function kindOf(value: Json): Kind {
-  const plain = toNumber(value);
-  if (Array.isArray(plain)) return 'array';
-  return typeof plain as Kind;
+  if (typeof value !== 'object') return typeof value as Kind;
+  if (Array.isArray(value)) return 'array';
+  return typeof toNumber(value) as Kind;
 }
 
 /** What is wrong, and where: the path's pieces from the inside out, put together only when there is a fault. */
@@ -171,8 +191,10 @@ interface Fault {
 }
 
 function check(value: Json | undefined, type: FieldType): Fault | undefined {
+  if (type === REDIRECTING) return { where: [], says: 'cannot be set by a request' };
   if (value === null || value === undefined) return undefined;
-  if (!type.kinds.includes(kindOf(value))) {
+  const kind = kindOf(value);
+  if (kind !== type.kinds[0] && !type.kinds.includes(kind)) {
     return { where: [], says: `must be ${type.kinds.map((kind) => WORDS[kind]).join(' or ')}` };
   }
   const { items, fields } = type;
@@ -194,23 +216,14 @@ function checkItems(values: readonly Json[], type: FieldType): Fault | undefined
 function checkAll(body: JsonObject, types: FieldTypes): Fault | undefined {
   for (const key in body) {
     const type = types.get(key);
-    const fault = type === undefined ? undefined : check(body[key], type);
+    if (type === undefined) continue;
+    const fault = check(body[key], type);
     if (fault === undefined) continue;
     fault.where.push(key);
     return fault;
   }
   return undefined;
 }
-
-/** Fields by which other gateways let a request choose where it goes, or with which key (RELIABILITY T9). */
-const ROUTING: ReadonlySet<string> = new Set(
-  (
-    'api_base apiBase api_key apiKey base_url baseUrl baseURL custom_llm_provider litellm_params model_list ' +
-    'extra_headers extra_query user_config azure_ad_token azure_endpoint vertex_credentials vertex_location ' +
-    'aws_access_key_id aws_secret_access_key aws_session_token aws_region_name aws_bedrock_runtime_endpoint ' +
-    'aws_sts_endpoint proxy http_proxy https_proxy mock_response'
-  ).split(' '),
-);
 
 function refuseRouting(body: JsonObject, path: string): void {
   for (const key in body) {
@@ -228,13 +241,12 @@ function refuseRouting(body: JsonObject, path: string): void {
  * redirect the call. Throws `bad_request` naming the field.
  */
 export function checkFieldTypes(dialect: string, body: JsonObject): void {
-  refuseRouting(body, '');
-  for (const key of ['extra_body', 'metadata']) {
-    const inner = body[key];
-    if (isObject(inner)) refuseRouting(inner, key);
-  }
-  const types = TABLES.get(dialect);
-  const fault = types === undefined ? undefined : checkAll(body, types);
+  const fault = checkAll(body, TABLES.get(dialect) ?? UNTYPED);
+  // What would redirect the call is told first, wherever it stands.
+  if (fault !== undefined) refuseRouting(body, '');
+  const { extra_body: extraBody, metadata } = body;
+  if (isObject(extraBody)) refuseRouting(extraBody, 'extra_body');
+  if (isObject(metadata)) refuseRouting(metadata, 'metadata');
   if (fault === undefined) return;
   const path = fault.where.reduceRight<string>((before, piece) => at(before, piece), '');
   throw badRequest(path, `\`${path}\` ${fault.says}.`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { repeatedName, scanJson } from './json-scan.ts';
+import { hasManyBrackets, isTooDeep, repeatedName, scanJson } from './json-scan.ts';
 
 const LIMITS = { maxDepth: 8, maxValues: 1000, maxMembers: 500 };
 const scan = (text: string) => scanJson(Buffer.from(text), LIMITS);
@@ -27,6 +27,22 @@ describe('scanJson', () => {
     expect(scan('{"a":"\\').topMembers).toBe(1);
   });
 
+  it('reads strings of every length to their end, with a backslash at every place', () => {
+    for (let length = 0; length < 40; length++) {
+      for (let at = 0; at <= length; at++) {
+        for (const special of ['', '\\"', '\\\\', '\\\\\\"', ']}']) {
+          const inside = `${'a'.repeat(at)}${special}${'b'.repeat(length - at)}`;
+          expect(scan(`{"x":"${inside}","y":[1]}`), inside).toMatchObject({
+            refused: undefined,
+            topMembers: 2,
+          });
+          const name = special === '' || special === ']}' ? undefined : 'escaped-key';
+          expect(scan(`{"${inside}":"x"}`).refused, inside).toBe(name);
+        }
+      }
+    }
+  });
+
   it('sees numbers that a double may change, outside strings only', () => {
     for (const text of ['{"a":12345678901234567}', '{"a":1e5}', '[0.1234567890123456]', '[1E400]']) {
       expect(scan(text).longNumbers, text).toBe(true);
@@ -47,5 +63,21 @@ describe('repeatedName', () => {
   it('finds the first name that stands twice at the top', () => {
     expect(repeatedName(Buffer.from('{"a":{"b":1,"b":2},"c":"c","c":3}'))).toBe('c');
     expect(repeatedName(Buffer.from('{"a":{"a":1}}'))).toBeUndefined();
+  });
+});
+
+describe('depth of answers', () => {
+  it('is looked into only where there are brackets enough', () => {
+    const nested = (levels: number): string => `${'{"a":['.repeat(levels)}1${']}'.repeat(levels)}`;
+    for (const [text, many, deep] of [
+      [nested(64), false, false],
+      [nested(65), true, true],
+      ['['.repeat(128), false, false],
+      ['['.repeat(129), true, true],
+      [`[${'{},'.repeat(200)}1]`, true, false],
+      [JSON.stringify(['{['.repeat(200)]), true, false],
+    ] as const) {
+      expect([hasManyBrackets(text), isTooDeep(Buffer.from(text))], text.slice(0, 20)).toEqual([many, deep]);
+    }
   });
 });

@@ -42,13 +42,23 @@ const SAFE_DIGITS = 15;
 /** No number of any API has more; the time to convert one grows faster than its length. */
 const MAX_NUMBER_LENGTH = 1000;
 
+/** Up to here a string is walked: for names and short values that takes less than a call of a search. */
+const SHORT_STRING = 24;
+
 /** Index after the closing quote of the string that opens at `from`; the length of the bytes when it never closes. */
 export function endOfString(bytes: Buffer, from: number): number {
-  const quote = bytes.indexOf(QUOTE, from + 1);
-  if (quote < 0) return bytes.length;
-  if (bytes[quote - 1] !== BACKSLASH) return quote + 1;
-  // Searching from quote to quote is slow where most are escaped.
   let at = from + 1;
+  const near = Math.min(bytes.length, at + SHORT_STRING);
+  while (at < near && bytes[at] !== BACKSLASH) {
+    if (bytes[at] === QUOTE) return at + 1;
+    at++;
+  }
+  if (at === near) {
+    const quote = bytes.indexOf(QUOTE, at);
+    if (quote < 0) return bytes.length;
+    if (bytes[quote - 1] !== BACKSLASH) return quote + 1;
+  }
+  // Searching from quote to quote is slow where most are escaped.
   while (at < bytes.length) {
     const byte = bytes[at];
     if (byte === QUOTE) return at + 1;
@@ -80,6 +90,12 @@ function isLong(bytes: Buffer, from: number, to: number): boolean {
   return false;
 }
 
+function isEscapedName(bytes: Buffer, from: number, to: number): boolean {
+  if (to - from > MAX_NAME_BYTES) return false;
+  for (let at = from; at < to; at++) if (bytes[at] === BACKSLASH) return true;
+  return false;
+}
+
 /**
  * Looks over JSON bytes once, without recursion and without making anything, so that what would cost much memory or time
  * (`JSON.parse` itself takes 200,000 levels) is refused first. It checks no grammar: the text may still be no JSON.
@@ -90,8 +106,9 @@ export function scanJson(bytes: Buffer, limits: ScanLimits): Scan {
   let members = 0;
   let topMembers = 0;
   let longNumbers = false;
-  /** The last string at the first level had a backslash; it matters if it turns out to be a name. */
-  let escaped = false;
+  /** Where the last string at the first level stands; a colon after it makes it a name. */
+  let stringAt = 0;
+  let stringEnd = 0;
   const scan = (refused?: ScanRefusal): Scan => ({ refused, topMembers, values, longNumbers });
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] ?? 0;
@@ -99,7 +116,8 @@ export function scanJson(bytes: Buffer, limits: ScanLimits): Scan {
     if (byte === QUOTE) {
       const end = endOfString(bytes, at);
       if (depth === 1) {
-        escaped = end - at <= MAX_NAME_BYTES && bytes.subarray(at, end).indexOf(BACKSLASH) >= 0;
+        stringAt = at;
+        stringEnd = end;
       }
       at = end - 1;
     } else if (byte === COMMA) {
@@ -108,7 +126,7 @@ export function scanJson(bytes: Buffer, limits: ScanLimits): Scan {
       if (++members > limits.maxMembers) return scan('members');
       if (depth === 1) {
         topMembers++;
-        if (escaped) return scan('escaped-key');
+        if (isEscapedName(bytes, stringAt, stringEnd)) return scan('escaped-key');
       }
     } else if ((byte | CURLY) === (OPEN | CURLY)) {
       if (++depth > limits.maxDepth) return scan('depth');
@@ -146,6 +164,18 @@ export function repeatedName(bytes: Buffer): string | undefined {
 
 /** Levels an answer of an upstream may be nested: what the gateway takes in requests, and some more for what wraps it. */
 const MAX_ANSWER_DEPTH = 128;
+
+function countOf(text: string, bracket: string, most: number): number {
+  let count = 0;
+  for (let at = text.indexOf(bracket); at >= 0 && count <= most; at = text.indexOf(bracket, at + 1)) count++;
+  return count;
+}
+
+/** Whether a JSON text holds so many brackets, in strings too, that it could be too deep (see {@link isTooDeep}). */
+export function hasManyBrackets(text: string): boolean {
+  const objects = countOf(text, '{', MAX_ANSWER_DEPTH);
+  return objects + countOf(text, '[', MAX_ANSWER_DEPTH) > MAX_ANSWER_DEPTH;
+}
 
 /** Whether JSON bytes are nested deeper than any answer is. Whoever parses such a text recursively runs out of stack. */
 export function isTooDeep(bytes: Uint8Array): boolean {

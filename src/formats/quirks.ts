@@ -5,6 +5,8 @@
 export interface Quirks {
   /** Which field carries the output limit on openai-chat. Default `max_completion_tokens`. */
   readonly maxTokensField?: 'max_tokens' | 'max_completion_tokens';
+  /** Which field carries the seed on openai-chat. Default `seed`. */
+  readonly seedField?: 'random_seed';
   /** The role of system prompts on openai-chat. Default: as the client wrote it (`system` or `developer`). */
   readonly systemRole?: 'system';
   /** `always`: usage comes unasked and `stream_options` is refused. Default `option`. */
@@ -30,7 +32,7 @@ export interface Quirks {
     | 'none';
   /** How reasoning is asked for on openai-chat. Default `reasoning_effort`. */
   readonly reasoningRequest?: 'reasoning_effort' | 'openrouter' | 'thinking' | 'none';
-  /** Reads OpenRouter's `provider` and `models` itself, so they are left in the request. */
+  /** Reads OpenRouter's `provider` itself, so it is left in the request. */
   readonly providerRouting?: boolean;
   /** Takes Anthropic's `cache_control` on openai-chat parts (OpenRouter, LiteLLM). Default: models of family `claude`. */
   readonly cacheControl?: boolean;
@@ -44,6 +46,8 @@ export interface Quirks {
   readonly schema?: 'full' | 'openapi';
   /** Which Gemini surface: AI Studio and Vertex differ in a few fields. */
   readonly geminiSurface?: 'ai-studio' | 'vertex';
+  /** Keeps the message threads of Anthropic's API: a request may continue an answer instead of repeating what came before. */
+  readonly messageThreads?: boolean;
   /** Media may be sent as URLs and the vendor fetches them. Default true for formats that know URLs. */
   readonly mediaUrls?: boolean;
 }

@@ -30,6 +30,8 @@ export interface TapRules {
   /** In an event's raw text: the answer has really begun (commit point). Lifecycle events alone are no beginning. */
   readonly begins: RegExp;
   readonly watch: readonly string[];
+  /** An event of its own says that nothing follows. Where none does, only the body's end tells. */
+  readonly hasTerminator: boolean;
   /** Throws `upstream_malformed` when the event's data is not what the format allows. */
   read(frame: Frame, before: Seen): Observation;
 }
@@ -56,6 +58,8 @@ export interface TapState {
   committed: boolean;
   done: boolean;
   usage: Usage | undefined;
+  /** `contentBytes` when usage was told last. */
+  usageAt: number;
   finish: Finish | undefined;
   error: SluiceError | undefined;
   /** UTF-8 bytes of model output seen, escapes counted as written. */
@@ -94,6 +98,7 @@ class SseTap implements ByteTap {
     committed: false,
     done: false,
     usage: undefined,
+    usageAt: 0,
     finish: undefined,
     error: undefined,
     contentBytes: 0,
@@ -290,7 +295,10 @@ class SseTap implements ByteTap {
     try {
       const seen = this.#rules.read(frame, { quirks: this.#quirks, usage: state.usage });
       if (seen.id !== undefined) state.id = seen.id;
-      if (seen.usage !== undefined) state.usage = seen.usage;
+      if (seen.usage !== undefined) {
+        state.usage = seen.usage;
+        state.usageAt = state.contentBytes;
+      }
       if (seen.finish !== undefined) state.finish = seen.finish;
       if (seen.done === true) state.done = true;
       if (seen.error !== undefined) {

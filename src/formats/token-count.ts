@@ -8,7 +8,12 @@ const MAX_TOKENS = 10_000_000;
  * absurd number. Tokens that are not believably reported are counted by us (RELIABILITY F13).
  */
 export function tokenCount(value: unknown): number | undefined {
+  const number = measure(value);
+  return number !== undefined && Number.isInteger(number) ? number : undefined;
+}
+
+/** The same for what need not be whole: seconds of sound, or the counts of vendors who give fractions. */
+export function measure(value: unknown): number | undefined {
   const number = toNumber(value);
-  if (typeof number !== 'number' || !Number.isInteger(number)) return undefined;
-  return number >= 0 && number <= MAX_TOKENS ? number : undefined;
+  return typeof number === 'number' && number >= 0 && number <= MAX_TOKENS ? number : undefined;
 }

@@ -12,6 +12,7 @@ import { type AdminAuditPorts, type Asked, audited, noteRefusal, noteUnread } fr
 import { addressOf } from './client-address.ts';
 import { bearerToken } from './client-facts.ts';
 import type { Idempotency } from './idempotency.ts';
+import { inputProblem } from './input-problem.ts';
 import { toFailure } from './respond.ts';
 import { isSecure, sendSession, sessionCookieName, startSession } from './session-cookie.ts';
 import { openLocal, opensSession, type SignInPorts } from './sign-in.ts';
@@ -106,12 +107,11 @@ function parseInput(endpoint: Endpoint, request: FastifyRequest): Record<string,
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw badRequest('body', 'Send a JSON object.');
   }
-  const parsed = endpoint.input.safeParse({ ...given, ...(request.params as object) });
+  const input = { ...given, ...(request.params as object) };
+  const parsed = endpoint.input.safeParse(input);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const path = issue?.path.join('.') ?? '';
-  const where = path === '' && issue?.code === 'unrecognized_keys' ? (issue.keys[0] ?? '') : path;
-  throw badRequest(where, `\`${where || 'body'}\`: ${issue?.message ?? 'not valid'}.`);
+  const { field, sentence } = inputProblem(parsed.error, input, Object.keys(endpoint.input.shape));
+  throw badRequest(field, sentence);
 }
 
 /** What was sent. Throws `bad_request`, which is written down where the call would have changed something. */

@@ -8,6 +8,8 @@ import { isObject, type JsonObject } from '../core/model/index.ts';
 import { parseJson, toNumber } from '../core/model/parse-json.ts';
 import { repeatedName, type ScanRefusal, scanJson } from '../formats/json-scan.ts';
 import type { DeadlineWatch } from '../pipeline/deadline-watch.ts';
+import type { ClientRequest } from './client-request.ts';
+import { PlainRequest } from './client-request.ts';
 import { Reclaim } from './reclaim.ts';
 
 /** Limits on a request body, from the configuration. */
@@ -87,8 +89,14 @@ function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> 
   });
 }
 
+/** The body of a request that is all there. Throws `body_too_large`. */
+function whole({ body }: PlainRequest, limits: BodyLimits): Buffer {
+  if (body.length > limits.maxBytes) throw tooLarge(limits);
+  return body;
+}
+
 async function expand(bytes: Buffer, coding: string, limits: BodyLimits): Promise<Buffer> {
-  const decoder = DECODERS.get(coding.trim().toLowerCase());
+  const decoder = DECODERS.get(coding);
   if (decoder === undefined) {
     throw new SluiceError(
       'unsupported_media_type',
@@ -141,15 +149,20 @@ function inspect(raw: Buffer, maxDepth: number): Structure {
   return { topMembers, exact: longNumbers };
 }
 
+/** Whether it is plain where the body ends: who stands before us may have read other transfer codings in another way. */
+export function isDelimited({ headers }: ClientRequest): boolean {
+  const transfer = headers['transfer-encoding'];
+  return transfer === undefined || transfer.toLowerCase() === 'chunked';
+}
+
 /** Reads a body of any type, expanded if it was compressed. Throws in the 4xx range; an absent body is empty. */
-export async function readBytes(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
-  const transfer = request.headers['transfer-encoding'];
-  if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') {
+export async function readBytes(request: ClientRequest, limits: BodyLimits): Promise<Buffer> {
+  if (!isDelimited(request)) {
     throw badRequest('transfer-encoding', 'Send the body with `transfer-encoding: chunked` or a length.');
   }
-  const raw = await collect(request, limits);
+  const raw = request instanceof PlainRequest ? whole(request, limits) : await collect(request, limits);
   if (raw.length >= LARGE_BYTES) large.note(raw.length);
-  const coding = request.headers['content-encoding'];
+  const coding = request.headers['content-encoding']?.trim().toLowerCase();
   return coding !== undefined && coding !== 'identity' && raw.length > 0 ? expand(raw, coding, limits) : raw;
 }
 
@@ -160,7 +173,7 @@ export function isJsonType(type: string): boolean {
 
 /** Reads and parses a JSON body once. Throws in the 4xx range naming what is wrong. */
 export async function readJsonBody(
-  request: IncomingMessage,
+  request: ClientRequest,
   limits: BodyLimits,
 ): Promise<{ readonly raw: Buffer; readonly body: JsonObject }> {
   const type = request.headers['content-type'];

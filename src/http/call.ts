@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { JsonObject } from '../core/model/index.ts';
 import type { Admittance } from '../core/resilience/overload.ts';
 import type { ClientDialect } from '../formats/codec.ts';
@@ -10,9 +9,12 @@ import type { RouterAnswered, RouterCall } from '../pipeline/router-call.ts';
 import type { Runtime } from '../pipeline/runtime.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
+import type { Outbox } from '../ports/outbox.ts';
 import type { OwnedObjects } from '../ports/owned-objects.ts';
 import type { Random } from '../ports/random.ts';
 import type { BodyLimits } from './body.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { ClientResponse } from './client-response.ts';
 
 /** What the data plane is built from. */
 export interface DataPlanePorts {
@@ -34,6 +36,7 @@ export interface DataPlanePorts {
   readonly objects: OwnedObjects;
   readonly bodyLimits: () => BodyLimits;
   readonly writeStallMs: number;
+  readonly outbox: Outbox;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -52,8 +55,8 @@ export interface DataPlanePorts {
 
 /** One request on the data plane, its dialect known. */
 export interface Call {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: ClientRequest;
+  readonly response: ClientResponse;
   readonly codec: ClientDialect;
   readonly requestId: string;
   readonly query: URLSearchParams | undefined;

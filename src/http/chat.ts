@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { SluiceError } from '../core/errors/error.ts';
 import type { JsonObject } from '../core/model/index.ts';
 import { checkFieldTypes } from '../formats/field-types.ts';
@@ -6,6 +5,7 @@ import type { Facts, Received } from '../pipeline/exchange.ts';
 import { readJsonBody } from './body.ts';
 import type { Action, Call, DataPlanePorts } from './call.ts';
 import { readClientFacts } from './client-facts.ts';
+import type { ClientResponse } from './client-response.ts';
 import { sendAnswer, sendError, toFailure } from './respond.ts';
 import { adoptModels, routingHeaders } from './routing-facts.ts';
 
@@ -23,6 +23,8 @@ export function newFacts(): Facts {
     usage: undefined,
     finish: undefined,
     deliveredBytes: 0,
+    usageAt: 0,
+    lastPiece: undefined,
     firstByteAt: undefined,
     status: undefined,
     cost: undefined,
@@ -31,7 +33,7 @@ export function newFacts(): Facts {
 }
 
 /** Aborts when the client's connection closes before the answer is complete. */
-export function hangUp(response: ServerResponse): AbortSignal {
+export function hangUp(response: ClientResponse): AbortSignal {
   const controller = new AbortController();
   response.once('close', () => {
     if (!response.writableFinished) controller.abort();

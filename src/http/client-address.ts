@@ -1,11 +1,11 @@
-import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import type { ClientRequest } from './client-request.ts';
 
 /** Addresses found in `X-Forwarded-For`, where a trusted proxy stands before us. */
-const forwarded = new WeakMap<IncomingMessage, string>();
+const forwarded = new WeakMap<ClientRequest, string>();
 
 /** Requests that a trusted proxy says came to it over TLS. */
-const overTls = new WeakSet<IncomingMessage>();
+const overTls = new WeakSet<ClientRequest>();
 
 /** Entries of `X-Forwarded-For` looked at; a longer chain is nobody's real one. */
 const MAX_HOPS = 32;
@@ -29,7 +29,7 @@ export function trustedProxies(blocks: readonly string[]): (address: string) => 
  * Notes the client behind trusted proxies: the last address of `X-Forwarded-For` that is none of theirs. What stands
  * before it was written by that client and is not believed (RELIABILITY T21). `X-Forwarded-Proto` likewise.
  */
-export function noteForwarded(request: IncomingMessage, isTrusted: (address: string) => boolean): void {
+export function noteForwarded(request: ClientRequest, isTrusted: (address: string) => boolean): void {
   const peer = request.socket.remoteAddress ?? '';
   if (!isTrusted(peer)) return;
   const { 'x-forwarded-for': header, 'x-forwarded-proto': protocol } = request.headers;
@@ -49,11 +49,11 @@ export function noteForwarded(request: IncomingMessage, isTrusted: (address: str
 }
 
 /** Where a request comes from: its client behind trusted proxies, else the other end of the connection. */
-export function addressOf(request: IncomingMessage): string {
+export function addressOf(request: ClientRequest): string {
   return forwarded.get(request) ?? request.socket.remoteAddress ?? '';
 }
 
 /** Whether the client's side of a trusted proxy is TLS. */
-export function cameOverTls(request: IncomingMessage): boolean {
+export function cameOverTls(request: ClientRequest): boolean {
   return overTls.has(request);
 }

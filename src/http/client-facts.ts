@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
 import { isObject } from '../core/model/index.ts';
 import type { ClientFacts } from '../pipeline/exchange.ts';
 import { addressOf } from './client-address.ts';
+import { type ClientRequest, PlainRequest } from './client-request.ts';
 import { askedPriority, askedRegions } from './request-wishes.ts';
 
 /** Headers that may stand only once: Node silently keeps the first of several (RELIABILITY T6). */
@@ -30,7 +30,9 @@ const MAX_TAGS = 20;
 const MAX_METADATA = 4096;
 
 /** Refuses repeated credentials and framing headers, and too many headers. Throws `bad_request` naming the header. */
-export function refuseDuplicates(request: IncomingMessage): void {
+export function refuseDuplicates(request: ClientRequest): void {
+  // Such a request with more of them is not plain.
+  if (request instanceof PlainRequest) return;
   if (request.rawHeaders.length > 2 * MAX_HEADERS) {
     throw new SluiceError('bad_request', `A request may have at most ${MAX_HEADERS} headers.`, {
       param: 'headers',
@@ -47,7 +49,7 @@ export function refuseDuplicates(request: IncomingMessage): void {
   }
 }
 
-function header(request: IncomingMessage, name: string): string | undefined {
+function header(request: ClientRequest, name: string): string | undefined {
   const value = request.headers[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
@@ -57,7 +59,7 @@ export function bearerToken(authorization: string | undefined): string | undefin
   return authorization === undefined ? undefined : /^Bearer +(\S+)$/i.exec(authorization)?.[1];
 }
 
-function bearer(request: IncomingMessage): string | undefined {
+function bearer(request: ClientRequest): string | undefined {
   const value = header(request, 'authorization');
   if (value === undefined) return undefined;
   const token = bearerToken(value);
@@ -74,10 +76,7 @@ function theSame(found: string | undefined, value: string | undefined): string |
 }
 
 /** The one credential of a request. `x-api-key` wins over Bearer only when both say the same; else they conflict. */
-export function credentialOf(
-  request: IncomingMessage,
-  query: URLSearchParams | undefined,
-): string | undefined {
+export function credentialOf(request: ClientRequest, query: URLSearchParams | undefined): string | undefined {
   let found = theSame(undefined, bearer(request));
   found = theSame(found, header(request, 'x-api-key'));
   found = theSame(found, header(request, 'x-goog-api-key'));
@@ -135,7 +134,7 @@ function fallbackOf(text: string | undefined): boolean {
   throw badRequest('x-sluice-fallback', 'Write `x-sluice-fallback: off` or `on`.');
 }
 
-function short(request: IncomingMessage, name: string): string | undefined {
+function short(request: ClientRequest, name: string): string | undefined {
   const value = header(request, name);
   if (value !== undefined && value.length > 200)
     throw badRequest(name, `\`${name}\` may have at most 200 characters.`);
@@ -143,7 +142,7 @@ function short(request: IncomingMessage, name: string): string | undefined {
 }
 
 /** Nothing for nearly every request. */
-function approvalOf(request: IncomingMessage): Pick<ClientFacts, 'approval' | 'approvalWaitMs'> {
+function approvalOf(request: ClientRequest): Pick<ClientFacts, 'approval' | 'approvalWaitMs'> {
   const approval = short(request, 'x-sluice-approval');
   const wait = header(request, 'x-sluice-approval-wait-ms');
   if (approval === undefined && wait === undefined) return NO_APPROVAL;
@@ -161,7 +160,7 @@ function approvalOf(request: IncomingMessage): Pick<ClientFacts, 'approval' | 'a
 const NO_APPROVAL = Object.freeze({});
 
 /** What the headers say about caller and call. Throws `bad_request` naming the header. */
-export function readClientFacts(request: IncomingMessage, query: URLSearchParams | undefined): ClientFacts {
+export function readClientFacts(request: ClientRequest, query: URLSearchParams | undefined): ClientFacts {
   const forward: Record<string, string> = {};
   for (const name of FORWARD) {
     const value = header(request, name);

@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http';
 import { isIP, type Socket } from 'node:net';
+import type { ClientResponse } from './client-response.ts';
 
 /** How many connections may be open. */
 export interface ConnectionLimits {
@@ -14,7 +14,7 @@ interface Place {
   readonly socket: Socket;
   readonly address: string;
   /** The last answer begun on this connection. */
-  answer: ServerResponse | undefined;
+  answer: ClientResponse | undefined;
 }
 
 function isLocal(address: string): boolean {
@@ -62,13 +62,13 @@ export class Connections {
   }
 
   /** A request came in on this connection. */
-  begin(socket: Socket, answer: ServerResponse): void {
+  begin(socket: Socket, answer: ClientResponse): void {
     const place = this.#places.get(socket);
     if (place !== undefined) place.answer = answer;
   }
 
   /** The answer that is still being made or written on this connection. */
-  answerOn(socket: Socket): ServerResponse | undefined {
+  answerOn(socket: Socket): ClientResponse | undefined {
     const place = this.#places.get(socket);
     return place !== undefined && isAnswering(place) ? place.answer : undefined;
   }

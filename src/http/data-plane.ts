@@ -1,9 +1,12 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { SluiceError } from '../core/errors/error.ts';
 import type { ClientDialect } from '../formats/codec.ts';
 import { CLIENT_DIALECTS } from '../formats/dialects.ts';
+import { isDelimited } from './body.ts';
 import type { DataPlanePorts } from './call.ts';
 import { logInternal } from './chat.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { ClientResponse } from './client-response.ts';
 import { sendError, toFailure } from './respond.ts';
 import { findRoute, otherMethod } from './routes.ts';
 import { classOf, placesFor } from './urgent.ts';
@@ -11,21 +14,27 @@ import { classOf, placesFor } from './urgent.ts';
 const OPENAI = CLIENT_DIALECTS['openai-chat'];
 const ANTHROPIC = CLIENT_DIALECTS['anthropic-messages'];
 
-/** Google's SDKs call `/v1` by default from 3.0 on, and `/v1alpha` on wish; the verbs are the same. */
+/**
+ * Google's SDKs call `/v1` by default from 3.0 on, and `/v1alpha` on wish; the verbs are the same. A model's name with a
+ * slash is a whole resource name to some clients (Google's older SDK, LangChain, Vercel's), which leave `models/` out.
+ */
 const GEMINI_VERB =
-  /^\/v1(?:alpha)?(\/models\/.+:(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents))$/;
+  /^\/v1(?:alpha|beta)?\/(?:models\/)?(.+:(?:generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents))$/;
 
 /**
- * `/openai/v1/x`, `/openai/x` and `/anthropic/v1/x` are the same as `/v1/x`; a call of Gemini is at `/v1beta` whatever its
- * version.
+ * `/openai/v1/x`, `/openai/x` and `/anthropic/v1/x` are the same as `/v1/x`; a call of Gemini is at `/v1beta/models/`
+ * whatever its version.
  */
 export function plainPath(path: string): string {
   if (path.startsWith('/openai/v1/')) return path.slice('/openai'.length);
   if (path.startsWith('/openai/')) return `/v1${path.slice('/openai'.length)}`;
   if (path.startsWith('/anthropic/')) return path.slice('/anthropic'.length);
-  if (path.startsWith('/gemini/'))
-    return path.slice('/gemini'.length).replace(/^\/v1(?:alpha)?\//, '/v1beta/');
-  return path.replace(GEMINI_VERB, '/v1beta$1').replace(/^\/v1alpha\//, '/v1beta/');
+  const isGemini = path.startsWith('/gemini/');
+  const plain = isGemini ? path.slice('/gemini'.length) : path;
+  // Nearly all paths have no verb: the expression is not tried on them.
+  const verb = plain.includes(':') ? plain.replace(GEMINI_VERB, '/v1beta/models/$1') : plain;
+  if (isGemini) return verb.replace(/^\/v1(?:alpha)?\//, '/v1beta/');
+  return verb.startsWith('/v1alpha/') ? `/v1beta/${verb.slice('/v1alpha/'.length)}` : verb;
 }
 
 /** The dialect an error is written in when path and the vendors' own headers alone have to decide. */
@@ -61,7 +70,7 @@ const LARGE_BODY_BYTES = 256 * 1024;
 /** When a client turned away by overload may come back. Seconds. */
 const OVERLOAD_RETRY_S = 2;
 
-function isLarge(request: IncomingMessage): boolean {
+function isLarge(request: ClientRequest): boolean {
   const length = Number(request.headers['content-length'] ?? Number.NaN);
   // A chunked body may become anything.
   return length > LARGE_BODY_BYTES || request.headers['transfer-encoding'] !== undefined;
@@ -70,7 +79,7 @@ function isLarge(request: IncomingMessage): boolean {
 /** Why this request cannot be taken on right now. */
 function busy(
   ports: DataPlanePorts,
-  request: IncomingMessage,
+  request: ClientRequest,
   query: URLSearchParams | undefined,
 ): SluiceError | undefined {
   if (ports.draining())
@@ -92,7 +101,7 @@ function busy(
 }
 
 /** A JWT that a client presents; checking one may have to wait for its issuer's keys. */
-function tokenOf({ headers }: IncomingMessage, query: URLSearchParams | undefined): string | undefined {
+function tokenOf({ headers }: ClientRequest, query: URLSearchParams | undefined): string | undefined {
   const key = headers['x-api-key'] ?? headers['x-goog-api-key'] ?? query?.get('key');
   if (typeof key === 'string' && key.startsWith('eyJ')) return key;
   const { authorization } = headers;
@@ -112,8 +121,8 @@ function arrived(request: IncomingMessage): Promise<void> {
 /** Serves one data-plane request; never throws. `refused` is why it is not to be served at all. */
 export async function serveDataPlane(
   ports: DataPlanePorts,
-  request: IncomingMessage,
-  answer: { readonly response: ServerResponse; readonly refused: SluiceError | undefined },
+  request: ClientRequest,
+  answer: { readonly response: ClientResponse; readonly refused: SluiceError | undefined },
 ): Promise<void> {
   const { response, refused } = answer;
   const rawUrl = request.url ?? '/';
@@ -122,12 +131,14 @@ export async function serveDataPlane(
   const query = mark < 0 ? undefined : new URLSearchParams(rawUrl.slice(mark + 1));
   const requestId = ports.random.id('exc_');
   const dialect = dialectOf(path, request.headers);
-  // What was refused unread may be followed by anything.
-  if (refused !== undefined) response.shouldKeepAlive = false;
+  // What was refused unread, or ends nobody knows where, may be followed by anything.
+  if (refused !== undefined || !isDelimited(request)) response.shouldKeepAlive = false;
   const refusal = refused ?? busy(ports, request, query);
   if (refusal !== undefined) {
+    // Its next request is for whoever takes over.
+    if (refusal.code === 'draining') response.shouldKeepAlive = false;
     // Whoever is turned away in a rush must not have to connect anew: its body is nearly always here already.
-    if (refused === undefined && !isLarge(request)) await arrived(request);
+    if (refused === undefined && !request.complete && !isLarge(request)) await arrived(request);
     sendError(response, refusal, { codec: dialect, requestId });
     return;
   }

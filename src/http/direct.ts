@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http';
 import type { JsonObject } from '../core/model/index.ts';
 import { toNumber } from '../core/model/parse-json.ts';
+import type { AnyOperation } from '../core/policy/operations.ts';
 import type { Envelope } from '../formats/codec.ts';
 import { boundaryOf, formFields, readForm } from '../formats/multipart.ts';
 import { envelopeOf } from '../formats/operations/index.ts';
@@ -11,6 +11,7 @@ import { isJsonType, parseBody, readBytes } from './body.ts';
 import type { Call, DataPlanePorts } from './call.ts';
 import { hangUp, newFacts } from './chat.ts';
 import { readClientFacts } from './client-facts.ts';
+import type { ClientRequest } from './client-request.ts';
 import { runExchange } from './relay.ts';
 
 /** Client headers that a direct call takes along, besides those that say which version of an API is spoken. */
@@ -27,7 +28,7 @@ export interface Arrived {
   readonly body: JsonObject | undefined;
 }
 
-function fieldsOf(request: IncomingMessage, raw: Buffer, maxDepth: number): JsonObject | undefined {
+function fieldsOf(request: ClientRequest, raw: Buffer, maxDepth: number): JsonObject | undefined {
   const type = request.headers['content-type'];
   if (raw.length === 0 || type === undefined) return undefined;
   if (isJsonType(type))
@@ -61,7 +62,7 @@ export function searchOf(rawUrl: string): string {
   return kept.length === 0 ? '' : `?${kept.join('&')}`;
 }
 
-function headersOf(request: IncomingMessage, client: ClientFacts): Record<string, string> {
+function headersOf(request: ClientRequest, client: ClientFacts): Record<string, string> {
   const headers: Record<string, string> = { ...client.forward };
   for (const name of HEADERS) {
     const value = request.headers[name];
@@ -70,12 +71,12 @@ function headersOf(request: IncomingMessage, client: ClientFacts): Record<string
   return headers;
 }
 
+/** The largest of these fields: whom it is for may know any of them. */
 function count(body: JsonObject | undefined, ...names: readonly string[]): number | undefined {
-  for (const name of names) {
-    const value = toNumber(body?.[name]);
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
-  }
-  return undefined;
+  const values = names
+    .map((name) => toNumber(body?.[name]))
+    .filter((value) => typeof value === 'number' && Number.isSafeInteger(value) && value > 0);
+  return values.length === 0 ? undefined : Math.max(...(values as number[]));
 }
 
 /** What limits and money can tell of a call whose format is not known. */
@@ -101,7 +102,7 @@ export async function runDirect(
     readonly arrived: Arrived;
     /** The dialect's name in the log. */
     readonly format: string;
-    readonly operation: string;
+    readonly operation: AnyOperation;
     readonly free: boolean;
     readonly target: Omit<Direct['target'], 'headers'>;
   },

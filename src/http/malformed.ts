@@ -1,7 +1,7 @@
-import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { SluiceError } from '../core/errors/error.ts';
 import { adminError } from './admin.ts';
+import type { ClientResponse } from './client-response.ts';
 import { dialectOf, isDataPlanePath, plainPath } from './data-plane.ts';
 
 /** A fault of node:http's parser or of the socket. */
@@ -83,7 +83,7 @@ export function dismiss(socket: Socket, text: string): void {
 export function answerMalformed(
   error: ClientError,
   socket: Socket,
-  now: { readonly answer: ServerResponse | undefined; readonly requestId: string },
+  now: { readonly answer: ClientResponse | undefined; readonly requestId: string },
 ): void {
   const { answer, requestId } = now;
   const broken = error.code === 'ECONNRESET' || error.code === 'EPIPE';
@@ -92,7 +92,7 @@ export function answerMalformed(
     return;
   }
   if (answer?.req.complete === true) {
-    if (!answer.headersSent) answer.setHeader('connection', 'close');
+    if (!answer.headersSent) answer.shouldKeepAlive = false;
     answer.once('close', () => socket.destroySoon());
     return;
   }

@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http';
 import { badRequest, SluiceError } from '../core/errors/error.ts';
 import { cameOverTls } from './client-address.ts';
 import { refuseDuplicates } from './client-facts.ts';
+import type { ClientRequest } from './client-request.ts';
 
 /** Which `Host` and `Origin` values are accepted. */
 export interface PeerGuardConfig {
@@ -14,7 +14,7 @@ export interface PeerGuardConfig {
 /** Stops web pages of other sites from driving a gateway on localhost (RELIABILITY T18), and ambiguous requests (T2, T6). */
 export interface PeerGuard {
   /** Why the request is refused, or `undefined`. The data plane never reads cookies, so there they tell nothing. */
-  refusal(request: IncomingMessage, dataPlane: boolean): SluiceError | undefined;
+  refusal(request: ClientRequest, dataPlane: boolean): SluiceError | undefined;
 }
 
 /** A host name or address with an optional port (RFC 9110 §7.2), and nothing else: no user, no path. */
@@ -54,7 +54,7 @@ function hostRefusal(
  * An identity provider answers by a form that its own page posts. It is read without cookies, only as the signed answer to
  * a sign-in that was begun here; the session goes to the browser that began it, on its next request.
  */
-function isSamlAnswer(request: IncomingMessage): boolean {
+function isSamlAnswer(request: ClientRequest): boolean {
   return request.method === 'POST' && /^\/auth\/saml\/[a-z0-9._-]+\/acs$/.test(request.url ?? '');
 }
 
@@ -65,7 +65,7 @@ const READS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD']);
  * so a cookie on a write without `Origin` is refused as well (T17).
  */
 function originRefusal(
-  request: IncomingMessage,
+  request: ClientRequest,
   dataPlane: boolean,
   secureHost: string | undefined,
 ): SluiceError | undefined {
@@ -97,6 +97,8 @@ export function createPeerGuard(config: PeerGuardConfig): PeerGuard {
   const names = allowedNames(config);
   const url = config.publicUrl === undefined ? undefined : new URL(config.publicUrl);
   const secureHost = url?.protocol === 'https:' ? url.host : undefined;
+  /** The last `Host` that was accepted: nearly all requests have the same. */
+  let accepted: string | undefined;
   return {
     refusal(request, dataPlane) {
       try {
@@ -110,7 +112,13 @@ export function createPeerGuard(config: PeerGuardConfig): PeerGuard {
       if (!target.startsWith('/') || target.startsWith('//')) {
         return badRequest('path', 'The request target must be a path that begins with one `/`.');
       }
-      return hostRefusal(request.headers.host, names) ?? originRefusal(request, dataPlane, secureHost);
+      const { host } = request.headers;
+      if (host === undefined || host !== accepted) {
+        const refused = hostRefusal(host, names);
+        if (refused !== undefined) return refused;
+        accepted = host;
+      }
+      return originRefusal(request, dataPlane, secureHost);
     },
   };
 }

@@ -1,6 +1,6 @@
-import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { latin1 } from '../formats/bytes.ts';
+import type { ClientResponse } from './client-response.ts';
 
 /** Larger pieces are cheaper to send beside their headers or frame than to copy. Bytes. */
 export const MAX_JOINED_BYTES = 16 * 1024;
@@ -12,10 +12,10 @@ export const MAX_JOINED_BYTES = 16 * 1024;
  * (HTTP/1.0). `end` of the response stays node's.
  */
 export class PieceWriter {
-  readonly #response: ServerResponse;
+  readonly #response: ClientResponse;
   #begun = false;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ClientResponse) {
     this.#response = response;
   }
 
@@ -33,9 +33,10 @@ export class PieceWriter {
   }
 
   /** Emits `drain` when the client takes bytes again. */
-  get drain(): ServerResponse | Socket {
+  get drain(): ClientResponse | Socket {
     return this.#response.socket ?? this.#response;
   }
 }
 
-const framed = (text: string, bytes: number) => `${bytes.toString(16)}\r\n${text}\r\n`;
+/** A chunk of a chunked body (RFC 9112 §7.1). `bytes` is the length of `text` as it is written. */
+export const framed = (text: string, bytes: number) => `${bytes.toString(16)}\r\n${text}\r\n`;

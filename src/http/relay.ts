@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { nanoToUsd } from '../core/cost/money.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { chargeExchange } from '../pipeline/charge.ts';
@@ -6,11 +5,12 @@ import type { Exchange } from '../pipeline/exchange.ts';
 import type { Done } from '../pipeline/operation.ts';
 import type { Call, DataPlanePorts } from './call.ts';
 import { logInternal } from './chat.ts';
+import type { ClientResponse } from './client-response.ts';
 import { baseHeaders, drained, type RespondPorts, sendError, toFailure } from './respond.ts';
 
 async function writeChunks(
   exchange: Done<Exchange>,
-  response: ServerResponse,
+  response: ClientResponse,
   ports: RespondPorts,
 ): Promise<void> {
   const { body } = exchange.answer;
@@ -35,7 +35,7 @@ async function writeChunks(
 /** Delivers an operation's answer to its last byte and ends the exchange. */
 async function sendRelayed(
   exchange: Done<Exchange>,
-  response: ServerResponse,
+  response: ClientResponse,
   ports: RespondPorts,
 ): Promise<void> {
   const { status, body } = exchange.answer;

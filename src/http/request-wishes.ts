@@ -1,11 +1,11 @@
-import type { IncomingMessage } from 'node:http';
 import { badRequest } from '../core/errors/error.ts';
 import { PRIORITIES, type Priority } from '../core/resilience/fair-queue.ts';
+import type { ClientRequest } from './client-request.ts';
 
 const MAX_REGIONS = 16;
 
 /** How urgent a request says it is (`x-sluice-priority`); nearly always nothing. Throws `bad_request`. */
-export function askedPriority({ headers }: IncomingMessage): Priority | undefined {
+export function askedPriority({ headers }: ClientRequest): Priority | undefined {
   const text = headers['x-sluice-priority'];
   if (typeof text !== 'string') return undefined;
   const found = PRIORITIES.find((name) => name === text.trim().toLowerCase());
@@ -15,7 +15,7 @@ export function askedPriority({ headers }: IncomingMessage): Priority | undefine
 }
 
 /** Where a request asks to be processed (`x-sluice-region: eu, us-east-1`). Throws `bad_request`. */
-export function askedRegions({ headers }: IncomingMessage): readonly string[] | undefined {
+export function askedRegions({ headers }: ClientRequest): readonly string[] | undefined {
   const text = headers['x-sluice-region'];
   if (typeof text !== 'string') return undefined;
   const regions = text.split(',').map((name) => name.trim());

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { systemClock } from '../adapters/system/clock.ts';
+import { TurnOutbox } from '../adapters/system/outbox.ts';
 import { CLIENT_DIALECTS } from '../formats/dialects.ts';
 import type { Answered } from '../pipeline/exchange.ts';
 import { newFacts } from './chat.ts';
@@ -29,7 +30,8 @@ it('cuts a client off that never takes the rest of its answer', async () => {
   const server = createServer((request, response) => {
     const began = performance.now();
     request.socket.once('close', () => closed.resolve(performance.now() - began));
-    void sendAnswer(answered(), response, { clock: systemClock, writeStallMs: 200 });
+    const outbox = new TurnOutbox(setImmediate);
+    void sendAnswer(answered(), response, { clock: systemClock, writeStallMs: 200, outbox });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1');

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { nanoToUsd } from '../core/cost/money.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import { latin1 } from '../formats/bytes.ts';
@@ -7,6 +7,8 @@ import type { Framing } from '../formats/frame.ts';
 import { chargeExchange } from '../pipeline/charge.ts';
 import type { Answered, Exchange } from '../pipeline/exchange.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Outbox } from '../ports/outbox.ts';
+import type { ClientResponse } from './client-response.ts';
 import { MAX_JOINED_BYTES, PieceWriter } from './piece-writer.ts';
 
 /** What is needed to write answers. */
@@ -14,6 +16,8 @@ export interface RespondPorts {
   readonly clock: Clock;
   /** A client that takes no bytes for this long is cut off. */
   readonly writeStallMs: number;
+  /** Whole answers are sent from here. */
+  readonly outbox: Outbox;
 }
 
 /** Longest value of a header made from a name. Several together must stay below what clients take. */
@@ -68,7 +72,7 @@ const TRANSIENT: ReadonlySet<string> = new Set([
 
 /** Writes an error in the client's dialect. Does nothing when headers are out already. */
 export function sendError(
-  response: ServerResponse,
+  response: ClientResponse,
   error: SluiceError,
   told: { readonly codec: ErrorDialect; readonly requestId: string; readonly exchange?: Exchange },
 ): void {
@@ -88,8 +92,9 @@ export function sendError(
   const retryAfter = error.facts.retryAfterS ?? (mayRetry ? 1 : undefined);
   if (retryAfter !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfter)));
   response.writeHead(status, headers);
-  if (response.req.complete) response.end(text);
-  else endAfterBody(response, text);
+  const { req } = response;
+  if (req.complete) response.end(text);
+  else endAfterBody(response, req, text);
 }
 
 /** How long a client may go on sending a body that nobody wants. */
@@ -99,9 +104,8 @@ const UNWANTED_BODY_MS = 1000;
  * Ends an answer whose request is still arriving. Closing a socket with unread bytes resets it, and the client would lose
  * the answer: it is written at once, and what still comes is thrown away for a moment.
  */
-function endAfterBody(response: ServerResponse, text: string): void {
+function endAfterBody(response: ClientResponse, req: IncomingMessage, text: string): void {
   response.write(text);
-  const { req } = response;
   const end = (): void => {
     clearTimeout(timer);
     response.end();
@@ -141,7 +145,7 @@ function replyFor(exchange: Answered, ports: RespondPorts): Reply {
   };
 }
 
-function sendWhole(exchange: Answered, response: ServerResponse, ports: RespondPorts): void {
+function sendWhole(exchange: Answered, response: ClientResponse, ports: RespondPorts): void {
   const { answer } = exchange;
   let bytes: Uint8Array | string;
   if (answer.kind === 'bytes') bytes = answer.bytes;
@@ -157,26 +161,32 @@ function sendWhole(exchange: Answered, response: ServerResponse, ports: RespondP
   exchange.facts.status = 200;
   exchange.facts.firstByteAt = ports.clock.monotonic();
   response.writeHead(200, headers);
-  // Journalled in the same turn as the bytes are handed over: see docs/lifecycle.md.
+  finish(exchange, ports, () => {
+    // A string goes out together with the headers in one piece; bytes would be a list of two.
+    if (typeof bytes === 'string' || bytes.length > MAX_JOINED_BYTES) response.end(bytes);
+    else response.end(latin1(bytes), 'latin1');
+    boundRest(response, ports);
+  });
+}
+
+/** Ends the exchange and sends what lets the client know that it has all. Journalled before that: see docs/lifecycle.md. */
+function finish(exchange: Answered, ports: RespondPorts, send: () => void): void {
   void exchange.end?.(exchange.signal.aborted ? { kind: 'abandoned' } : { kind: 'answered' });
-  // A string goes out together with the headers in one piece; bytes would be a list of two.
-  if (typeof bytes === 'string' || bytes.length > MAX_JOINED_BYTES) response.end(bytes);
-  else response.end(latin1(bytes), 'latin1');
-  boundRest(response, ports);
+  ports.outbox.add(send);
 }
 
 /**
  * What the client has not taken yet is waited for, but not for ever: after so long without a byte node closes the
  * connection. The server's keep-alive sets its own time limit as soon as all is out.
  */
-function boundRest(response: ServerResponse, ports: RespondPorts): void {
+function boundRest(response: ClientResponse, ports: RespondPorts): void {
   const { socket } = response;
   if ((socket?.writableLength ?? 0) > 0) socket?.setTimeout(ports.writeStallMs);
 }
 
 /** Resolves when the socket takes bytes again; rejects with `client_closed` when it went away or took none for long. */
 export function drained(
-  response: ServerResponse,
+  response: ClientResponse,
   ports: RespondPorts,
   source: NodeJS.EventEmitter = response,
 ): Promise<void> {
@@ -216,7 +226,8 @@ async function* encoded(exchange: Answered, ports: RespondPorts): AsyncGenerator
   const encoder = exchange.codec.streamEncoder(replyFor(exchange, ports));
   try {
     for await (const events of answer.events) yield encoder.push(events);
-    yield encoder.end();
+    exchange.facts.lastPiece = encoder.end();
+    yield exchange.facts.lastPiece;
   } catch (error) {
     if (error instanceof SluiceError && error.code !== 'client_closed') {
       yield encoder.push([{ type: 'error', error }]);
@@ -231,7 +242,7 @@ function errorEvent(exchange: Answered, error: SluiceError, ports: RespondPorts)
   return exchange.codec.streamEncoder(replyFor(exchange, ports)).push([{ type: 'error', error }]);
 }
 
-async function sendStream(exchange: Answered, response: ServerResponse, ports: RespondPorts): Promise<void> {
+async function sendStream(exchange: Answered, response: ClientResponse, ports: RespondPorts): Promise<void> {
   const headers = baseHeaders(exchange);
   headers['content-type'] = STREAM_TYPES[exchange.codec.framing];
   headers['cache-control'] = 'no-cache';
@@ -240,17 +251,27 @@ async function sendStream(exchange: Answered, response: ServerResponse, ports: R
   exchange.facts.status = 200;
   response.writeHead(200, headers);
   const writer = new PieceWriter(response);
+  let isFinished = false;
+  const finishWith = (last: Uint8Array | string): void => {
+    isFinished = true;
+    finish(exchange, ports, () => {
+      response.end(last);
+      boundRest(response, ports);
+    });
+  };
   try {
     for await (const chunk of outgoing(exchange, ports)) {
+      // Nothing but the end of the upstream's body is still to come.
+      if (isFinished) continue;
       if (exchange.signal.aborted) throw new SluiceError('client_closed', 'The client left.');
       if (chunk.length === 0) continue;
       exchange.facts.firstByteAt ??= ports.clock.monotonic();
-      if (!writer.write(chunk)) await drained(response, ports, writer.drain);
+      if (chunk === exchange.facts.lastPiece) finishWith(chunk);
+      else if (!writer.write(chunk)) await drained(response, ports, writer.drain);
     }
-    response.end();
-    boundRest(response, ports);
-    await exchange.end?.({ kind: 'answered' });
+    if (!isFinished) finishWith('');
   } catch (error) {
+    if (isFinished) return;
     const failure = toFailure(error);
     if (exchange.signal.aborted || failure.code === 'client_closed') {
       response.destroy();
@@ -275,7 +296,7 @@ export function toFailure(error: unknown): SluiceError {
 /** Delivers an answer to its last byte and ends the exchange. */
 export async function sendAnswer(
   exchange: Answered,
-  response: ServerResponse,
+  response: ClientResponse,
   ports: RespondPorts,
 ): Promise<void> {
   if (exchange.answer.kind === 'bytes' || exchange.answer.kind === 'whole')

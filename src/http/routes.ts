@@ -97,9 +97,6 @@ function compile(route: Route): Compiled {
   return { ...route, pattern: new RegExp(`^${source}$`) };
 }
 
-const EXACT: ReadonlyMap<string, Route> = new Map(
-  ROUTES.filter(({ path }) => !path.includes('{')).map((route) => [`${route.method} ${route.path}`, route]),
-);
 /** Longer literals first, so that `…:countTokens` is not taken for a model's name. */
 const PATTERNS: readonly Compiled[] = ROUTES.filter(({ path }) => path.includes('{'))
   .map(compile)
@@ -110,6 +107,19 @@ export interface FoundRoute {
   readonly route: Route;
   readonly params: Readonly<Record<string, string>>;
 }
+
+/** Paths without parameters, by method. */
+const EXACT: ReadonlyMap<string, ReadonlyMap<string, FoundRoute>> = new Map(
+  [...new Set(ROUTES.map(({ method }) => method))].map((method) => [
+    method,
+    new Map(
+      ROUTES.filter((route) => route.method === method && !route.path.includes('{')).map((route) => [
+        route.path,
+        { route, params: {} },
+      ]),
+    ),
+  ]),
+);
 
 function decodeParams(
   groups: Readonly<Record<string, string>>,
@@ -125,8 +135,8 @@ function decodeParams(
 
 /** Finds the route of a path without its query. The path is compared as sent: no normalising, no case folding (T2). */
 export function findRoute(method: string, path: string): FoundRoute | undefined {
-  const exact = EXACT.get(`${method} ${path}`);
-  if (exact !== undefined) return { route: exact, params: {} };
+  const exact = EXACT.get(method)?.get(path);
+  if (exact !== undefined) return exact;
   for (const route of PATTERNS) {
     const match = route.method === method || route.method === 'ANY' ? route.pattern.exec(path) : null;
     if (match === null) continue;

@@ -1,14 +1,14 @@
-import type { IncomingMessage } from 'node:http';
 import type { JsonObject } from '../core/model/index.ts';
 import type { Routing } from '../pipeline/routing.ts';
 import { firstOfModels } from '../pipeline/stages/decide-route.ts';
+import type { ClientRequest } from './client-request.ts';
 
 /** Ours, read whatever the configuration allows. */
 const OWN = ['x-sluice-max-price-usd', 'x-sluice-min-quality'] as const;
 const MAX_VALUE = 1024;
 
 /** The headers of a request that its router may read. */
-export function routingHeaders(request: IncomingMessage, routing: Routing): Readonly<Record<string, string>> {
+export function routingHeaders(request: ClientRequest, routing: Routing): Readonly<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const name of [...OWN, ...routing.headers]) {
     const value = request.headers[name];

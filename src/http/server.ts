@@ -11,11 +11,14 @@ import { type AdminPorts, adminError, registerAdmin } from './admin.ts';
 import { registerApiPage } from './api-page.ts';
 import type { DataPlanePorts } from './call.ts';
 import { noteForwarded, trustedProxies } from './client-address.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { ClientResponse } from './client-response.ts';
 import { Connections } from './connections.ts';
 import { isDataPlanePath, serveDataPlane } from './data-plane.ts';
 import { answerMalformed, dismiss, lastWords } from './malformed.ts';
 import { openApiDocument } from './openapi.ts';
 import { createPeerGuard, type PeerGuardConfig } from './peer-guard.ts';
+import { PlainServer } from './plain-server.ts';
 import { registerScim, type ScimPorts } from './scim.ts';
 import { registerSignIn } from './sign-in.ts';
 
@@ -37,6 +40,8 @@ export interface ServerPorts {
   readonly admin: AdminPorts;
   readonly scim: ScimPorts;
   readonly metrics: Metrics;
+  /** Whether `/metrics` is served (`telemetry.prometheus`). */
+  readonly servesMetrics: () => boolean;
   readonly ready: () => boolean;
   /** Folder with the built portal; absent when it was not built. */
   readonly portalFolder: string | undefined;
@@ -60,9 +65,12 @@ function registerHealth(app: FastifyInstance, ports: ServerPorts): void {
   app.get('/health/ready', async (_request, reply) =>
     reply.status(ports.ready() ? 200 : 503).send({ status: ports.ready() ? 'ready' : 'draining' }),
   );
-  app.get('/metrics', async (_request, reply) =>
-    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(ports.metrics.render()),
-  );
+  app.get('/metrics', async (_request, reply) => {
+    if (!ports.servesMetrics()) return reply.callNotFound();
+    return reply
+      .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+      .send(ports.metrics.render());
+  });
   app.get('/api/openapi.json', async () => openApiDocument());
   registerApiPage(app);
 }
@@ -162,11 +170,22 @@ function refuse(response: ServerResponse, error: SluiceError, requestId: string)
 }
 
 /** Bounds the number of connections, and answers on them what is no HTTP. */
-function guardConnections(server: Server, connections: Connections, random: Random): void {
+function guardConnections(given: {
+  readonly server: Server;
+  readonly plain: PlainServer;
+  readonly connections: Connections;
+  readonly random: Random;
+}): void {
+  const { server, plain, connections, random } = given;
   const requestId = () => random.id('exc_');
   const full = new SluiceError('overloaded', 'Too many connections are open (`server.max_connections`).');
   server.on('connection', (socket) => {
-    if (!connections.open(socket)) dismiss(socket, lastWords(full, { path: '', requestId: requestId() }));
+    if (connections.open(socket)) {
+      plain.accept(socket);
+      return;
+    }
+    plain.pass(socket);
+    dismiss(socket, lastWords(full, { path: '', requestId: requestId() }));
   });
   server.on('clientError', (error, socket) => {
     const answer = connections.answerOn(socket as Socket);
@@ -195,7 +214,16 @@ export async function listen(config: ServerConfig, ports: ServerPorts): Promise<
     perAddress: config.maxConnectionsPerAddress,
     isProxy: isTrusted,
   });
+  const begin = (request: ClientRequest, response: ClientResponse): void => {
+    connections.begin(request.socket, response);
+    if (isTrusted !== undefined) noteForwarded(request, isTrusted);
+  };
+  const serveData = (request: ClientRequest, response: ClientResponse): void => {
+    begin(request, response);
+    void serveDataPlane(ports.data, request, { response, refused: guard.refusal(request, true) });
+  };
   let server: Server | undefined;
+  let plain: PlainServer | undefined;
   const app = await buildApp(ports, (handler) => {
     server = createServer(
       {
@@ -209,17 +237,19 @@ export async function listen(config: ServerConfig, ports: ServerPorts): Promise<
         noDelay: true,
       },
       (request, response) => {
-        connections.begin(request.socket, response);
-        if (isTrusted !== undefined) noteForwarded(request, isTrusted);
         const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-        const data = isDataPlanePath(path);
-        const refused = guard.refusal(request, data);
-        if (data) void serveDataPlane(ports.data, request, { response, refused });
-        else if (refused === undefined) handler(request, response);
+        if (isDataPlanePath(path)) {
+          serveData(request, response);
+          return;
+        }
+        begin(request, response);
+        const refused = guard.refusal(request, false);
+        if (refused === undefined) handler(request, response);
         else refuse(response, refused, ports.data.random.id('exc_'));
       },
     );
-    guardConnections(server, connections, ports.data.random);
+    plain = new PlainServer(server, { ...config, isServed: isDataPlanePath, serve: serveData });
+    guardConnections({ server, plain, connections, random: ports.data.random });
     // Headers beyond node's own count would be dropped silently; the guard counts them.
     server.maxHeadersCount = 0;
     server.maxConnections = config.maxConnections + ACCEPT_SLACK;
@@ -227,6 +257,7 @@ export async function listen(config: ServerConfig, ports: ServerPorts): Promise<
   });
   if (server === undefined) throw new Error('fastify did not ask for a server');
   const listening = server;
+  const plainly = plain;
   await new Promise<void>((resolve, reject) => {
     listening.once('error', reject);
     listening.listen(config.port, config.host, () => {
@@ -241,7 +272,11 @@ export async function listen(config: ServerConfig, ports: ServerPorts): Promise<
       const closed = new Promise<void>((resolve) => listening.close(() => resolve()));
       // `close` waits for idle keep-alive sockets and for pages that watch; the answers themselves are out by now.
       listening.closeIdleConnections();
-      const rest = setTimeout(() => listening.closeAllConnections(), CLOSE_GRACE_MS);
+      plainly?.close();
+      const rest = setTimeout(() => {
+        listening.closeAllConnections();
+        plainly?.closeAll();
+      }, CLOSE_GRACE_MS);
       await closed;
       clearTimeout(rest);
       await app.close();

@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http';
 import type { Priority } from '../core/resilience/fair-queue.ts';
 import { urgencyOf } from '../pipeline/urgency.ts';
 import type { DataPlanePorts } from './call.ts';
 import { readClientFacts } from './client-facts.ts';
+import type { ClientRequest } from './client-request.ts';
 
 /** Part of the places for requests that is kept for those of the class `high` (RELIABILITY R8). */
 const RESERVED_SHARE = 0.1;
@@ -15,7 +15,7 @@ export function placesFor(priority: Priority, all: number): number {
 /** A request's class, told before its body is read; asked only when places are short. Unknown callers are `normal`. */
 export function classOf(
   ports: Pick<DataPlanePorts, 'admit' | 'runtime'>,
-  request: IncomingMessage,
+  request: ClientRequest,
   query: URLSearchParams | undefined,
 ): Priority {
   try {

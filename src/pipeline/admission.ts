@@ -53,6 +53,7 @@ export class Admission {
   readonly #room: WaitingRoom;
   /** How fast places become free, by what the limits count over. Only where there are limits. */
   readonly #rates = new Map<string, DrainRate>();
+  readonly #doors: Doors;
 
   constructor(ports: {
     readonly clock: Clock;
@@ -63,6 +64,10 @@ export class Admission {
     this.#clock = ports.clock;
     this.#fleet = ports.fleet;
     this.#limiter = ports.limiter;
+    this.#doors = {
+      clock: ports.clock,
+      freed: (deployment, limited, now) => this.#freed(deployment, limited, now),
+    };
     this.#room = new WaitingRoom({
       ...ports,
       door: {
@@ -149,7 +154,7 @@ export class Admission {
     const { index } = choice;
     const call = this.#fleet.begin(deployment, { index, tokens: need.tokens }, now);
     exchange.facts.credential = this.#fleet.markOf(deployment, index);
-    return this.#place({ deployment, index, call, leases, own, tied: only });
+    return new Entered(this.#doors, { deployment, index, call, leases, own, tied: only });
   }
 
   /** Places in the configured limits, all or none. */
@@ -168,39 +173,10 @@ export class Admission {
     return leases;
   }
 
-  #place(taken: {
-    readonly deployment: Deployment;
-    readonly index: number | undefined;
-    readonly call: FleetCall;
-    readonly leases: readonly Lease[];
-    /** A client's own credential: what becomes of it must not touch others. */
-    readonly own: string | undefined;
-    readonly tied: boolean;
-  }): Place {
-    const { deployment, index, call, leases, own, tied } = taken;
-    const clock = this.#clock;
-    let open = true;
-    return {
-      deployment,
-      credential: own ?? (index === undefined ? undefined : deployment.provider.credentials[index]),
-      index: tied ? undefined : index,
-      heard: (headers) => {
-        const told = own === undefined ? readLimitHeaders(headers, clock.now()) : undefined;
-        if (told !== undefined) call.learn(told, clock.monotonic());
-      },
-      answered: (ms, stream) => call.answered(ms, stream, clock.monotonic()),
-      end: (outcome, tokens) => {
-        if (!open) return false;
-        open = false;
-        const now = clock.monotonic();
-        for (const lease of leases) lease.release(now, tokens);
-        const personal = own !== undefined && (outcome.kind === 'limited' || outcome.kind === 'refused');
-        const opened = call.end(personal ? { kind: 'neutral' } : outcome, now);
-        if (leases.length > 0 || this.#room.length(deployment) > 0) this.#rateOf(deployment).freed(now);
-        this.#room.freed(deployment);
-        return opened;
-      },
-    };
+  /** A call is over and its place free. */
+  #freed(deployment: Deployment, limited: boolean, now: number): void {
+    if (limited || this.#room.length(deployment) > 0) this.#rateOf(deployment).freed(now);
+    this.#room.freed(deployment);
   }
 
   #rateOf(deployment: Deployment): DrainRate {
@@ -240,6 +216,67 @@ export class Admission {
     return Math.max((count * 60_000) / rpm, (count * latencyMs) / atOnce);
   }
 }
+
+/** What becomes of those who were let through. */
+interface Doors {
+  readonly clock: Clock;
+  readonly freed: (deployment: Deployment, limited: boolean, now: number) => void;
+}
+
+/** How a call was let through. */
+interface Taken {
+  readonly deployment: Deployment;
+  readonly index: number | undefined;
+  readonly call: FleetCall;
+  readonly leases: readonly Lease[];
+  /** A client's own credential: what becomes of it must not touch others. */
+  readonly own: string | undefined;
+  readonly tied: boolean;
+}
+
+class Entered implements Place {
+  readonly deployment: Deployment;
+  readonly credential: string | undefined;
+  readonly index: number | undefined;
+  readonly #doors: Doors;
+  readonly #taken: Taken;
+  #open = true;
+
+  constructor(doors: Doors, taken: Taken) {
+    const { deployment, index, own } = taken;
+    this.#doors = doors;
+    this.#taken = taken;
+    this.deployment = deployment;
+    this.credential = own ?? (index === undefined ? undefined : deployment.provider.credentials[index]);
+    this.index = taken.tied ? undefined : index;
+  }
+
+  heard(headers: Readonly<Record<string, string>>): void {
+    const { own, call } = this.#taken;
+    if (own !== undefined) return;
+    const { clock } = this.#doors;
+    const told = readLimitHeaders(headers, clock.now());
+    if (told !== undefined) call.learn(told, clock.monotonic());
+  }
+
+  answered(ms: number, stream: boolean): void {
+    this.#taken.call.answered(ms, stream, this.#doors.clock.monotonic());
+  }
+
+  end(outcome: Outcome, tokens?: number): boolean {
+    if (!this.#open) return false;
+    this.#open = false;
+    const { own, call, leases } = this.#taken;
+    const now = this.#doors.clock.monotonic();
+    for (const lease of leases) lease.release(now, tokens);
+    const personal = own !== undefined && (outcome.kind === 'limited' || outcome.kind === 'refused');
+    const opened = call.end(personal ? NEUTRAL : outcome, now);
+    this.#doors.freed(this.deployment, leases.length > 0, now);
+    return opened;
+  }
+}
+
+const NEUTRAL: Outcome = { kind: 'neutral' };
 
 interface LimitScope {
   readonly id: string;

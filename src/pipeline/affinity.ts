@@ -1,6 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../core/model/index.ts';
 import type { Home, Sessions } from '../core/resilience/sessions.ts';
 import type { Tie } from './exchange.ts';
+import { STATE_FIELDS } from './kept-state.ts';
 import type { ModelRoute } from './runtime.ts';
 
 /** What an affinity is made from. */
@@ -139,9 +140,6 @@ function continues(exchange: Asked): boolean {
   const turns = body?.['messages'] ?? body?.['input'] ?? body?.['contents'];
   return Array.isArray(turns) && turns.some(isAnswer);
 }
-
-/** Fields of a Responses request that continue state which a vendor keeps. */
-const STATE_FIELDS = ['previous_response_id', 'conversation'] as const;
 
 /** Who keeps the state that a request continues, as far as this process knows. */
 function issuerOf(exchange: Asked): Tie | undefined {

@@ -10,7 +10,7 @@ export interface Payers {
   readonly applied: readonly Applied<Budget>[];
   readonly ids: readonly string[];
   /** Those that only warn. */
-  readonly soft: readonly string[];
+  readonly soft: ReadonlySet<string>;
   /** One of them is never to be passed. */
   readonly hard: boolean;
 }
@@ -43,7 +43,7 @@ function payersOf(applied: readonly Applied<Budget>[]): Payers | undefined {
   return {
     applied,
     ids: applied.map(({ account }) => account),
-    soft: applied.filter(({ rule }) => rule.action === 'warn').map(({ account }) => account),
+    soft: new Set(applied.filter(({ rule }) => rule.action === 'warn').map(({ account }) => account)),
     hard: applied.some(({ rule }) => rule.hard),
   };
 }

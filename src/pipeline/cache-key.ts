@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ChatRequest, JsonObject } from '../core/model/index.ts';
 import type { Guarded } from './exchange.ts';
+import { KEPT_FIELDS } from './kept-state.ts';
 import type { CachePolicy } from './runtime.ts';
 
 /** JSON with sorted keys, so that equal requests have equal texts however they were written. */
@@ -31,7 +32,7 @@ function tenantOf({ principal }: Guarded, scope: CachePolicy['scope']): string {
 }
 
 /** State at a vendor, or an answer that comes later: what is said here is not the whole request. */
-const STATEFUL = ['previous_response_id', 'conversation', 'background'] as const;
+const STATEFUL = [...KEPT_FIELDS, 'background'] as const;
 
 function isStateful(body: JsonObject): boolean {
   return STATEFUL.some((field) => body[field] !== undefined && body[field] !== null && body[field] !== false);

@@ -34,10 +34,10 @@ function ownUsage(exchange: Exchange): Usage {
   const { usage } = facts;
   if (usage !== undefined && usage.source !== 'unknown') {
     // Some vendors report as they go: what an answer without its end has said is only the beginning. And no tokens at all
-    // for a prompt, or for text that was delivered, is no report (RELIABILITY F13).
+    // for a prompt, or for text that was delivered, is no report (RELIABILITY F13), nor is what was told before any of it.
     // Only of chats is it known what their bytes mean.
     if (exchange.operation !== 'chat') return usage;
-    const silent = facts.finish === undefined || usage.output === 0;
+    const silent = facts.finish === undefined || usage.output === 0 || facts.usageAt === 0;
     const delivered = silent ? outputTokens(exchange) : 0;
     const unread = promptTokens(usage) === 0;
     if (delivered <= usage.output && !unread) return usage;

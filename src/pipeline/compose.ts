@@ -82,7 +82,10 @@ export function settleOnEnd<In extends Endable, Out>(
     input.end = async (ending) => {
       if (ended) return;
       ended = true;
-      for (const ender of enders) await ender(input, ending);
+      for (const ender of enders) {
+        const more = ender(input, ending);
+        if (more !== undefined) await more;
+      }
     };
     try {
       return await run(input);

@@ -1,4 +1,5 @@
 import { SluiceError } from '../core/errors/error.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { UpstreamRequest } from '../ports/upstream.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -17,9 +18,13 @@ export function outOfTime(): SluiceError {
 }
 
 /** The request with its timers cut to what is left. Throws `upstream_timeout` when that is nothing. */
-export function withinTime(request: UpstreamRequest, exchange: Exchange, now: number): UpstreamRequest {
-  const left = Math.ceil(timeLeft(exchange, now));
-  if (left === Number.POSITIVE_INFINITY) return request;
+export function withinTime(
+  request: UpstreamRequest,
+  exchange: Exchange,
+  clock: Pick<Clock, 'monotonic'>,
+): UpstreamRequest {
+  if (exchange.client.timeoutMs === undefined) return request;
+  const left = Math.ceil(timeLeft(exchange, clock.monotonic()));
   if (left <= 0) throw outOfTime();
   const { timeouts } = request;
   const cut = (ms: number): number => (ms === 0 ? left : Math.min(ms, left));

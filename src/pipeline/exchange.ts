@@ -10,6 +10,7 @@ import type {
   StreamEvent,
   Usage,
 } from '../core/model/index.ts';
+import type { AnyOperation } from '../core/policy/operations.ts';
 import type { EffectivePolicy } from '../core/policy/policy.ts';
 import type { Scope } from '../core/policy/scope.ts';
 import type { VirtualKey } from '../core/policy/virtual-key.ts';
@@ -64,6 +65,10 @@ export interface Facts {
   finish: Finish | undefined;
   /** UTF-8 bytes of model output handed to the client, for estimates when usage is missing. */
   deliveredBytes: number;
+  /** `deliveredBytes` when usage was reported last: none, and it can only be that of the answer's beginning. */
+  usageAt: number;
+  /** The piece of a stream that tells the client it has all, once it is there: the exchange is journalled before it goes out. */
+  lastPiece: Uint8Array | string | undefined;
   firstByteAt: number | undefined;
   /** HTTP status sent. */
   status: number | undefined;
@@ -124,7 +129,7 @@ export interface Exchange extends Endable {
   readonly startedMono: number;
   /** The client's dialect. */
   readonly codec: ErrorDialect;
-  readonly operation: string;
+  readonly operation: AnyOperation;
   readonly runtime: Runtime;
   readonly client: ClientFacts;
   readonly raw: Uint8Array;
@@ -200,9 +205,9 @@ export interface Hold {
   /** Every budget and window that pays, for the ledger; see `readCharges`. */
   charges: string | undefined;
   /** Budgets of fallback models: they pay only if theirs is the model that answers. */
-  readonly perhaps?: readonly { readonly budgetId: string; readonly models: readonly string[] }[];
+  readonly perhaps?: readonly { readonly budgetId: string; readonly models: readonly string[] }[] | undefined;
   /** A stream that says more than this is cut off: what was set aside is used up. Tokens. */
-  readonly cutAtTokens?: number;
+  readonly cutAtTokens?: number | undefined;
 }
 
 export interface Reserved extends Limited {

@@ -1,11 +1,15 @@
 import type { ByteTap } from '../formats/tap.ts';
+import type { DeadlineWatch } from './deadline-watch.ts';
 import type { Facts, Routed } from './exchange.ts';
+import type { Prepared } from './prepare.ts';
 import type { ProgressClock } from './progress.ts';
 
 /** Whose bytes they are. */
 interface Origin {
   readonly answer: { cancel(): void };
   readonly progress: ProgressClock;
+  readonly watch: DeadlineWatch;
+  readonly prepared: Prepared;
   /** Id of the deployment that answers. */
   readonly deployment: string;
 }
@@ -21,11 +25,15 @@ interface Read {
 
 type Step = IteratorResult<Uint8Array>;
 
+/** How long the end of a body may take after the answer's last word; the connection can be used again only then. Milliseconds. */
+const MAX_REST_MS = 1000;
+
 const END: Step = { done: true, value: undefined };
 
 function observe(facts: Facts, tap: ByteTap): void {
   facts.deliveredBytes = tap.state.contentBytes;
   if (tap.state.usage !== undefined) facts.usage = tap.state.usage;
+  facts.usageAt = tap.state.usageAt;
   if (tap.state.finish !== undefined) facts.finish = tap.state.finish;
 }
 
@@ -40,12 +48,14 @@ export class Forwarded implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8
   readonly #tap: ByteTap;
   readonly #chunks: AsyncIterator<Uint8Array>;
   #held: readonly Uint8Array[];
+  readonly #terminates: boolean;
   #begun = false;
   #ended: boolean;
 
   constructor(exchange: Routed, origin: Origin, { tap, chunks, held, ended }: Read) {
     this.#exchange = exchange;
     this.#origin = origin;
+    this.#terminates = origin.prepared.codec.tap?.hasTerminator === true;
     this.#tap = tap;
     this.#chunks = chunks;
     this.#held = held;
@@ -73,16 +83,16 @@ export class Forwarded implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8
     const [first, ...others] = this.#held;
     this.#held = [];
     if (first === undefined) return this.#read();
-    return Promise.resolve({
-      done: false,
-      value: others.length === 0 ? first : Buffer.concat([first, ...others]),
-    });
+    const value = others.length === 0 ? first : Buffer.concat([first, ...others]);
+    this.#notice(value);
+    return Promise.resolve({ done: false, value });
   }
 
   #read(): Promise<Step> {
     const { error } = this.#tap.state;
     if (error !== undefined) return this.#fail(error);
     if (this.#ended) return this.return();
+    if (this.#exchange.facts.lastPiece !== undefined) this.#hurry();
     this.#origin.progress.wait();
     return this.#chunks.next().then(this.#take, this.#broke);
   }
@@ -101,8 +111,24 @@ export class Forwarded implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8
         return this.#fail(error);
       }
     }
-    return piece.length > 0 ? { done: false, value: piece } : this.#read();
+    if (piece.length === 0) return this.#read();
+    this.#notice(piece);
+    return { done: false, value: piece };
   };
+
+  /** Remembers the piece with the terminator. */
+  #notice(piece: Uint8Array): void {
+    const { state } = this.#tap;
+    if (!state.done || !this.#terminates || state.error !== undefined) return;
+    this.#exchange.facts.lastPiece ??= piece;
+  }
+
+  /** What follows the terminator is nobody's: a body that goes on regardless is not read for long. */
+  #hurry(): void {
+    const { progress, answer, watch } = this.#origin;
+    progress.expect(watch.now() + MAX_REST_MS, answer);
+    watch.add(progress);
+  }
 
   /** A connection that breaks after the answer has said its last word breaks nothing: the client has it whole. */
   readonly #broke = (error: unknown): Step | Promise<Step> =>
@@ -115,6 +141,7 @@ export class Forwarded implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8
 
   #close(): void {
     this.#ended = true;
+    this.#origin.watch.forget(this.#origin.progress);
     this.#origin.answer.cancel();
   }
 }

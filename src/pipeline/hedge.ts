@@ -10,6 +10,7 @@ import {
 } from './exchange.ts';
 import { type FundPorts, fund } from './fund.ts';
 import type { HedgeBudget } from './hedge-policy.ts';
+import { KEPT_FIELDS } from './kept-state.ts';
 import type { Sendable } from './prepare.ts';
 import { attemptRecord, type Begun, callSignal, type Trial, tryDeployment, type Work } from './trial.ts';
 
@@ -38,7 +39,7 @@ const REPEATABLE: ReadonlySet<string> = new Set(['chat', 'embeddings', 'rerank',
 /** A request that continues what one account keeps is answered there or nowhere. */
 function isPinned(exchange: Exchange & { readonly body?: object }): boolean {
   const { body } = exchange;
-  return body !== undefined && ('previous_response_id' in body || 'conversation' in body);
+  return body !== undefined && KEPT_FIELDS.some((field) => field in body);
 }
 
 function begin<In extends Asking, Prepared extends Sendable, Out>(

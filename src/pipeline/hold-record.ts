@@ -20,7 +20,7 @@ export function holdRecord(
     tags: exchange.client.tags,
     operation: exchange.operation,
     user: exchange.client.user,
-    ...(exchange.hold?.charges === undefined ? {} : { charges: exchange.hold.charges }),
+    charges: exchange.hold?.charges,
   };
 }
 

@@ -12,6 +12,7 @@ import type { UpstreamRequest, UpstreamTimeouts } from '../ports/upstream.ts';
 import { adaptBody, authHeaders, changesBody, chatEndpoints, endpointUrl } from '../providers/address.ts';
 import type { Endpoint } from '../providers/provider.ts';
 import type { Exchange, Principal, Routed } from './exchange.ts';
+import { STATE_FIELDS } from './kept-state.ts';
 import type { Deployment } from './runtime.ts';
 
 /** A request ready for one deployment, whatever it asks for. */
@@ -45,9 +46,15 @@ interface Destinations {
   readonly stream: Map<Endpoint, Destination>;
 }
 
+type Headers = Readonly<Record<string, string>>;
+
 interface Destination {
   readonly origin: string;
   readonly path: string;
+  /** Headers of every call. */
+  readonly headers: Headers;
+  /** These and what authenticates, by the credential of the pool that does; `undefined`: none. */
+  readonly authorized: Map<string | undefined, Headers>;
 }
 
 /** Goes with the deployment when a new configuration replaces it. */
@@ -77,19 +84,53 @@ function destinationOf(deployment: Deployment, endpoint: Endpoint, stream: boole
         stream,
       }),
     );
-    destination = { origin: url.origin, path: url.pathname + url.search };
+    destination = {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      headers: {
+        'content-type': 'application/json',
+        accept: stream ? 'text/event-stream' : 'application/json',
+        'accept-encoding': 'identity',
+        ...provider.headers,
+      },
+      authorized: new Map(),
+    };
     known.set(endpoint, destination);
   }
   return destination;
+}
+
+function isEmpty(headers: Headers): boolean {
+  for (const _ in headers) return false;
+  return true;
+}
+
+/** The headers of one call. `extra`: those that this request adds. */
+function headersFor(
+  destination: Destination,
+  { vendor, credentials }: Deployment['provider'],
+  { credential, extra }: { readonly credential: string | undefined; readonly extra: Headers },
+): Headers {
+  const { headers, authorized } = destination;
+  const known = isEmpty(extra) ? authorized.get(credential) : undefined;
+  if (known !== undefined) return known;
+  const made = { ...headers, ...extra, ...authHeaders(vendor.auth, credential) };
+  // Clients' own credentials are not kept: there is no end to them.
+  const isOurs = credential === undefined || credentials.includes(credential);
+  if (isOurs && isEmpty(extra)) authorized.set(credential, made);
+  return made;
 }
 
 /** The endpoint that speaks the client's format if the vendor has one for this model, else its preferred one. */
 function chooseEndpoint(exchange: Routed, deployment: Deployment): { endpoint: Endpoint; codec: ChatCodec } {
   const { chat } = destinationsOf(deployment);
   const needsResponses = deployment.profile.toolsNeedResponses === true && exchange.envelope.tools > 0;
-  const wanted =
-    needsResponses && exchange.codec.id === 'openai-chat' ? 'openai-responses' : exchange.codec.id;
-  const endpoint = chat.find((entry) => entry.format === wanted) ?? chat[0];
+  // Chat, the client's own or the vendor's preferred one, would have to leave the reasoning out.
+  const own = exchange.codec.id;
+  const endpoint =
+    (needsResponses && own === 'openai-chat' ? undefined : chat.find((entry) => entry.format === own)) ??
+    (needsResponses ? chat.find((entry) => entry.format === 'openai-responses') : undefined) ??
+    chat[0];
   const codec = endpoint === undefined ? undefined : CODECS[endpoint.format as keyof typeof CODECS];
   if (endpoint === undefined || codec === undefined) {
     throw new SluiceError(
@@ -114,11 +155,37 @@ function modelInBody(endpoint: Endpoint): boolean {
   return !endpoint.path.includes('{model}');
 }
 
-/** Fields of a Responses request that continue state which a vendor keeps. */
-const STATE_FIELDS = ['previous_response_id', 'conversation'] as const;
+/** Fields that stand for a part of the prompt which Google keeps, in both spellings. */
+const KEPT_PROMPTS = ['cachedContent', 'cached_content'] as const;
+
+/**
+ * A thread is kept by one account, under the id of its last answer: only a model with a single deployment comes back to it.
+ * Anthropic's SDKs know the word in `error_code` and go on with the whole conversation (their tool runners by themselves).
+ */
+function refuseForeignThread({ body, codec: own, grant }: Routed, to: Deployment, codec: ChatCodec): void {
+  if (own.id !== 'anthropic-messages' || body['thread'] === undefined || body['thread'] === null) return;
+  const { deployments } = grant.route;
+  const isOnly = grant.router === undefined && deployments.length === 1 && deployments[0] === to;
+  if (isOnly && codec.id === own.id && to.provider.quirks.messageThreads === true) return;
+  throw new SluiceError(
+    'unsupported_feature',
+    `\`${to.provider.name}\` keeps no \`thread\` for this model here. Send the whole conversation in \`messages\` instead.`,
+    { param: 'thread', status: 400, details: { error_code: 'thread_unsupported_request' } },
+  );
+}
 
 /** State can only be continued where it is kept. Throws `unsupported_feature` for any other deployment. */
 function refuseForeignState(exchange: Routed, deployment: Deployment, codec: ChatCodec): void {
+  refuseForeignThread(exchange, deployment, codec);
+  if (exchange.codec.id === 'gemini' && codec.id !== 'gemini') {
+    for (const field of KEPT_PROMPTS) {
+      if (typeof exchange.body[field] !== 'string') continue;
+      throw unsupported(
+        field,
+        `\`${field}\` names a part of the prompt that \`${deployment.provider.name}\` does not have. Send the whole prompt instead.`,
+      );
+    }
+  }
   for (const field of STATE_FIELDS) {
     const value = exchange.body[field];
     const id = typeof value === 'object' && value !== null && 'id' in value ? value['id'] : value;
@@ -180,14 +247,27 @@ function choosePlanFor(exchange: Routed, deployment: Deployment, way: Way): Plan
   });
 }
 
+/** Those of clients without a limit of their own, by the configured ones. */
+const TIMEOUTS = new WeakMap<UpstreamTimeouts, { whole: UpstreamTimeouts; stream: UpstreamTimeouts }>();
+
 /**
  * A whole answer's headers come when it is complete, so only the total limit applies to it; a stream that makes progress
  * has no total limit (R5). The client's own limit shortens both.
  */
-export function timeoutsFor(exchange: Exchange, deployment: Deployment): UpstreamTimeouts {
-  const { timeouts } = deployment;
-  const own = exchange.client.timeoutMs ?? Number.POSITIVE_INFINITY;
+export function timeoutsFor(exchange: Exchange, { timeouts }: Deployment): UpstreamTimeouts {
+  const { timeoutMs } = exchange.client;
   const { stream } = exchange.envelope;
+  if (timeoutMs !== undefined) return shortened(timeouts, stream, timeoutMs);
+  let known = TIMEOUTS.get(timeouts);
+  if (known === undefined) {
+    const unlimited = Number.POSITIVE_INFINITY;
+    known = { whole: shortened(timeouts, false, unlimited), stream: shortened(timeouts, true, unlimited) };
+    TIMEOUTS.set(timeouts, known);
+  }
+  return stream ? known.stream : known.whole;
+}
+
+function shortened(timeouts: UpstreamTimeouts, stream: boolean, own: number): UpstreamTimeouts {
   const total = stream
     ? own
     : Math.min(own, timeouts.totalMs === 0 ? Number.POSITIVE_INFINITY : timeouts.totalMs);
@@ -243,7 +323,7 @@ export function prepare(exchange: Routed, deployment: Deployment, credential: st
   const { provider } = deployment;
   let body: Uint8Array | string = exchange.raw;
   let dropped: readonly string[] = [];
-  let extra: Readonly<Record<string, string>> = codec.id === exchange.codec.id ? exchange.client.forward : {};
+  let extra: Headers = codec.id === exchange.codec.id ? exchange.client.forward : {};
   if (plan === 'patched') {
     body = patchTopLevel(asBuffer(exchange.raw), fields);
   }
@@ -259,7 +339,7 @@ export function prepare(exchange: Routed, deployment: Deployment, credential: st
     extra = { ...extra, ...encoded.headers };
   }
   const { stream } = exchange.envelope;
-  const { origin, path } = destinationOf(deployment, endpoint, stream);
+  const destination = destinationOf(deployment, endpoint, stream);
   return {
     plan,
     codec,
@@ -269,16 +349,9 @@ export function prepare(exchange: Routed, deployment: Deployment, credential: st
     account: accountFor(deployment, credential),
     request: {
       method: 'POST',
-      origin,
-      path,
-      headers: {
-        'content-type': 'application/json',
-        accept: stream ? 'text/event-stream' : 'application/json',
-        'accept-encoding': 'identity',
-        ...provider.headers,
-        ...extra,
-        ...authHeaders(provider.vendor.auth, credential),
-      },
+      origin: destination.origin,
+      path: destination.path,
+      headers: headersFor(destination, provider, { credential, extra }),
       body,
       timeouts: timeoutsFor(exchange, deployment),
       allowPrivateNetwork: provider.allowPrivateNetwork,

@@ -50,8 +50,10 @@ function begins(event: StreamEvent): boolean {
 function meter(facts: Facts, events: readonly StreamEvent[]): void {
   for (const event of events) {
     if (event.type === 'delta') facts.deliveredBytes += Buffer.byteLength(event.text);
-    else if (event.type === 'usage') facts.usage = event.usage;
-    else if (event.type === 'finish' && event.choice === 0) facts.finish = event.finish;
+    else if (event.type === 'usage') {
+      facts.usage = event.usage;
+      facts.usageAt = facts.deliveredBytes;
+    } else if (event.type === 'finish' && event.choice === 0) facts.finish = event.finish;
   }
 }
 

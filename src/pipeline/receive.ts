@@ -4,7 +4,8 @@ import { parseJson } from '../core/model/parse-json.ts';
 import { replayResponse } from '../core/translation/replay.ts';
 import type { ChatCodec, Source } from '../formats/codec.ts';
 import type { UpstreamFailure } from '../formats/failure.ts';
-import { isTooDeep } from '../formats/json-scan.ts';
+import { type Glance, glanceAt } from '../formats/glance.ts';
+import { hasManyBrackets, isTooDeep } from '../formats/json-scan.ts';
 import type { UpstreamAnswer } from '../ports/upstream.ts';
 import type { Got } from './carrier.ts';
 import { toldOutput } from './charge.ts';
@@ -51,6 +52,8 @@ function sentence(failure: UpstreamFailure, provider: string, status: number): s
     case 'upstream_refused':
       return refusal(failure, provider, status);
     default:
+      if (status >= 300 && status < 400)
+        return `\`${provider}\` sent the request elsewhere (HTTP ${status}), which is not followed. Check its base URL.`;
       return `\`${provider}\` failed (HTTP ${status}). Try again, or add a fallback model.`;
   }
 }
@@ -61,6 +64,7 @@ const CLIENT_STATUSES: ReadonlySet<number> = new Set([400, 404, 409, 413, 422]);
 export function failureError(told: UpstreamFailure, provider: string, status: number): SluiceError {
   const { param, ...rest } = told;
   const failure: UpstreamFailure = param === undefined || !FIELD.test(param) ? rest : told;
+  const { errorCode } = failure;
   const code = failure.upstreamCode?.replaceAll(/[^A-Za-z0-9_.-]/g, '').slice(0, 64);
   return new SluiceError(failure.code, sentence(failure, provider, status), {
     provider,
@@ -70,6 +74,7 @@ export function failureError(told: UpstreamFailure, provider: string, status: nu
     ...(failure.retryAfterS === undefined ? {} : { retryAfterS: failure.retryAfterS }),
     ...(failure.shouldRetry === undefined ? {} : { shouldRetry: failure.shouldRetry }),
     ...(code === undefined || code === '' ? {} : { upstreamCode: code }),
+    ...(errorCode !== undefined && WORD.test(errorCode) ? { details: { error_code: errorCode } } : {}),
   });
 }
 
@@ -99,36 +104,63 @@ export async function readFailure(
 
 /** An answer that is not what was asked for. */
 export function malformed(provider: string): SluiceError {
-  return new SluiceError('upstream_malformed', `\`${provider}\` sent an answer that is not valid.`, {
-    provider,
-  });
+  return new SluiceError(
+    'upstream_malformed',
+    `\`${provider}\` sent an answer that is not valid. Check its base URL, or add a fallback model.`,
+    {
+      provider,
+    },
+  );
 }
 
-/** Parses and decodes a whole answer. A 200 with an error inside is an error. */
-function readWhole(
-  bytes: Uint8Array,
-  prepared: Prepared,
-  from: { provider: string; source: Source },
-): ChatResponse {
-  const { provider, source } = from;
+/** A whole answer as far as it has to be understood. */
+interface Whole {
+  readonly glance: Glance;
+  /** Decoded, unless its bytes are what the client gets. */
+  readonly response: ChatResponse | undefined;
+}
+
+/** Whose answer it is, and how it is read. */
+interface From {
+  readonly provider: string;
+  readonly prepared: Prepared;
+  readonly source: Source;
+  /** Its bytes are what the client gets. */
+  readonly forwarded: boolean;
+}
+
+/** Parses a whole answer. Throws `upstream_malformed`. */
+function parseWhole(bytes: Uint8Array, { provider, prepared }: From): JsonObject {
   let body: unknown;
-  if (isTooDeep(bytes)) throw malformed(provider);
   try {
     const text = STRICT_UTF8.decode(bytes);
+    if (hasManyBrackets(text) && isTooDeep(bytes)) throw malformed(provider);
     // Bytes that are forwarded keep their numbers anyhow.
     body = prepared.plan === 'canonical' ? parseJson(text) : JSON.parse(text);
   } catch {
     throw malformed(provider);
   }
   if (!isObject(body)) throw malformed(provider);
-  if (holdsError(body)) throw failureError(prepared.codec.decodeError(500, body, {}), provider, 200);
-  return prepared.codec.decodeResponse(body, source);
+  return body;
+}
+
+/** Reads a whole answer; one that is forwarded is only glanced at. A 200 with an error inside is an error. */
+function readWhole(bytes: Uint8Array, from: From): Whole {
+  const { prepared, provider, source, forwarded } = from;
+  const { codec } = prepared;
+  const body = parseWhole(bytes, from);
+  if (holdsError(body)) throw failureError(codec.decodeError(500, body, {}), provider, 200);
+  if (forwarded && codec.glance !== undefined) {
+    return { glance: codec.glance(body, source), response: undefined };
+  }
+  const response = codec.decodeResponse(body, source);
+  return { glance: glanceAt(response), response: forwarded ? undefined : response };
 }
 
 /** An answer that cannot be read is lost, yet what it says of its length is worth knowing. */
-function tryWhole(exchange: Routed, bytes: Uint8Array, read: () => ChatResponse): ChatResponse {
+function tryWhole(exchange: Routed, bytes: Uint8Array, from: From): Whole {
   try {
-    return read();
+    return readWhole(bytes, from);
   } catch (error) {
     exchange.facts.lostOutput = toldOutput(bytes);
     throw error;
@@ -185,38 +217,26 @@ export async function receive(exchange: Routed, deployment: Deployment, got: Got
     });
   }
   const bytes = await answer.bytes(exchange.runtime.maxAnswerBytes);
-  const response = tryWhole(exchange, bytes, () => readWhole(bytes, prepared, { provider, source }));
-  const [only] = response.choices;
-  if (only !== undefined && response.choices.length === 1 && only.parts.length === 0) {
-    refuseEmptyEnd(exchange, only.finish, provider);
-  }
+  const { plan, codec } = prepared;
+  const forwarded = plan !== 'canonical' && !exchange.envelope.stream;
+  const { glance, response } = tryWhole(exchange, bytes, { provider, prepared, source, forwarded });
+  if (glance.isEmpty && glance.finish !== undefined) refuseEmptyEnd(exchange, glance.finish, provider);
   const { facts } = exchange;
-  facts.usage = response.usage;
-  facts.finish = response.choices[0]?.finish;
-  facts.deliveredBytes = outputBytes(response);
+  facts.usage = glance.usage;
+  facts.finish = glance.finish;
+  facts.deliveredBytes = glance.outputBytes;
+  facts.usageAt = glance.outputBytes;
   // Only Responses ids can be continued later.
   if (
-    response.id !== undefined &&
-    prepared.codec.id === 'openai-responses' &&
+    glance.id !== undefined &&
+    codec.id === 'openai-responses' &&
     exchange.codec.id === 'openai-responses'
   ) {
-    exchange.issued(response.id, deployment.id);
+    exchange.issued(glance.id, deployment.id);
   }
-  if (prepared.plan === 'canonical') exchange.remember(response.choices[0]?.parts ?? []);
+  if (response === undefined) return { kind: 'bytes', contentType: 'application/json', bytes };
+  if (plan === 'canonical') exchange.remember(response.choices[0]?.parts ?? []);
   // The client asked for a stream and the provider answered whole: lawful to convert.
   if (exchange.envelope.stream) return { kind: 'event-stream', events: once(replayResponse(response)) };
-  if (prepared.plan === 'canonical') return { kind: 'whole', response };
-  return { kind: 'bytes', contentType: 'application/json', bytes };
-}
-
-/** UTF-8 bytes of model output in an answer, for estimates. */
-function outputBytes(response: ChatResponse): number {
-  let size = 0;
-  for (const choice of response.choices) {
-    for (const part of choice.parts) {
-      if (part.type === 'tool_call') size += part.name.length + Buffer.byteLength(part.arguments);
-      else if ('text' in part) size += Buffer.byteLength(part.text);
-    }
-  }
-  return size;
+  return { kind: 'whole', response };
 }

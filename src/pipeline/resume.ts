@@ -140,6 +140,7 @@ async function restart(
     usage: undefined,
     finish: undefined,
     deliveredBytes: 0,
+    usageAt: 0,
   };
   const again: Routed = {
     ...exchange,

@@ -2,7 +2,7 @@ import type { AttemptKind, AttemptRecord } from '../core/cost/exchange.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { Fleet } from '../core/resilience/fleet.ts';
 import type { RetryBudget } from '../core/resilience/retry-budget.ts';
-import type { Authorizers } from '../ports/authorizer.ts';
+import type { Account, Authorizers } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
 import type { Random } from '../ports/random.ts';
@@ -98,13 +98,12 @@ export function callSignal(exchange: Exchange): AbortSignal {
   return exchange.callSignal ?? exchange.signal;
 }
 
-/** The request with everything it needs to be let in. */
+/** The request with the headers that an authorizer makes. */
 async function authorized(
   ports: TrialPorts,
-  { request, account }: Sendable,
+  { request, account }: { readonly request: UpstreamRequest; readonly account: Account },
   signal: AbortSignal,
 ): Promise<UpstreamRequest> {
-  if (account === undefined) return request;
   const headers = await ports.authorizers[account.scheme.type].authorize(request, account, signal);
   return { ...request, headers: { ...request.headers, ...headers } };
 }
@@ -128,17 +127,22 @@ export function attemptRecord(
   times: { readonly startedAt: number; readonly latencyMs: number },
   told: { readonly status?: number | undefined; readonly error?: string | undefined },
 ): AttemptRecord {
-  const { deployment } = trial.candidate;
-  return {
-    provider: deployment.provider.name,
-    upstreamModel: deployment.model,
-    ...times,
-    ...(told.status === undefined ? {} : { status: told.status }),
-    ...(told.error === undefined ? {} : { error: told.error }),
-    ...(trial.kind === undefined ? {} : { kind: trial.kind }),
-    ...(deployment.provider.region === undefined ? {} : { region: deployment.provider.region }),
+  const { provider, model } = trial.candidate.deployment;
+  const { startedAt, latencyMs } = times;
+  const record: Writable<AttemptRecord> = {
+    provider: provider.name,
+    upstreamModel: model,
+    startedAt,
+    latencyMs,
   };
+  if (told.status !== undefined) record.status = told.status;
+  if (told.error !== undefined) record.error = told.error;
+  if (trial.kind !== undefined) record.kind = trial.kind;
+  if (provider.region !== undefined) record.region = provider.region;
+  return record;
 }
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** What becomes of answers that their providers have made, and bill. */
 const LOST: ReadonlySet<string> = new Set([
@@ -179,13 +183,12 @@ async function tryOnce<In extends Tried, Prepared extends Sendable, Out>(
   const sentAt = clock.monotonic();
   let answer: UpstreamAnswer | undefined;
   let prepared: Prepared | undefined;
-  const record = (error: string | undefined): void => {
-    const latencyMs = clock.monotonic() - sentAt;
-    facts.attempts.push(attemptRecord(trial, { startedAt, latencyMs }, { status: answer?.status, error }));
-  };
   try {
     prepared = carrier.prepare(exchange, deployment, place.credential);
-    const request = withinTime(await authorized(ports, prepared, signal), exchange, clock.monotonic());
+    const { account } = prepared;
+    let { request } = prepared;
+    if (account !== undefined) request = await authorized(ports, { request, account }, signal);
+    request = withinTime(request, exchange, clock);
     facts.calling = deployment;
     answer = await ports.upstream.send(request, signal);
     if (answer.status >= 300) facts.calling = undefined;
@@ -200,14 +203,19 @@ async function tryOnce<In extends Tried, Prepared extends Sendable, Out>(
     facts.plan = prepared.plan;
     facts.upstreamFormat = prepared.codec.id;
     facts.dropped = prepared.dropped;
-    record(undefined);
+    const { status } = answer;
+    facts.attempts.push(attemptRecord(trial, { startedAt, latencyMs: beganMs }, { status }));
     return result;
   } catch (error) {
     const failure = toError(error);
     if (signal.aborted || isLost(failure, answer)) bill(exchange, answer);
     facts.calling = undefined;
     // A request that could not even be encoded is no attempt at an upstream.
-    if (prepared !== undefined) record(failure.code);
+    if (prepared !== undefined) {
+      const latencyMs = clock.monotonic() - sentAt;
+      const told = { status: answer?.status, error: failure.code };
+      facts.attempts.push(attemptRecord(trial, { startedAt, latencyMs }, told));
+    }
     report(ports, exchange, { place, failure });
     throw failure;
   }
@@ -247,10 +255,11 @@ export async function tryDeployment<In extends Tried, Prepared extends Sendable,
   const { ports } = work;
   const { deployment } = first.candidate;
   let others = Math.min(MAX_OTHER_CREDENTIALS, deployment.provider.credentials.length - 1);
-  let { place, kind } = first;
+  let trial = first;
   for (let n = 1; ; ) {
+    const { place } = trial;
     try {
-      return { answer: await tryOnce(work, exchange, { ...first, place, kind }), place };
+      return { answer: await tryOnce(work, exchange, trial), place };
     } catch (error) {
       const failure = toError(error);
       if (callSignal(exchange).aborted || exchange.signal.aborted) throw failure;
@@ -267,8 +276,8 @@ export async function tryDeployment<In extends Tried, Prepared extends Sendable,
       ) {
         throw failure;
       }
-      place = await ports.admission.enter(exchange, deployment, first.last);
-      kind = 'retry';
+      const next = await ports.admission.enter(exchange, deployment, first.last);
+      trial = { ...first, place: next, kind: 'retry' };
     }
   }
 }

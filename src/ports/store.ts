@@ -94,10 +94,19 @@ export interface KeyStore {
    */
   update(id: string, change: KeyChange, expected?: KeyExpectation): Promise<VirtualKey>;
   /**
-   * Every key that is not revoked, for the in-memory snapshot. Blocked and expired ones are included, so that a refusal
-   * can name the reason.
+   * Keys that are not revoked, by id. Blocked and expired ones are included, so that a refusal can name the reason. What
+   * several of them say alike may be one object.
    */
-  active(): Promise<readonly VirtualKey[]>;
+  active(slice: KeySlice): Promise<readonly VirtualKey[]>;
+}
+
+/** A part of all keys. */
+export interface KeySlice {
+  /** Ids that begin with this; all when absent. */
+  readonly prefix?: string | undefined;
+  /** Ids after this one. */
+  readonly after?: string | undefined;
+  readonly limit: number;
 }
 
 /** Filters of the log; all given ones must hold. */

@@ -5,7 +5,7 @@ export interface UpstreamRequest {
   readonly origin: string;
   /** Path with query. */
   readonly path: string;
-  /** Lower-case names. */
+  /** Lower-case names. May be shared by many requests, and must not be changed once sent. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | string | undefined;
   readonly timeouts: UpstreamTimeouts;

@@ -19,7 +19,7 @@ describe.each(DIALECTS)('%s, every upstream format, every feature, whole and str
   let cells: readonly Cell[] = [];
   beforeAll(async () => {
     cells = await runMatrix([dialect]);
-  }, 120_000);
+  });
 
   it.each(FORMATS)('%s: what is lost is named, and the stream equals the whole', (format) => {
     const mine = cells.filter((cell) => cell.format === format);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AuditRecord } from '../../src/ports/audit-store.ts';
-import type { Store } from '../../src/ports/store.ts';
+import type { KeySlice, Store } from '../../src/ports/store.ts';
 import { NOON, virtualKey } from './ledger-samples.ts';
 
 /** Virtual keys, as every store must keep them. */
@@ -61,8 +61,20 @@ export function keyTests(store: () => Store): void {
     expect((await store().keys.list({ limit: 10 }, { tenant: 'every' })).data.map((key) => key.id)).toEqual([
       'key_b',
     ]);
-    expect((await store().keys.active()).map((key) => key.id)).toEqual(['key_b']);
+    expect((await store().keys.active({ limit: 9 })).map((key) => key.id)).toEqual(['key_b']);
     expect((await store().keys.get('key_a'))?.revokedAt).toBe(NOON);
+  });
+
+  test('the active ones come by id, in slices, all or by the beginning of their ids', async () => {
+    for (const id of ['key_b', 'file_é', 'key_a', 'file_', 'key_c', 'filf']) {
+      await store().keys.insert(virtualKey(id, { metadata: { team: 'one' } }));
+    }
+    const ids = async (slice: KeySlice) => (await store().keys.active(slice)).map(({ id }) => id);
+    expect(await ids({ limit: 4 })).toEqual(['file_', 'file_é', 'filf', 'key_a']);
+    expect(await ids({ limit: 4, after: 'key_a' })).toEqual(['key_b', 'key_c']);
+    expect(await ids({ limit: 4, prefix: 'file_' })).toEqual(['file_', 'file_é']);
+    expect(await ids({ limit: 4, prefix: 'file_', after: 'file_' })).toEqual(['file_é']);
+    expect((await store().keys.active({ limit: 9 }))[0]).toEqual(await store().keys.get('file_'));
   });
 
   test.each(['', 'x', "1~a' OR 1=1", '1~'])('the cursor %j is refused', async (cursor) => {

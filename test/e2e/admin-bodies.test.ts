@@ -7,7 +7,7 @@ let id: string;
 beforeAll(async () => {
   gateway = await startGateway({ yaml: 'version: 1\naccess: { mode: keys }\n' });
   id = (await gateway.client.call('createKey', { name: 'k' })).id;
-}, 60_000);
+});
 afterAll(() => gateway?.close());
 
 async function send(

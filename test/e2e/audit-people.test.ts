@@ -55,7 +55,7 @@ sign_in:
   const { token } = await made(root, '/api/scim-tokens', { name: 'directory' });
   directory = apiUser(`${gateway.url}/scim/v2`, token);
   raw = new DatabaseSync(join(gateway.dataDir, 'sluice.db'));
-}, 60_000);
+});
 
 afterAll(async () => {
   raw?.close();
@@ -148,7 +148,7 @@ test('a directory’s writes stand there with what was before and after', async 
     before: { user_name: 'grace', active: false },
     after: null,
   });
-}, 30_000);
+});
 
 test('a directory’s write that cannot be written down does not happen', async () => {
   const { body } = await directory.call('POST', '/Users', scimUser('alan'));
@@ -167,7 +167,7 @@ test('a directory’s write that cannot be written down does not happen', async 
   expect((await directory.call('GET', '/Groups')).body.totalResults).toBe(1);
   // Known, and without a role: his session was not ended.
   expect((await session.call('GET', '/api/account')).status).toBe(403);
-}, 30_000);
+});
 
 test('who signs in for the first time, what roles he gets and loses, and whom he is linked to', async () => {
   const { me } = await ssoSignIn();
@@ -193,7 +193,7 @@ test('who signs in for the first time, what roles he gets and loses, and whom he
     actor: 'sign-in:main',
     details: { before: null, after: { issuer: idp.issuer, subject: 'ext-7', external_id: 'ext-7' } },
   });
-}, 60_000);
+});
 
 test('a sign-in that cannot be written down opens nothing, makes nobody and sets no password', async () => {
   const user = await made(root, '/api/users', { name: 'Bob', email: 'bob@example.com', role: 'member' });
@@ -221,7 +221,7 @@ test('a sign-in that cannot be written down opens nothing, makes nobody and sets
   const { data } = (await root.call('GET', '/api/users?limit=500')).body;
   expect(data.map(({ name }: { name: string }) => name)).not.toContain('Newcomer');
   expect((await ssoSignIn()).me.name).toBe('Newcomer');
-}, 60_000);
+});
 
 test('a stranger who fails a thousand times leaves a handful of entries, and the chain is whole', async () => {
   const before = (await entries('action=session.open.refused')).length;
@@ -230,4 +230,4 @@ test('a stranger who fails a thousand times leaves a handful of entries, and the
   }
   expect((await entries('action=session.open.refused')).length - before).toBeLessThan(5);
   expect((await root.call('GET', '/api/audit/verify')).body.valid).toBe(true);
-}, 60_000);
+});

@@ -113,7 +113,7 @@ describe('a budget under a burst', () => {
     expect(billed / nano(String(limit))).toBeGreaterThan(0.98);
     expect(nano(state.settled_usd)).toBe(billed);
     expect(state.held_usd).toBe('0');
-  }, 60_000);
+  });
 
   it('holds for several scopes at once, all or none', async () => {
     const { key, id } = await newKey();
@@ -170,7 +170,7 @@ describe('a budget under a burst', () => {
     expect(user.scope_id).toBe('*');
     await call({ key, headers: { 'x-sluice-session': 's1' } });
     expect(nano((await settled(session.id)).settled_usd)).toBe(COST_NANO);
-  }, 60_000);
+  });
 });
 
 describe('a refusal', () => {
@@ -245,7 +245,7 @@ describe('a refusal', () => {
       limit_usd: (1.5 * Number(needed)).toFixed(9),
     });
     const first = call({ key });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await expect.poll(() => upstream.seen.length).toBe(1);
     const second = await call({ key });
     expect(second.status).toBe(429);
     expect(second.headers.get('retry-after')).toBe('1');
@@ -277,10 +277,13 @@ describe('what happens at the limit', () => {
     });
     for (let n = 0; n < 5; n++) expect((await call({ key })).status).toBe(200);
     expect(nano((await settled(budget.id)).settled_usd)).toBe(5 * COST_NANO);
-    const told = gateway.logged.filter((line) => line.includes('budget.threshold'));
-    expect(told.map((line) => JSON.parse(line).percent)).toEqual([50, 100]);
-    const audit = await gateway.client.call('listAudit', {});
-    expect(audit.data.filter(({ action }) => action === 'budgets.threshold')).toHaveLength(2);
+    const told = () => gateway.logged.filter((line) => line.includes('budget.threshold'));
+    await expect.poll(() => told().map((line) => JSON.parse(line).percent)).toEqual([50, 100]);
+    const written = async () =>
+      (await gateway.client.call('listAudit', {})).data.filter(
+        ({ action }) => action === 'budgets.threshold',
+      );
+    await expect.poll(written).toHaveLength(2);
   });
 
   it('downgrade: serves by the cheaper model and says so', async () => {
@@ -372,7 +375,7 @@ describe('managing budgets', () => {
       limit_usd: '0.000000001',
     });
     expect((await call({ key })).status).toBe(429);
-    const soon = new Date(Date.now() + 1500).toISOString();
+    const soon = new Date(Date.now() + 4000).toISOString();
     const raised = await gateway.client.call('raiseBudget', {
       id: budget.id,
       amount_usd: 1,
@@ -381,8 +384,7 @@ describe('managing budgets', () => {
     });
     expect(raised.budget).toMatchObject({ limit_usd: '1.000000001', base_limit_usd: '0.000000001' });
     expect((await call({ key })).status).toBe(200);
-    await new Promise((resolve) => setTimeout(resolve, 1600));
-    expect((await call({ key })).status).toBe(429);
+    await expect.poll(async () => (await call({ key })).status, { interval: 300 }).toBe(429);
     for (const bad of [
       { amount_usd: -1, expires_at: soon },
       { amount_usd: 0, expires_at: new Date(Date.now() + 9000).toISOString() },

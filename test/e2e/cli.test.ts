@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../support/process-life.ts';
 import { type RunningSluice, sluice, spawnSluice } from './sluice-process.ts';
 
 const newFolder = () => mkdtempSync(join(tmpdir(), 'sluice-cli-'));
@@ -186,6 +187,22 @@ describe('a gateway driven from the command line', () => {
     );
     expect(taken.code).toBe(1);
     expect(JSON.parse(taken.stdout).error.message).toContain('--port');
+    expect(taken.stderr).not.toContain('share_failed');
+    // An address for documentation (RFC 5737) is never one of this machine.
+    const elsewhere = [
+      'start',
+      '--host',
+      '203.0.113.9',
+      '--port',
+      '0',
+      '--data-dir',
+      join(folder, 'elsewhere'),
+    ];
+    const { code, stderr } = await sluice(elsewhere, { folder });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('Error: 203.0.113.9 is no address of this machine.'),
+    ]);
   });
 
   it('keeps the stored admin key from other machines', async () => {
@@ -255,7 +272,8 @@ describe('the end of a gateway', () => {
 });
 
 async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (let attempt = 0; attempt < 10; attempt++) {
+  const ends = Date.now() + 30_000;
+  while (Date.now() < ends) {
     const found = await look();
     if (found !== undefined) return found;
   }
@@ -285,6 +303,21 @@ describe('verbs that need no gateway', () => {
       code: 'bad_configuration',
       details: { problems: [{ path: 'server.prot' }] },
     });
+  });
+
+  it('shows what is waited for, when it takes more than a second', async () => {
+    let answer: (() => void) | undefined;
+    const slow = createServer((_request, response) => {
+      answer = () => response.writeHead(503).end();
+    });
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`;
+    const verb = spawnSluice(['models', '--url', url], { folder, environment: { SLUICE_ADMIN_KEY: 'k' } });
+    const shown = await until(() => verb.stderr().includes(`Asking ${url} …\n`));
+    const asked = await until(() => answer !== undefined);
+    answer?.();
+    expect({ shown, asked, code: (await verb.ended).code }).toEqual({ shown: true, asked: true, code: 1 });
+    slow.close();
   });
 
   it('check and start refuse a file that is not there', async () => {

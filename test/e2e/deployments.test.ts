@@ -188,7 +188,7 @@ models:
     const before = a.seen.length;
     for (let n = 0; n < 20; n++) await ask(running, 'm', { body });
     expect(a.seen.length - before).toBeGreaterThanOrEqual(17);
-  }, 30_000);
+  });
 
   it('prefers the key of a pool that has most of its limits left', async () => {
     const left: Record<string, string> = { 'Bearer key-number-one': '10', 'Bearer key-number-two': '90' };

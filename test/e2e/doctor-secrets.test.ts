@@ -99,9 +99,18 @@ describe('a data folder that cannot be', () => {
     const started = Date.now();
     const { code, stderr } = await sluice(['start', '--data-dir', path, '--port', '0'], { folder });
     expect(code).toBe(1);
-    expect(stderr).toContain('The data directory cannot be used');
+    expect(stderr).toMatch(/^Error: The data directory .+ cannot be used/);
     expect(stderr).toContain('--data-dir');
     expect(Date.now() - started).toBeLessThan(30_000);
+  });
+
+  it('nor does one whose database is damaged', async () => {
+    const path = join(folder, 'damaged');
+    mkdirSync(path, { mode: 0o700 });
+    writeFileSync(join(path, 'sluice.db'), Buffer.alloc(8192, 0xa5), { mode: 0o600 });
+    const { code, stderr } = await sluice(['start', '--data-dir', path, '--port', '0'], { folder });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('The database is damaged')]);
+    expect(stderr).not.toContain('share_failed');
   });
 
   it('nor does somebody’s file in its place, which keeps its rights', async () => {
@@ -109,7 +118,7 @@ describe('a data folder that cannot be', () => {
     writeFileSync(path, 'mine', { mode: 0o644 });
     chmodSync(path, 0o666);
     const { code, stderr } = await sluice(['start', '--data-dir', path, '--port', '0'], { folder });
-    expect([code, stderr]).toEqual([1, expect.stringContaining('The data directory cannot be used')]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/The data directory .+ cannot be used/)]);
     expect(statSync(path).mode & 0o777).toBe(0o666);
   });
 

@@ -203,6 +203,30 @@ describe('retry, failover and fallback', () => {
     expect(events.join('')).toBe('The tide comes in twice a day.');
   });
 
+  it.each([
+    // Only the beginning tells of it: what was delivered is billed.
+    ['at the beginning', { prompt_tokens: 9, completion_tokens: 1 }, { output: 100, source: 'estimated' }],
+    // However little it is for the text.
+    ['at the end', { prompt_tokens: 9, completion_tokens: 2 }, { output: 2, source: 'reported' }],
+  ])('bills by usage that is told %s of a stream', async (where, usage, billed) => {
+    const told = (chunk: string) =>
+      chunk.replace('"choices"', `"usage":${JSON.stringify({ ...usage, total_tokens: 11 })},"choices"`);
+    const [begun, ended] = [chatChunk({ role: 'assistant', content: '' }), chatChunk({}, 'stop')];
+    const isFirst = where === 'at the beginning';
+    first.behave(
+      sse((send, response) => {
+        send(isFirst ? told(begun) : begun);
+        send(chatChunk({ content: 'wave '.repeat(80) }));
+        send(`${isFirst ? ended : told(ended)}data: [DONE]\n\n`);
+        response.end();
+      }),
+    );
+    await openai.chat.completions.stream({ model: 'pair', messages }).finalContent();
+    expect((await lastExchange()).usage).toMatchObject({ input: 9, ...billed });
+    await anthropic.messages.stream({ model: 'pair', max_tokens: 200, messages }).finalMessage();
+    expect((await lastExchange()).usage).toMatchObject({ input: 9, ...billed });
+  });
+
   it('closes the upstream when the client hangs up, and settles what was delivered', async () => {
     first.behave(
       sse(async (send) => {
@@ -215,8 +239,8 @@ describe('retry, failover and fallback', () => {
     for await (const chunk of stream) {
       if (chunk.choices[0]?.delta.content === 'more ') break;
     }
-    await expect.poll(() => first.seen[0]?.closedEarlyAfterMs, { timeout: 1000 }).toBeGreaterThan(0);
-    await expect.poll(async () => (await lastExchange()).outcome, { timeout: 2000 }).toBe('abandoned');
+    await expect.poll(() => first.seen[0]?.closedEarlyAfterMs).toBeGreaterThan(0);
+    await expect.poll(async () => (await lastExchange()).outcome).toBe('abandoned');
     const row = await lastExchange();
     expect(row.status).toBe(499);
     expect(row.usage.output).toBeGreaterThan(0);
@@ -241,6 +265,7 @@ models: { m: { deployments: ["gone/m"], retries: { attempts: 0 } } }
     expect(answer.headers.get('x-sluice-provider')).toBe('gone');
     const body = (await answer.json()) as { error: { message: string } };
     expect(body.error.message).toMatch(/gone.*base URL/);
+    expect(dead.logged.join('\n')).toMatch(/exchange.failed.*ECONNREFUSED/);
     await dead.close();
   });
 });

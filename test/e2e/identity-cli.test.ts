@@ -52,10 +52,10 @@ test('teams of the file limit their keys, and are blocked when they leave it', a
   });
   writeFileSync(gateway.configPath ?? '', WITH_TEAMS.replace('sim/gpt', 'sim/claude'));
   gateway.gateway.reload();
-  await expect.poll(() => chat(KEY, 'sim/claude'), { timeout: 5000 }).toBe(200);
+  await expect.poll(() => chat(KEY, 'sim/claude')).toBe(200);
   writeFileSync(gateway.configPath ?? '', WITH_TEAMS.replace(/teams:\n.*\n/, ''));
   gateway.gateway.reload();
-  await expect.poll(() => chat(KEY, 'sim/claude'), { timeout: 5000 }).toBe(401);
+  await expect.poll(() => chat(KEY, 'sim/claude')).toBe(401);
 });
 
 test('the command line makes, changes and deletes what an organization holds', {

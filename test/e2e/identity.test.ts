@@ -120,12 +120,12 @@ describe('self-service', () => {
     expect(refused.map(({ status }) => status).every((status) => status === 403 || status === 400)).toBe(
       true,
     );
-    const audit = await root.call('GET', '/api/audit?limit=100');
-    const refusals = audit.body.data.filter(
-      (row: { actor: string; action: string }) =>
-        row.actor === `user:${user.id}` && /\.refused$/.test(row.action),
-    );
-    expect(refusals).toHaveLength(refused.length);
+    const refusals = async () =>
+      (await root.call('GET', '/api/audit?limit=100')).body.data.filter(
+        (row: { actor: string; action: string }) =>
+          row.actor === `user:${user.id}` && /\.refused$/.test(row.action),
+      );
+    await expect.poll(refusals).toHaveLength(refused.length);
     expect((await ada.call('PATCH', `/api/keys/${key.id}`, { name: 'renamed' })).status).toBe(200);
     const seen = await ada.call('GET', '/api/keys');
     expect(seen.body.data.map(({ id }: { id: string }) => id)).toEqual([key.id]);

@@ -86,4 +86,4 @@ models: { m: { deployments: ["one/m"] } }
     await upstream.close();
     rmSync(folder, { recursive: true, force: true });
   }
-}, 60_000);
+});

@@ -123,6 +123,9 @@ describe('kill -9 under load', () => {
     expect(completed.size).toBeGreaterThan(ROUNDS * CLIENTS);
     expect([...completed].filter((done) => !ids.has(done))).toEqual([]);
     expect(ids.size).toBe(rows.length);
+    // Nor does one whose end a client has seen stand as open: it is journalled before that, streamed or not.
+    const ofClients = rows.filter(({ id }) => completed.has(id));
+    expect(ofClients.filter(({ outcome }) => outcome !== 'answered')).toEqual([]);
 
     // What the provider served and would bill is all in the ledger; holds that were open are charged in full.
     const served = upstream.seen.length;

@@ -51,7 +51,7 @@ models:
     retries: { attempts: 1, backoff_ms: 1, max_backoff_ms: 2 }
 `,
   });
-}, 60_000);
+});
 afterAll(async () => {
   await gateway?.close();
   await upstream?.close();

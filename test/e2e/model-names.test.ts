@@ -26,7 +26,7 @@ models:
   "free-*": { deployments: [{ provider: one, model: "*" }] }
 `,
   });
-}, 60_000);
+});
 afterAll(async () => {
   await gateway?.close();
   await upstream?.close();

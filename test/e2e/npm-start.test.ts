@@ -26,7 +26,7 @@ test('SIGTERM to npm alone drains the gateway that `npm start` runs', async () =
   );
   const npm = spawn('npm', ['start', '--silent'], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], HOME: folder, SLUICE_FROM_SOURCE: '1', SLUICE_NO_PROBE: '1' },
+    env: { PATH: process.env['PATH'], HOME: folder, SLUICE_NO_PROBE: '1' },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let said = '';

@@ -25,7 +25,7 @@ async function start() {
     join(folder, 'data'),
   ];
   const shell = spawn(process.execPath, argv, {
-    env: { PATH: process.env['PATH'], HOME: folder, SLUICE_FROM_SOURCE: '1', SLUICE_NO_PROBE: '1' },
+    env: { PATH: process.env['PATH'], HOME: folder, SLUICE_NO_PROBE: '1' },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let said = '';

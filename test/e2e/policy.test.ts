@@ -109,6 +109,21 @@ describe('what a policy forbids', () => {
     expect(sent?.['max_tokens'] ?? sent?.['max_completion_tokens']).toBe(10);
   });
 
+  it('the longer of two lengths is what counts: who gets them may know either', async () => {
+    const key = await keyWith({ max_output_tokens: 10 });
+    const lengths = [
+      { max_completion_tokens: 5, max_tokens: 5000 },
+      { max_completion_tokens: 5000, max_tokens: 5 },
+    ];
+    for (const body of lengths) {
+      for (const path of ['/v1/chat/completions', '/passthrough/home/chat/completions']) {
+        const asked = { messages: [{ role: 'user', content: 'hi' }] };
+        expect([path, (await call(key, [path, asked], { body })).status]).toEqual([path, 403]);
+      }
+    }
+    expect([...upstream.seen, ...abroad.seen]).toEqual([]);
+  });
+
   it('a system prompt goes in front in every dialect, and cannot be passed by', async () => {
     const key = await keyWith({ system_prompt: 'Be brief.' });
     for (const path of Object.values(PATHS)) {

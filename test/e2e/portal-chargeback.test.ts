@@ -65,10 +65,10 @@ beforeAll(async () => {
   context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
-}, 120_000);
+});
 
 afterAll(async () => {
   await browser?.close();

@@ -5,7 +5,7 @@ import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstrea
 import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble } from './portal-browser.ts';
 
 /** Pages ask again every few seconds. */
-const SOON = { timeout: 12_000, interval: 150 };
+const SOON = { timeout: 30_000, interval: 150 };
 /** Would ask somewhere, or open a dialog, if a page took it for more than text (T16). */
 const HOSTILE = '<img src=x onerror="alert(1)">';
 const CONTROL = ['People & teams', 'Budgets & limits', 'Approvals', 'Keys', 'Audit'] as const;
@@ -32,7 +32,7 @@ models: { m: { deployments: ["one/m"] } }
   context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
 });
@@ -99,7 +99,7 @@ async function clean(what: string): Promise<void> {
   expect(await violations(page), what).toEqual([]);
 }
 
-describe('the control pages in a real browser', { timeout: 90_000 }, () => {
+describe('the control pages in a real browser', () => {
   it('make, change and refuse teams, projects, users, accounts, roles and memberships', async () => {
     await goTo('People & teams');
     await page.getByText('There is no team yet').waitFor();
@@ -352,14 +352,14 @@ describe('the control pages in a real browser', { timeout: 90_000 }, () => {
   });
 });
 
-describe('what a caller may not do', { timeout: 60_000 }, () => {
+describe('what a caller may not do', () => {
   it('is not shown to him', async () => {
     const { data } = await gateway.client.call('listUsers', {});
     const { url } = await gateway.client.call('createSignInLink', { user_id: data[0]?.id ?? '' });
     const elsewhere = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     const other = watchTrouble(elsewhere, gateway.url);
     const viewer = await elsewhere.newPage();
-    viewer.setDefaultTimeout(10_000);
+    viewer.setDefaultTimeout(30_000);
     await viewer.goto(url);
     await viewer.waitForURL(`${gateway.url}/`);
     await goTo('People & teams', viewer);
@@ -402,7 +402,7 @@ describe('what a caller may not do', { timeout: 60_000 }, () => {
   });
 });
 
-describe('how the control pages look', { timeout: 120_000 }, () => {
+describe('how the control pages look', () => {
   it('is accessible in light and dark and fits a phone', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });

@@ -5,7 +5,7 @@ import { chatAnswer, json, startUpstream, type TestUpstream } from '../support/u
 import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble } from './portal-browser.ts';
 
 /** The page asks again every two seconds. */
-const SOON = { timeout: 10_000, interval: 150 };
+const SOON = { timeout: 30_000, interval: 150 };
 
 let sick: TestUpstream;
 let well: TestUpstream;
@@ -40,7 +40,7 @@ models:
   context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
 });
@@ -64,7 +64,7 @@ async function ask(): Promise<number> {
 
 const state = (id: string) => page.locator(`[data-deployment="${id}"]`).getAttribute('data-state');
 
-describe('the page of deployments', { timeout: 60_000 }, () => {
+describe('the page of deployments', () => {
   it('lists what is configured before it is used', async () => {
     await page.getByRole('link', { name: 'Deployments', exact: true }).click();
     await page.getByRole('heading', { level: 1, name: 'Deployments', exact: true }).waitFor();

@@ -6,7 +6,7 @@ import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble }
 
 /** Would ask somewhere, or open a dialog, if a page took it for more than text (T16). */
 const HOSTILE = '<img src=x onerror="alert(1)">';
-const SOON = { timeout: 15_000, interval: 150 };
+const SOON = { timeout: 30_000, interval: 150 };
 
 let upstream: TestUpstream;
 let gateway: TestGateway;
@@ -32,7 +32,7 @@ models: { alpha: { deployments: ["one/m"] }, omega: { deployments: ["one/n"] } }
   context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
 });
@@ -97,7 +97,7 @@ async function chat(model: string, said: string): Promise<string | null> {
   return answer.headers.get('x-sluice-cache');
 }
 
-describe('the pages for what runs the gateway, in a real browser', { timeout: 90_000 }, () => {
+describe('the pages for what runs the gateway, in a real browser', () => {
   it('prices are set, changed and taken away, and requests cost what they say', async () => {
     await goTo('Prices');
     await page.getByText('No price is set here').waitFor();
@@ -268,7 +268,7 @@ describe('the pages for what runs the gateway, in a real browser', { timeout: 90
   });
 });
 
-describe('the page of the API', { timeout: 90_000 }, () => {
+describe('the page of the API', () => {
   it('shows the endpoints under its strict policy, and asks nobody else', async () => {
     const api = await browser.newContext({ viewport: { width: 1440, height: 900 } });
     const seen = watchTrouble(api, gateway.url);

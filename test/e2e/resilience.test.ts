@@ -655,5 +655,5 @@ models: { m: { deployments: ["a/m"], ${ONCE} } }
     expect(await health()).toBe(200);
     release.resolve();
     for (const { status } of await Promise.all(busy)) expect(status).toBe(200);
-  }, 30_000);
+  });
 });

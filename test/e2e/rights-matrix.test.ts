@@ -181,7 +181,7 @@ beforeAll(async () => {
   root = admin(gateway);
   ours = await tenant();
   theirs = await tenant();
-}, 120_000);
+});
 
 afterAll(() => gateway?.close());
 

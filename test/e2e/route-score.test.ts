@@ -16,7 +16,7 @@ function routeScore(
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [PROGRAM, 'route', 'score', ...argv], {
       cwd: folder,
-      env: { PATH: process.env['PATH'], HOME: folder, SLUICE_FROM_SOURCE: '1' },
+      env: { PATH: process.env['PATH'], HOME: folder },
     });
     let [out, err] = ['', ''];
     child.stdout.on('data', (chunk) => (out += chunk));

@@ -196,8 +196,9 @@ describe('the promise', () => {
     const after = await report();
     expect(after.routes[0]?.promise).toMatchObject({ cause: 'learned', share: expect.any(Number) });
     expect(after.events[0]).toMatchObject({ cause: 'learned' });
-    const audit = await (gateway as TestGateway).client.call('listAudit', {});
-    expect(audit.data.map(({ action }) => action)).toContain('routers.share_raised');
+    const written = async () =>
+      (await (gateway as TestGateway).client.call('listAudit', {})).data.map(({ action }) => action);
+    await expect.poll(written).toContain('routers.share_raised');
     const { routes } = await (gateway as TestGateway).client.call('rollBackRouter', { name: 'auto' });
     expect(routes[0]).toMatchObject({ cause: 'rolled_back', share: 0 });
     expect((await chat(EASY)).text).toContain('from strong');

@@ -16,9 +16,11 @@ version: 1
 providers:
   up: { type: openai-compatible, base_url: "${url}/v1", api_key: key-up }
   alt: { type: openai-compatible, base_url: "${url}/v1", api_key: key-alt }
+  or: { type: openrouter, base_url: "${url}/v1", api_key: key-or }
 models:
   cheap: { deployments: [{ provider: up, model: cheap, price: { input_usd_per_mtok: 0.1, output_usd_per_mtok: 0.4 } }], retries: { attempts: 0 } }
   strong: { deployments: [{ provider: up, model: strong, price: { input_usd_per_mtok: 10, output_usd_per_mtok: 40 } }], retries: { attempts: 0 } }
+  behind: { deployments: ["or/behind"], retries: { attempts: 0 } }
   both:
     retries: { attempts: 0 }
     deployments:
@@ -106,9 +108,7 @@ describe('a router attached', () => {
     writeFileSync(gateway.configPath ?? '', yaml);
     gateway.gateway.reload();
     const { key } = await gateway.client.call('createKey', { name: 'k', team_id: team.id });
-    await expect
-      .poll(async () => (await ask('strong', { key })).decision, { timeout: 5000 })
-      .toBe('by-team: easy, prompt');
+    await expect.poll(async () => (await ask('strong', { key })).decision).toBe('by-team: easy, prompt');
     expect((await ask('strong')).decision).toBeNull();
   });
 
@@ -214,6 +214,21 @@ describe('OpenRouter’s provider object', () => {
     const answer = await ask('strong', { key, body: { models: ['cheap', 'both'] } });
     expect(answer.upstream).toMatch(/^both/);
     expect(upstream.seen.map(({ body }) => body['model'])).not.toContain('cheap');
+  });
+
+  it('OpenRouter is told of its providers, and of no model that the key may not use', async () => {
+    const { key } = await gateway.client.call('createKey', { name: 'one', models: ['behind'] });
+    const body = { models: ['maker/dear', 'strong'], provider: { order: ['DeepInfra'] } };
+    expect((await ask('behind', { key, body })).upstream).toBe('behind');
+    expect(upstream.seen.map((seen) => [seen.body['model'], seen.body['models']])).toEqual([
+      ['behind', undefined],
+    ]);
+    expect(upstream.seen[0]?.body['provider']).toEqual({ order: ['DeepInfra'] });
+    // With the right to use them they are fallbacks as elsewhere, by whichever name.
+    down.add('behind');
+    expect((await ask('behind', { body })).upstream).toBe('maker/dear');
+    down.add('maker/dear');
+    expect((await ask('behind', { body })).upstream).toBe('strong');
   });
 });
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
   id = (await directory.call('POST', '/Users', body)).body.id;
   group = (await directory.call('POST', '/Groups', { displayName: 'Engineers', members: [{ value: id }] }))
     .body.id;
-}, 60_000);
+});
 
 afterAll(() => gateway?.close());
 

@@ -112,7 +112,6 @@ describe('cross-site requests (T17)', () => {
       );
       expect(asked).toEqual([]);
     },
-    60_000,
   );
 
   test('our own page may write: the same calls are not refused for where they come from', async () => {

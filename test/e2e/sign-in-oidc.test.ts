@@ -93,7 +93,7 @@ describe('OpenID Connect', () => {
     await signIn();
     const last = await admin(gateway).call('GET', `/api/users/${me.user_id}`);
     expect(last.body.memberships).toMatchObject([{ team_id: null, role: 'viewer' }]);
-  }, 60_000);
+  });
 
   test('the same e-mail address at a second provider is another person', async () => {
     const ada = (await signIn()).me;
@@ -103,7 +103,7 @@ describe('OpenID Connect', () => {
     // The same subject at another issuer is another person, too.
     other = { sub: 'ada', name: 'Also Ada' };
     expect((await signIn('second')).me.user_id).not.toBe(ada.user_id);
-  }, 60_000);
+  });
 
   test('an answer only works in the browser that began, once, and at its own provider', async () => {
     const begun = new Browser();
@@ -122,7 +122,7 @@ describe('OpenID Connect', () => {
     expect(end.url).toBe(`${gateway.url}/`);
     const replayed = await begun.visit(stop.url, { until: (url) => url.includes('problem=') });
     expect(replayed.url).toContain('problem=invalid_key');
-  }, 60_000);
+  });
 
   test.each(['state=x&code=y', 'code=y', 'state=&code=', 'error=access_denied&state=nope'])(
     'a callback nobody asked for opens nothing: %s',
@@ -154,5 +154,5 @@ describe('OpenID Connect', () => {
     expect(end.url).toBe(`${gateway.url}/`);
     expect(victim.cookies(gateway.url)).not.toContain(planted);
     expect((await attacker.call(gateway.url, 'GET', '/api/account')).status).toBe(401);
-  }, 60_000);
+  });
 });

@@ -1,7 +1,14 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { type Behaviour, CHAT_END, chatChunk, sse, startUpstream } from '../support/upstream.ts';
+import {
+  type Behaviour,
+  CHAT_END,
+  chatChunk,
+  type SeenRequest,
+  sse,
+  startUpstream,
+} from '../support/upstream.ts';
 
 // How streamed answers look on the wire, read from a bare socket: a client library would hide wrong framing.
 
@@ -146,4 +153,27 @@ it('a client that stops reading for a while gets every byte', async () => {
   const { body, length } = await answerOf(received);
   expect(said(body)).toHaveLength(2000 * line.length);
   expect(received()).toHaveLength(length);
+});
+
+it('ends with the terminator, however long the upstream leaves its body open', async () => {
+  const asked: SeenRequest[] = [];
+  const lingers: Behaviour = (seen, response) => {
+    asked.push(seen);
+    // Never ended: only the gateway can close this.
+    return sse((send) => send(chatChunk({ content: 'Hi' }) + chatChunk({}, 'stop') + CHAT_END))(
+      seen,
+      response,
+    );
+  };
+  const running = await gateway(lingers);
+  const { socket, received } = dial(running);
+  socket.write(call('/v1/chat/completions'));
+  expect((await answerOf(received)).body.toString()).toContain('data: [DONE]');
+  const { data } = await running.client.call('listExchanges', {});
+  expect(data).toMatchObject([{ outcome: 'answered', usage: { input: 9, output: 12, source: 'reported' } }]);
+  await expect.poll(() => asked[0]?.closedEarlyAfterMs, { timeout: 10_000 }).toBeGreaterThan(0);
+  // The connection to the client is good for another one.
+  const before = received().length;
+  socket.write(call('/v1/chat/completions'));
+  await answerOf(() => received().subarray(before));
 });

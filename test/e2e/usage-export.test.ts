@@ -91,7 +91,7 @@ providers:
 models: { m: { deployments: ["one/m"] } }
 `,
   });
-}, 120_000);
+});
 
 afterAll(async () => {
   await gateway?.close();
@@ -283,4 +283,4 @@ test('a large export waits for a slow reader, does not grow meanwhile, and is wh
   await new Promise((resolve) => left.once('readable', resolve));
   left.destroy();
   expect((await ask('/api/status')).status).toBe(200);
-}, 60_000);
+});

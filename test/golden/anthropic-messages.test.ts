@@ -114,8 +114,8 @@ describe.runIf(WIRE_PRESENT)('recorded answers', () => {
     const bytes = wireBytes(entry.response);
     const stop = bytes.lastIndexOf(entry.response.endsWith('.bin') ? ':event-type' : '"message_stop"');
     // Every byte of the end, where the finish is, and a sample of the rest (bounded: each cut is a whole decode).
-    const step = Math.max(97, Math.floor(stop / 150));
-    for (let at = 1; at <= stop; at += at > stop - 400 ? 1 : step) {
+    const step = Math.max(97, Math.floor(stop / 80));
+    for (let at = 1; at <= stop; at += at > stop - 160 ? 1 : step) {
       let events: readonly StreamEvent[];
       try {
         events = readStream(codec, reader(entry), [bytes.subarray(0, at)]);

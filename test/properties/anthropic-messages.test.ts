@@ -35,10 +35,12 @@ const TARGET = {
   defaultMaxOutputTokens: 4096,
 };
 
-/** What Anthropic has no words for: a schema's name, and the empty choice when there are no tools. */
+/** What Anthropic has no words for: a schema's name, an open object, and the empty choice when there are no tools. */
 function comparable(request: ChatRequest): unknown {
   const { output } = request;
-  const shape = output.type === 'json_schema' ? { type: output.type, schema: output.schema } : output;
+  const isSchema = output.type === 'json_schema';
+  const closed = isSchema ? { ...output.schema, additionalProperties: false } : undefined;
+  const shape = isSchema ? { type: output.type, schema: closed } : output;
   return throughJson({
     ...request,
     model: '',

@@ -126,7 +126,7 @@ test('a request of any shape is encoded or refused by name, never crashes', () =
           parts.flatMap((part) => (part.type === 'tool_call' ? [part.name] : [])),
         );
       expect(calls(again)).toEqual(calls(request));
-      expect(JSON.stringify(body)).not.toContain('sluice:1:');
+      expect(JSON.stringify(body)).not.toMatch(/sluice:1:|c2x1aWNlOjE6/);
     }),
     { numRuns: 200 },
   );

@@ -21,7 +21,7 @@ const rows = hasData()
 const prepared = rows === undefined ? undefined : prepare(rows, 3);
 
 describe('the router on prompts it has not seen', () => {
-  it('is better than chance by the floors, as one router for all traffic', { timeout: 120_000 }, () => {
+  it('is better than chance by the floors, as one router for all traffic', () => {
     if (prepared === undefined) return expect(hasData()).toBe(false);
     const { splits, model } = prepared;
     expect(qualityOf(model, splits.mmlu.test).apgr).toBeGreaterThan(0.645);
@@ -30,7 +30,7 @@ describe('the router on prompts it has not seen', () => {
     expect(qualityOf(model, splits.mmlu.test).eceWeak).toBeLessThan(0.05);
   });
 
-  it('learns a route without falling below where it began', { timeout: 120_000 }, () => {
+  it('learns a route without falling below where it began', () => {
     if (prepared === undefined) return expect(hasData()).toBe(false);
     const { splits, model } = prepared;
     const before = qualityOf(model, splits.llmrouter.test).apgr;
@@ -40,7 +40,7 @@ describe('the router on prompts it has not seen', () => {
     }
   });
 
-  it('learns a mix as well as it can be told apart, with P(ok) that holds', { timeout: 120_000 }, () => {
+  it('learns a mix as well as it can be told apart, with P(ok) that holds', () => {
     if (prepared === undefined) return expect(hasData()).toBe(false);
     const { splits, model } = prepared;
     const { train, test } = splits.llmrouter;
@@ -52,7 +52,7 @@ describe('the router on prompts it has not seen', () => {
     expect(learned.eceStrong).toBeLessThan(0.05);
   });
 
-  it('learns traffic it has never seen from few labels', { timeout: 120_000 }, () => {
+  it('learns traffic it has never seen from few labels', () => {
     if (prepared === undefined || rows === undefined) return expect(hasData()).toBe(false);
     const { train, test } = prepared.splits.llmrouter;
     const model = leaveOut(rows, 'llmrouter');
@@ -66,7 +66,7 @@ describe('the router on prompts it has not seen', () => {
       );
   });
 
-  it('orders word problems it has no labels for', { timeout: 120_000 }, () => {
+  it('orders word problems it has no labels for', () => {
     if (rows === undefined) return expect(hasData()).toBe(false);
     expect(qualityOf(leaveOut(rows, 'gsm8k'), rows.gsm8k).apgr).toBeGreaterThan(0.575);
   });

@@ -1,5 +1,7 @@
 import { createMemoryEventBus } from '../../src/adapters/memory/event-bus.ts';
 import { createMemoryMetrics } from '../../src/adapters/memory/metrics.ts';
+import { TurnOutbox } from '../../src/adapters/system/outbox.ts';
+import { createBodyLimits } from '../../src/app/body-limits.ts';
 import type { Config } from '../../src/app/config/index.ts';
 import { createGuessCounter } from '../../src/app/guesses.ts';
 import { createChat, createOperations, type PipelineAdapters } from '../../src/app/pipelines.ts';
@@ -14,7 +16,6 @@ import type { RateRule } from '../../src/core/policy/rate-rule.ts';
 import { ScopeIndex } from '../../src/core/policy/scope-index.ts';
 import type { DataPlanePorts } from '../../src/http/call.ts';
 import { serveDataPlane } from '../../src/http/data-plane.ts';
-import { DeadlineWatch } from '../../src/pipeline/deadline-watch.ts';
 import type { Received } from '../../src/pipeline/exchange.ts';
 import type { Runtime } from '../../src/pipeline/runtime.ts';
 import { admit } from '../../src/pipeline/stages/authenticate.ts';
@@ -173,7 +174,6 @@ export class GatewayProcess {
     };
     const honest = createChat(this.adapters, keys);
     const chat = sabotage.chat?.(honest) ?? honest;
-    const watch = new DeadlineWatch(this.adapters.clock);
     this.#ports = {
       runtime: () => this.#compiled.served,
       chat: (received) => {
@@ -188,17 +188,9 @@ export class GatewayProcess {
         forget: () => undefined,
         owned: async () => new Set(),
       },
-      bodyLimits: () => {
-        const { server } = this.#compiled.config;
-        return {
-          maxBytes: server.max_body_mb * 1_048_576,
-          maxDepth: server.max_json_depth,
-          maxExpansionRatio: server.max_expansion_ratio,
-          idleTimeoutMs: server.body_idle_timeout_ms,
-          watch,
-        };
-      },
+      bodyLimits: createBodyLimits(() => this.#compiled.config, this.adapters.clock),
       writeStallMs: compiled.config.server.write_stall_timeout_ms,
+      outbox: new TurnOutbox(queueMicrotask),
       clock: this.adapters.clock,
       random: this.adapters.random,
       log: this.adapters.log,

@@ -22,12 +22,16 @@ export interface Seen {
   published: number;
   record: ExchangeRecord | undefined;
   endedAt: number | undefined;
+  /** How long its provider may take to close the connection after the end. Milliseconds. */
+  restMs: number;
   /** The process died before it ended. */
   killed: boolean;
 }
 
 /** With nothing to do for so long nothing may be waiting for a timer. */
 const IDLE_MS = 3000;
+/** What follows a terminator is read for a second; whether that is over is looked at every 50 ms. */
+const REST_MS = 1000 + 100;
 /** The retry budget looks back this far, in buckets of a tenth. */
 const RETRY_WINDOW_MS = 10_000;
 const MAX_VIOLATIONS = 20;
@@ -106,6 +110,7 @@ export class Invariants implements Watcher {
       published: 0,
       record: undefined,
       endedAt: undefined,
+      restMs: 0,
       killed: false,
     });
   }
@@ -149,6 +154,8 @@ export class Invariants implements Watcher {
     if (seen === undefined) return;
     seen.published++;
     seen.endedAt ??= this.#world.timeline.now;
+    // A stream ends with its terminator; what is left is the end of the body.
+    if (record.stream && record.outcome === 'answered') seen.restMs = REST_MS;
     if (seen.published > 1) this.note(`request ${seen.mark}: ended ${seen.published} times`);
   }
 
@@ -230,7 +237,9 @@ export class Invariants implements Watcher {
   /** Limits as the strictest reader of the configuration would count: at the provider's door. */
   #boundConcurrency(call: ProviderCall): void {
     const { facts } = call;
-    const open = [...this.#open].filter((other) => this.#isOpen(other));
+    const open = [...this.#open].filter(
+      (other) => this.#isOpen(other) && this.#seenOf(other.facts.mark)?.endedAt === undefined,
+    );
     const here = this.deployments().filter(
       (deployment) =>
         deployment.model === facts.model && facts.origin.includes(`//${deployment.provider.name}.`),
@@ -265,12 +274,13 @@ export class Invariants implements Watcher {
       const { mark } = call.facts;
       const client = clients[mark];
       const gone = client?.leftAt ?? client?.droppedAt;
-      const allowedMs = this.drainMs(mark);
+      const seen = this.#seenOf(mark);
+      const restMs = seen?.restMs ?? 0;
+      const allowedMs = Math.max(this.drainMs(mark), restMs);
       if (gone !== undefined && allowedMs > 0) this.landmarks.add('read on without its client');
       if (gone !== undefined && timeline.now - gone > allowedMs)
         this.note(`request ${mark}: its provider still works after its client left`);
-      const ended = this.#seenOf(mark)?.endedAt;
-      if (ended !== undefined && ended < timeline.now)
+      if (seen?.endedAt !== undefined && seen.endedAt + restMs < timeline.now)
         this.note(`request ${mark}: its provider still works after its end`);
     }
     if (process === undefined) return;

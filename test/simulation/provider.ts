@@ -1,5 +1,5 @@
-import type { Dispatcher } from 'undici';
-import { DispatchedAnswer } from '../../src/adapters/undici/answer.ts';
+import { type AnswerSource, ReceivedAnswer } from '../../src/adapters/http1/answer.ts';
+import { AnswerTimeoutError } from '../../src/adapters/http1/errors.ts';
 import { SluiceError } from '../../src/core/errors/error.ts';
 import type { Upstream, UpstreamAnswer, UpstreamRequest } from '../../src/ports/upstream.ts';
 import type { Timeline } from './clock.ts';
@@ -25,12 +25,11 @@ export interface CallFacts {
   readonly used: { readonly input: number; readonly output: number } | undefined;
 }
 
-/** One call as the provider sees it: a connection with a script. Undici's side of `DispatchedAnswer`. */
-export class ProviderCall implements Dispatcher.DispatchController {
+/** One call as the provider sees it: a connection with a script. The other side of `ReceivedAnswer`. */
+export class ProviderCall implements AnswerSource {
   readonly facts: CallFacts;
   paused = false;
   aborted = false;
-  reason: Error | null = null;
   /** When the connection was gone, on either side's wish. */
   closedAt: number | undefined;
   /** The provider has read the request. */
@@ -39,7 +38,7 @@ export class ProviderCall implements Dispatcher.DispatchController {
   completed = false;
   readonly #timeline: Timeline;
   readonly #request: UpstreamRequest;
-  readonly #handler: Dispatcher.DispatchHandler;
+  readonly #handler: ReceivedAnswer;
   readonly #waiting = new Set<() => void>();
   #idle: (() => void) | undefined;
   #next = 0;
@@ -50,29 +49,21 @@ export class ProviderCall implements Dispatcher.DispatchController {
     wiring: {
       readonly timeline: Timeline;
       readonly request: UpstreamRequest;
-      readonly handler: Dispatcher.DispatchHandler;
+      readonly handler: ReceivedAnswer;
     },
   ) {
     this.facts = facts;
     this.#timeline = wiring.timeline;
     this.#request = wiring.request;
     this.#handler = wiring.handler;
+    this.#handler.onSource(this);
     this.#connect();
   }
 
-  get rawHeaders(): null {
-    return null;
-  }
-
-  get rawTrailers(): null {
-    return null;
-  }
-
-  abort(reason: Error): void {
+  abort(): void {
     if (this.closedAt !== undefined) return;
     this.aborted = true;
-    this.reason = reason;
-    this.#fail(reason);
+    this.#fail(new Error('cancelled'));
   }
 
   pause(): void {
@@ -120,13 +111,10 @@ export class ProviderCall implements Dispatcher.DispatchController {
         return;
       }
       this.reached = true;
-      this.#handler.onRequestStart?.(this, {});
       if (this.closedAt !== undefined) return;
       const { firstByteMs } = timeouts;
       const limit =
-        firstByteMs > 0
-          ? this.#in(firstByteMs, () => this.#fail(coded('UND_ERR_HEADERS_TIMEOUT')))
-          : undefined;
+        firstByteMs > 0 ? this.#in(firstByteMs, () => this.#fail(new AnswerTimeoutError())) : undefined;
       if (headersMs === undefined) return;
       this.#in(headersMs, () => {
         limit?.();
@@ -141,7 +129,7 @@ export class ProviderCall implements Dispatcher.DispatchController {
       this.#fail(coded('ECONNRESET'));
       return;
     }
-    this.#handler.onResponseStart?.(this, script.status, { ...script.headers });
+    this.#handler.onHead(script.status, { ...script.headers });
     this.#armIdle();
     this.#later();
   }
@@ -165,7 +153,7 @@ export class ProviderCall implements Dispatcher.DispatchController {
     if (piece === undefined || this.closedAt !== undefined) return;
     this.#next++;
     this.#armIdle();
-    this.#handler.onResponseData?.(this, piece.bytes);
+    this.#handler.onData(piece.bytes);
     if (this.closedAt === undefined) this.#later();
   }
 
@@ -176,24 +164,24 @@ export class ProviderCall implements Dispatcher.DispatchController {
     }
     this.completed = true;
     this.#close();
-    this.#handler.onResponseEnd?.(this, {});
+    this.#handler.onEnd();
   }
 
-  /** Undici's body timeout: does not count while the reader holds the connection. */
+  /** The adapter's limit between pieces: does not count while the reader holds the connection. */
   #armIdle(): void {
     this.#idle?.();
     const { idleMs } = this.#request.timeouts;
     if (idleMs === 0) return;
     this.#idle = this.#in(idleMs, () => {
       if (this.paused) this.#armIdle();
-      else this.#fail(coded('UND_ERR_BODY_TIMEOUT'));
+      else this.#fail(new AnswerTimeoutError());
     });
   }
 
   #fail(error: Error): void {
     if (this.closedAt !== undefined) return;
     this.#close();
-    this.#handler.onResponseError?.(this, error);
+    this.#handler.onError(error);
   }
 
   #close(): void {
@@ -207,9 +195,9 @@ function coded(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
-/** The port over simulated providers: as `adapters/undici/upstream.ts`, with a script in place of a pool. */
+/** The port over simulated providers: as `adapters/http1/upstream.ts`, with a script in place of connections. */
 export function simulatedUpstream(
-  call: (request: UpstreamRequest, handler: Dispatcher.DispatchHandler) => void,
+  call: (request: UpstreamRequest, handler: ReceivedAnswer) => void,
 ): Upstream {
   return {
     send: (request, signal) =>
@@ -222,7 +210,7 @@ export function simulatedUpstream(
         const failed = (error: SluiceError): void => reject(signal.aborted ? left() : error);
         // The limit on the whole is kept by `ProviderCall`: the adapter's own timer is a real one.
         const timeouts = { ...request.timeouts, totalMs: 0 };
-        const answer = new DispatchedAnswer(resolve, failed, { ...request, timeouts });
+        const answer = new ReceivedAnswer(resolve, failed, { ...request, timeouts });
         const abort = (): void => {
           answer.cancel();
           if (answer.status === 0) reject(left());

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { openUpstream } from '../../src/adapters/http1/upstream.ts';
 import { createMemoryMetrics } from '../../src/adapters/memory/metrics.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
-import { openUndiciUpstream } from '../../src/adapters/undici/upstream.ts';
 import { createAuthorizers } from '../../src/app/authorization.ts';
 import { compileRuntime } from '../../src/app/compile.ts';
 import { type ConfigInput, configSchema } from '../../src/app/config/schema.ts';
@@ -102,7 +102,7 @@ export function routed(
 
 /** Runs the attempt stage with the real authorizers and the real upstream, and reads the answer's text to its end. */
 export async function attemptText(exchange: Routed): Promise<string> {
-  const upstream = openUndiciUpstream({ maxConnections: 4 });
+  const upstream = openUpstream({ maxConnections: 4 });
   const attempt = createAttempt({
     upstream,
     authorizers: createAuthorizers({ clock: systemClock }),

@@ -1,6 +1,6 @@
+import { openUpstream } from '../../src/adapters/http1/upstream.ts';
 import { createMemoryMetrics } from '../../src/adapters/memory/metrics.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
-import { openUndiciUpstream } from '../../src/adapters/undici/upstream.ts';
 import { createAuthorizers } from '../../src/app/authorization.ts';
 import type { ConfigInput } from '../../src/app/config/schema.ts';
 import { createResilience } from '../../src/app/resilience.ts';
@@ -129,7 +129,7 @@ async function deliver(
 /** Compiles the configuration and sets the stage up. */
 export function openTrials(config: ConfigInput): Trials {
   const runtime = runtimeOf(config);
-  const upstream = openUndiciUpstream({ maxConnections: 16 });
+  const upstream = openUpstream({ maxConnections: 16 });
   const resilience = createResilience({ clock: systemClock, metrics: createMemoryMetrics() });
   const book = new BudgetBook();
   const attempt = createAttempt({

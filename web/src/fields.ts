@@ -1,3 +1,4 @@
+import { OPERATIONS } from '../../src/control/contract.ts';
 import type { Field, Option, Values } from './form-input.ts';
 
 export function choices(values: readonly string[]): Option[] {
@@ -79,16 +80,7 @@ export function waitFields(path: string, group = 'More rate limits'): Field[] {
   ];
 }
 
-const OPERATIONS = [
-  'chat',
-  'count_tokens',
-  'embeddings',
-  'moderations',
-  'images',
-  'speech',
-  'transcriptions',
-  'rerank',
-].map((value) => ({ value, label: value }));
+const CHOICES = OPERATIONS.map((value) => ({ value, label: value }));
 
 /** The three lists that stand on a key itself, and in the policy of every other place. */
 export function accessFields(before: '' | 'policy.', models: readonly Option[]): Field[] {
@@ -106,7 +98,7 @@ export function accessFields(before: '' | 'policy.', models: readonly Option[]):
       path: `${before}operations`,
       label: 'Operations',
       kind: 'list',
-      options: OPERATIONS,
+      options: CHOICES,
       span: 3,
       ...whole,
     },

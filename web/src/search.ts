@@ -1,4 +1,5 @@
 import type { UsageRow } from './api.ts';
+import { DAY_MS } from './durations.ts';
 
 /** Search parameters are plain text: `?model=gpt-4o&status=200`. Nothing is guessed to be a number or JSON. */
 export function parseSearch(text: string): Record<string, string> {
@@ -67,10 +68,10 @@ export function readApprovalView(search: Record<string, unknown>): { status?: st
 
 /** Spans of the usage page: how long, and the interval of its chart. */
 export const SPANS = {
-  '24h': { label: '24 h', ms: 86_400_000, interval: 'hour' },
-  '7d': { label: '7 d', ms: 7 * 86_400_000, interval: 'hour' },
-  '30d': { label: '30 d', ms: 30 * 86_400_000, interval: 'day' },
-  '90d': { label: '90 d', ms: 90 * 86_400_000, interval: 'day' },
+  '24h': { label: '24 h', ms: DAY_MS, interval: 'hour' },
+  '7d': { label: '7 d', ms: 7 * DAY_MS, interval: 'hour' },
+  '30d': { label: '30 d', ms: 30 * DAY_MS, interval: 'day' },
+  '90d': { label: '90 d', ms: 90 * DAY_MS, interval: 'day' },
 } as const satisfies Record<string, { label: string; ms: number; interval: 'hour' | 'day' }>;
 export type Span = keyof typeof SPANS;
 

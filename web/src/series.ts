@@ -3,9 +3,6 @@ import type { Point } from './components/series-chart.tsx';
 import { formatCount, formatUsd } from './format.ts';
 import { METRICS, type Metric } from './search.ts';
 
-export const HOUR_MS = 3_600_000;
-export const DAY_MS = 24 * HOUR_MS;
-
 /** The start of the interval in which the moment lies, in UTC as the gateway counts. */
 export function floorTo(ms: number, step: number): number {
   return Math.floor(ms / step) * step;

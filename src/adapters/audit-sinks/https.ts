@@ -4,7 +4,7 @@ import type { AuditSink } from '../../ports/audit-sink.ts';
 import type { AuditRecord } from '../../ports/audit-store.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Upstream } from '../../ports/upstream.ts';
-import { openUndiciUpstream } from '../undici/upstream.ts';
+import { openUpstream } from '../http1/upstream.ts';
 import { factsOf } from './cef.ts';
 
 export interface HttpsOptions {
@@ -38,7 +38,7 @@ export function createHttpsSink(options: HttpsOptions): AuditSink {
   let own: Upstream | undefined;
   const connections = (): Upstream => {
     if (caFile === undefined) return options.upstream;
-    own ??= openUndiciUpstream({ maxConnections: 2, ca: readFileSync(caFile, 'utf8') });
+    own ??= openUpstream({ maxConnections: 2, ca: readFileSync(caFile, 'utf8') });
     return own;
   };
   const { origin, pathname, search } = new URL(options.url);

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { connect as connectTls } from 'node:tls';
 import type { AuditSink } from '../../ports/audit-sink.ts';
 import type { AuditRecord } from '../../ports/audit-store.ts';
-import { EgressError, guardedLookup, isPrivateAddress } from '../undici/egress.ts';
+import { EgressError, guardedLookup, isPrivateAddress } from '../http1/egress.ts';
 import { cefOf, factsOf, severityOf } from './cef.ts';
 
 export interface SyslogOptions {

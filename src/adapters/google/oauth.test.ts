@@ -146,7 +146,7 @@ describe('a token that cannot be had', () => {
 
   it('is given up when the endpoint does not answer in time', async () => {
     const tokens = await listen(() => undefined);
-    const authorizer = createGoogleAuthorizer({ clock: systemClock, fetchTimeoutMs: 100 });
+    const authorizer = createGoogleAuthorizer({ clock: systemClock, fetchTimeoutMs: 500 });
     const account = accountOf({ service_account_json: serviceAccount(tokens.url) });
     const startedAt = performance.now();
     await expect(authorizer.authorize(REQUEST, account, never)).rejects.toMatchObject({

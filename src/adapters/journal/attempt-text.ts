@@ -1,4 +1,5 @@
 import type { AttemptKind, AttemptRecord } from '../../core/cost/exchange.ts';
+import type { JsonWriter } from './json-writer.ts';
 
 const ATTEMPT_VALUES = 6;
 
@@ -14,18 +15,23 @@ const KIND_LETTERS: Readonly<Record<AttemptKind, string>> = {
 const KINDS = new Map(Object.entries(KIND_LETTERS).map(([kind, letter]) => [letter, kind as AttemptKind]));
 
 /** Attempts one behind the other, six values each; behind them their kinds, a letter each, where any has one. */
-export function attemptValues(attempts: readonly AttemptRecord[]): unknown[] {
-  const values: unknown[] = [];
-  let kinds = '';
+export function writeAttempts(to: JsonWriter, attempts: readonly AttemptRecord[]): void {
+  to.open();
   let plain = true;
-  for (const attempt of attempts) {
-    values.push(attempt.provider, attempt.upstreamModel, attempt.startedAt, attempt.latencyMs);
-    values.push(attempt.status, attempt.error);
-    plain &&= attempt.kind === undefined;
-    kinds += attempt.kind === undefined ? '-' : KIND_LETTERS[attempt.kind];
+  for (const { provider, upstreamModel, startedAt, latencyMs, status, error, kind } of attempts) {
+    to.string(provider);
+    to.string(upstreamModel);
+    to.number(startedAt);
+    // The further digits of a double say nothing and are slow to print.
+    to.number(Math.round(latencyMs * 1000) / 1000);
+    to.number(status);
+    to.string(error);
+    plain &&= kind === undefined;
   }
-  if (!plain) values.push(kinds);
-  return values;
+  if (!plain) {
+    to.string(attempts.map(({ kind }) => (kind === undefined ? '-' : KIND_LETTERS[kind])).join(''));
+  }
+  to.close();
 }
 
 /** The attempts again. `regions`: where each was processed, in their order. */

@@ -1,6 +1,13 @@
-import type { Cost, ExchangePlace, ExchangeRecord, HoldRecord } from '../../core/cost/exchange.ts';
+import type {
+  AttemptRecord,
+  Cost,
+  ExchangePlace,
+  ExchangeRecord,
+  HoldRecord,
+} from '../../core/cost/exchange.ts';
 import type { Json } from '../../core/model/json.ts';
-import { attemptValues, decodeAttempts } from './attempt-text.ts';
+import { decodeAttempts, writeAttempts } from './attempt-text.ts';
+import { JsonWriter } from './json-writer.ts';
 import { decodePrice, priceText } from './price-text.ts';
 
 // Exchanges as text, for the journal and the database alike: `HEAD tab WHO tab REST tab PRICE`, each a JSON array by
@@ -80,9 +87,25 @@ type CostParts = readonly [
   requests: number,
 ];
 
-/** The text of an exchange, without its id. */
+/** Writes the text of an exchange, without its id. */
+export function writeExchange(to: JsonWriter, record: ExchangeRecord): void {
+  writeHead(to, record);
+  to.tab();
+  writeWho(to, record);
+  to.tab();
+  writeRest(to, record);
+  to.tab();
+  if (record.price !== undefined) to.text(priceText(record.price));
+}
+
+/** Of a text that is made by itself. */
+const ONE_TEXT_BYTES = 4096;
+
+/** What `writeExchange` writes. */
 export function encodeExchange(record: ExchangeRecord): string {
-  return `${encodeHead(record)}\t${encodeWho(record)}\t${encodeRest(record)}\t${record.price === undefined ? '' : priceText(record.price)}`;
+  const to = new JsonWriter(ONE_TEXT_BYTES);
+  writeExchange(to, record);
+  return to.bytes().toString();
 }
 
 /** The exchange again. Throws `SyntaxError` for text that is not ours. */
@@ -162,8 +185,13 @@ export type PlaceValues = readonly [
   owner: string | null,
 ];
 
-function placeValues(place: ExchangePlace | undefined): readonly (string | undefined)[] | undefined {
-  return place && [place.organizationId, place.teamId, place.projectId, place.ownerId];
+function writePlace(to: JsonWriter, place: ExchangePlace): void {
+  to.open();
+  to.string(place.organizationId);
+  to.string(place.teamId);
+  to.string(place.projectId);
+  to.string(place.ownerId);
+  to.close();
 }
 
 function decodePlace([organizationId, teamId, projectId, ownerId]: PlaceValues): ExchangePlace {
@@ -175,22 +203,31 @@ function decodePlace([organizationId, teamId, projectId, ownerId]: PlaceValues):
   };
 }
 
-/** The text of a hold, without its id. */
+/** Writes the text of a hold, without its id. */
+export function writeHold(to: JsonWriter, record: HoldRecord): void {
+  to.open();
+  to.number(record.startedAt);
+  to.string(record.keyId);
+  to.string(record.model);
+  to.string(record.format);
+  to.boolean(record.stream);
+  to.string(record.clientRequestId);
+  to.number(record.heldNano);
+  writeTags(to, record.tags);
+  to.string(record.operation);
+  to.string(record.user);
+  to.string(record.charges);
+  if (record.place === undefined) to.nothing();
+  else writePlace(to, record.place);
+  to.close();
+  to.end();
+}
+
+/** What `writeHold` writes. */
 export function encodeHold(record: HoldRecord): string {
-  return JSON.stringify([
-    record.startedAt,
-    record.keyId,
-    record.model,
-    record.format,
-    record.stream,
-    record.clientRequestId,
-    record.heldNano,
-    orNull(record.tags),
-    record.operation,
-    record.user,
-    record.charges,
-    placeValues(record.place),
-  ]);
+  const to = new JsonWriter(ONE_TEXT_BYTES);
+  writeHold(to, record);
+  return to.bytes().toString();
 }
 
 /** The hold again. Throws `SyntaxError` for text that is not ours. */
@@ -215,90 +252,115 @@ export function decodeHold(id: string, text: string): HoldRecord {
   };
 }
 
-// JSON writes `undefined` in an array as null, so absent values are passed as they are.
-function encodeHead(record: ExchangeRecord): string {
+function writeHead(to: JsonWriter, record: ExchangeRecord): void {
   const { usage, session } = record;
-  return JSON.stringify([
-    record.startedAt,
-    record.status,
-    record.outcome,
-    record.error,
-    record.clientRequestId,
-    record.cost?.total,
-    usage.input,
-    usage.cacheRead,
-    usage.cacheWrite5m,
-    usage.cacheWrite1h,
-    usage.output,
-    usage.audioInput,
-    usage.audioOutput,
-    record.latencyMs,
-    orNull(record.tags),
-    ...(session === undefined ? NO_VALUES : [session]),
-  ]);
+  to.open();
+  to.number(record.startedAt);
+  to.number(record.status);
+  to.string(record.outcome);
+  to.string(record.error);
+  to.string(record.clientRequestId);
+  to.number(record.cost?.total);
+  to.number(usage.input);
+  to.number(usage.cacheRead);
+  to.number(usage.cacheWrite5m);
+  to.number(usage.cacheWrite1h);
+  to.number(usage.output);
+  to.number(usage.audioInput);
+  to.number(usage.audioOutput);
+  to.number(record.latencyMs);
+  writeTags(to, record.tags);
+  if (session !== undefined) to.string(session);
+  to.close();
 }
 
-function encodeWho({ keyId, model, provider, user, charges, place }: ExchangeRecord): string {
-  if (place !== undefined) return JSON.stringify([keyId, model, provider, user, charges, placeValues(place)]);
-  return JSON.stringify(
-    charges === undefined ? [keyId, model, provider, user] : [keyId, model, provider, user, charges],
-  );
+function writeWho(to: JsonWriter, { keyId, model, provider, user, charges, place }: ExchangeRecord): void {
+  to.open();
+  to.string(keyId);
+  to.string(model);
+  to.string(provider);
+  to.string(user);
+  if (charges !== undefined || place !== undefined) to.string(charges);
+  if (place !== undefined) writePlace(to, place);
+  to.close();
 }
 
-function encodeRest(record: ExchangeRecord): string {
-  const { usage, cost } = record;
-  return JSON.stringify([
-    record.operation,
-    record.upstreamModel,
-    record.format,
-    record.upstreamFormat,
-    record.stream,
-    record.finishReason,
-    record.firstByteMs,
-    record.cache,
-    record.plan,
-    usage.reasoning,
-    usage.images,
-    usage.source,
-    usage.raw === undefined ? null : [usage.raw],
-    cost === undefined ? null : costParts(cost),
-    attemptValues(record.attempts),
-    record.dropped.length === 0 ? null : record.dropped,
-    null,
-    record.metadata,
-    record.receipt,
-    ...rulingValues(record),
-  ]);
+function writeRest(to: JsonWriter, record: ExchangeRecord): void {
+  const { usage } = record;
+  to.open();
+  to.string(record.operation);
+  to.string(record.upstreamModel);
+  to.string(record.format);
+  to.string(record.upstreamFormat);
+  to.boolean(record.stream);
+  to.string(record.finishReason);
+  to.number(record.firstByteMs);
+  to.string(record.cache);
+  to.string(record.plan);
+  to.number(usage.reasoning);
+  to.number(usage.images);
+  to.string(usage.source);
+  writeRaw(to, usage.raw);
+  writeCost(to, record.cost);
+  writeAttempts(to, record.attempts);
+  if (record.dropped.length === 0) to.nothing();
+  else to.json(record.dropped);
+  to.nothing();
+  to.string(record.metadata);
+  to.string(record.receipt);
+  writeRuling(to, record);
+  to.close();
+}
+
+function writeRaw(to: JsonWriter, raw: Json | undefined): void {
+  if (raw === undefined) {
+    to.nothing();
+    return;
+  }
+  to.open();
+  to.json(raw);
+  to.close();
+}
+
+function writeCost(to: JsonWriter, cost: Cost | undefined): void {
+  if (cost === undefined) {
+    to.nothing();
+    return;
+  }
+  to.open();
+  to.number(cost.input);
+  to.number(cost.cacheRead);
+  to.number(cost.cacheWrite5m);
+  to.number(cost.cacheWrite1h);
+  to.number(cost.output);
+  to.number(cost.audioInput);
+  to.number(cost.audioOutput);
+  to.number(cost.images);
+  to.number(cost.requests);
+  to.close();
 }
 
 /** Nothing for most exchanges. */
-function rulingValues({ ruling, attempts }: ExchangeRecord): unknown[] {
-  const placed = attempts.some(({ region }) => region !== undefined);
-  if (!placed) return ruling === undefined ? NO_VALUES : [ruling];
-  return [ruling, attempts.map(({ region }) => region)];
+function writeRuling(to: JsonWriter, { ruling, attempts }: ExchangeRecord): void {
+  const placed = attempts.some(hasRegion);
+  if (ruling === undefined && !placed) return;
+  to.string(ruling);
+  if (!placed) return;
+  to.open();
+  for (const { region } of attempts) to.string(region);
+  to.close();
 }
 
-const NO_VALUES: unknown[] = [];
-
-function costParts(cost: Cost): CostParts {
-  return [
-    cost.input,
-    cost.cacheRead,
-    cost.cacheWrite5m,
-    cost.cacheWrite1h,
-    cost.output,
-    cost.audioInput,
-    cost.audioOutput,
-    cost.images,
-    cost.requests,
-  ];
+function hasRegion({ region }: AttemptRecord): boolean {
+  return region !== undefined;
 }
 
-function orNull(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null {
+function writeTags(to: JsonWriter, tags: Readonly<Record<string, string>>): void {
   for (const _ in tags) {
-    return tags;
+    to.json(tags);
+    return;
   }
-  return null;
+  to.nothing();
 }
 
 function decodeUsage(head: ExchangeHead, rest: Rest): ExchangeRecord['usage'] {

@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 import type { ExchangeRecord, HoldRecord } from '../../core/cost/exchange.ts';
 import { SluiceError } from '../../core/errors/error.ts';
-import { encodeExchange, encodeHold } from './exchange-text.ts';
+import { writeExchange, writeHold } from './exchange-text.ts';
+import { JsonWriter } from './json-writer.ts';
 
 /** `hold`: money set aside. `settle`: the finished exchange. */
 export type LineKind = 'hold' | 'settle';
@@ -21,11 +22,6 @@ const SETTLE = 0x53;
 const LETTER_AT = 9;
 /** The letter, a space. */
 const ID_AT = 11;
-const FIRST_CAPACITY = 1 << 16;
-/** A buffer that once grew beyond this is not kept. */
-const KEPT_CAPACITY = 1 << 20;
-/** UTF-8 needs at most three bytes per UTF-16 unit. */
-const BYTES_PER_UNIT = 3;
 const HEX = Buffer.from('0123456789abcdef');
 
 /**
@@ -34,25 +30,24 @@ const HEX = Buffer.from('0123456789abcdef');
  * The text is JSON and tabs, without a raw newline, so a line is a record.
  */
 export class LineBuffer {
-  #bytes = Buffer.allocUnsafe(FIRST_CAPACITY);
-  #length = 0;
+  readonly #to = new JsonWriter();
 
   /** Bytes written since the last `clear`. */
   get length(): number {
-    return this.#length;
+    return this.#to.length;
   }
 
   hold(record: HoldRecord): void {
-    this.#add(HOLD, record.id, encodeHold(record));
+    this.#add(HOLD, record, writeHold);
   }
 
   settle(record: ExchangeRecord): void {
-    this.#add(SETTLE, record.id, encodeExchange(record));
+    this.#add(SETTLE, record, writeExchange);
   }
 
   /** What was written; valid until the next change. */
   bytes(): Buffer {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#to.bytes();
   }
 
   /** A copy of each settle's line. */
@@ -69,34 +64,33 @@ export class LineBuffer {
   }
 
   clear(): void {
-    this.#length = 0;
-    if (this.#bytes.length > KEPT_CAPACITY) {
-      this.#bytes = Buffer.allocUnsafe(FIRST_CAPACITY);
-    }
+    this.#to.clear();
   }
 
-  #add(letter: number, id: string, text: string): void {
-    if (!isWord(id)) {
+  #add<R extends { readonly id: string }>(
+    letter: number,
+    record: R,
+    write: (to: JsonWriter, record: R) => void,
+  ): void {
+    if (!isWord(record.id)) {
       throw new SluiceError('internal', 'An exchange id must not be empty or contain white space.');
     }
-    const start = this.#length;
-    this.#grow(start + ID_AT + (id.length + 1 + text.length) * BYTES_PER_UNIT + 1);
-    const bytes = this.#bytes;
-    const end = start + ID_AT + bytes.write(`${id} ${text}`, start + ID_AT);
-    bytes[start + LETTER_AT - 1] = SPACE;
-    bytes[start + LETTER_AT] = letter;
-    bytes[start + LETTER_AT + 1] = SPACE;
-    bytes[end] = NEWLINE;
-    writeHex(bytes, start, crc32(bytes.subarray(start + LETTER_AT, end)));
-    this.#length = end + 1;
-  }
-
-  #grow(needed: number): void {
-    if (needed > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
-      this.bytes().copy(larger);
-      this.#bytes = larger;
+    const to = this.#to;
+    const start = to.length;
+    try {
+      to.skip(LETTER_AT);
+      to.byte(letter);
+      to.byte(SPACE);
+      to.text(record.id);
+      to.byte(SPACE);
+      write(to, record);
+    } catch (error) {
+      to.cut(start);
+      throw error;
     }
+    to.put(start + LETTER_AT - 1, SPACE);
+    writeHex(to, start, crc32(to.bytes(start + LETTER_AT)));
+    to.byte(NEWLINE);
   }
 }
 
@@ -110,33 +104,31 @@ function isWord(id: string): boolean {
   return id !== '';
 }
 
-function writeHex(bytes: Buffer, at: number, checksum: number): void {
+function writeHex(to: JsonWriter, at: number, checksum: number): void {
   for (let digit = 0; digit < 8; digit += 1) {
-    bytes[at + digit] = HEX[(checksum >>> (28 - digit * 4)) & 15] ?? 0;
+    to.put(at + digit, HEX[(checksum >>> (28 - digit * 4)) & 15] ?? 0);
   }
 }
 
-/** Reads a line without its newline; undefined when it is torn or altered. */
-export function decodeLine(bytes: Buffer): JournalLine | undefined {
-  const idEnd = bytes.indexOf(SPACE, ID_AT);
-  if (idEnd < 0 || bytes[LETTER_AT - 1] !== SPACE || bytes[LETTER_AT + 1] !== SPACE) {
-    return undefined;
-  }
-  if (readHex(bytes) !== crc32(bytes.subarray(LETTER_AT))) {
-    return undefined;
-  }
-  const letter = bytes[LETTER_AT];
+/** Reads the line between `start` and its newline at `end`; undefined when it is torn or altered. */
+export function decodeLine(bytes: Buffer, start: number, end: number): JournalLine | undefined {
+  const idAt = start + ID_AT;
+  const idEnd = bytes.indexOf(SPACE, idAt);
+  if (idEnd < 0 || idEnd >= end) return undefined;
+  if (bytes[start + LETTER_AT - 1] !== SPACE || bytes[start + LETTER_AT + 1] !== SPACE) return undefined;
+  if (readHex(bytes, start) !== crc32(bytes.subarray(start + LETTER_AT, end))) return undefined;
+  const letter = bytes[start + LETTER_AT];
   if (letter !== HOLD && letter !== SETTLE) {
     return undefined;
   }
   const kind = letter === HOLD ? 'hold' : 'settle';
-  return { kind, id: bytes.toString('utf8', ID_AT, idEnd), text: bytes.toString('utf8', idEnd + 1) };
+  return { kind, id: bytes.toString('utf8', idAt, idEnd), text: bytes.toString('utf8', idEnd + 1, end) };
 }
 
-/** The number in the first eight bytes; NaN when they are not lower-case hex digits. */
-function readHex(bytes: Buffer): number {
+/** The number in the first eight bytes of a line; NaN when they are not lower-case hex digits. */
+function readHex(bytes: Buffer, start: number): number {
   let value = 0;
-  for (let at = 0; at < 8; at += 1) {
+  for (let at = start; at < start + 8; at += 1) {
     const code = bytes[at] ?? 0;
     const digit =
       code >= 0x30 && code <= 0x39 ? code - 0x30 : code >= 0x61 && code <= 0x66 ? code - 0x57 : Number.NaN;

@@ -80,7 +80,7 @@ export function* scanSegment(path: string, from: number, to?: number): Generator
 function* linesOf(chunk: Buffer, offset: number): Generator<ScannedLine, number> {
   let start = 0;
   for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-    const line = decodeLine(chunk.subarray(start, end));
+    const line = decodeLine(chunk, start, end);
     start = end + 1;
     yield { line, end: offset + start };
   }

@@ -26,8 +26,12 @@ export function createMemoryMetrics(): Metrics {
   const histograms = new Map<string, Map<string, Histogram>>();
   /** Texts of label sets met before, by their plain values: the same few come with every request. */
   const texts = new Map<string, string>();
+  /** The same by the object, for callers that keep theirs: those are frozen. */
+  const known = new WeakMap<Readonly<Record<string, string>>, string>();
 
   function labelText(labels: Readonly<Record<string, string>>): string {
+    const found = known.get(labels);
+    if (found !== undefined) return found;
     let key = '';
     for (const name in labels) key += `${name}\u0000${labels[name]}\u0000`;
     let text = texts.get(key);
@@ -35,6 +39,7 @@ export function createMemoryMetrics(): Metrics {
       text = formatLabels(labels);
       if (texts.size < MAX_SERIES) texts.set(key, text);
     }
+    if (Object.isFrozen(labels)) known.set(labels, text);
     return text;
   }
 

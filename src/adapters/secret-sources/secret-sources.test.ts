@@ -8,8 +8,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { SecretReference } from '../../ports/secret-source.ts';
 import { createSigV4Authorizer } from '../aws/sigv4.ts';
 import { createGoogleAuthorizer } from '../google/oauth.ts';
+import { openUpstream } from '../http1/upstream.ts';
 import { systemClock } from '../system/clock.ts';
-import { openUndiciUpstream } from '../undici/upstream.ts';
 import { createAwsSource } from './aws.ts';
 import { createAzureSource } from './azure.ts';
 import { createFileSource } from './file.ts';
@@ -30,7 +30,7 @@ let seen: Seen[];
 let reply: (request: Seen) => Reply;
 let server: Server;
 let base: string;
-const upstream = openUndiciUpstream({ maxConnections: 4, maxHeaderBytes: 32_768 });
+const upstream = openUpstream({ maxConnections: 4, maxHeaderBytes: 32_768 });
 const signal = () => AbortSignal.timeout(5000);
 const fault = (text: string | RegExp) => expect.objectContaining({ message: expect.stringMatching(text) });
 

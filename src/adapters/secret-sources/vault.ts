@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { HOUR_MS } from '../../core/durations.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SecretSource } from '../../ports/secret-source.ts';
 import { type Token, TokenSource } from '../google/token-source.ts';
@@ -32,7 +33,7 @@ export interface VaultSourceOptions {
 
 const KUBERNETES_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 /** A lease of 0 never ends; such a token is had anew now and then all the same. */
-const ENDLESS_MS = 3_600_000;
+const ENDLESS_MS = HOUR_MS;
 
 /** The call that signs in. The token of a pod is read each time: Kubernetes replaces it. */
 async function loginOf(

@@ -1,6 +1,6 @@
 import type { Agent } from 'undici';
 import { SluiceError } from '../../core/errors/error.ts';
-import { connectorFor } from '../undici/upstream.ts';
+import { connectorFor } from '../http1/connect.ts';
 
 /** How to reach a provider of identities. */
 export interface FetchLimits {
@@ -44,7 +44,10 @@ export function createGuardedFetch(limits: FetchLimits): typeof fetch {
     // Only gateways with a provider of identities need it.
     const undici = await import('undici');
     agent ??= new undici.Agent({
-      connect: connectorFor(limits.timeoutMs ?? TIMEOUT_MS, limits.allowPrivateNetwork),
+      connect: connectorFor({
+        connectMs: limits.timeoutMs ?? TIMEOUT_MS,
+        allowPrivate: limits.allowPrivateNetwork,
+      }),
       connections: 8,
       pipelining: 1,
       keepAliveTimeout: 10_000,

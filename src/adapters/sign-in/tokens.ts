@@ -1,4 +1,5 @@
 import { createLocalJWKSet, decodeProtectedHeader, errors, type JSONWebKeySet, jwtVerify } from 'jose';
+import { DAY_MS } from '../../core/durations.ts';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CheckedToken, TokenChecker } from '../../ports/sign-in.ts';
@@ -16,7 +17,7 @@ export interface TokenSettings {
 /** Keys are asked for again after this, behind the requests that use the old ones. */
 const FRESH_MS = 5 * 60_000;
 /** Keys of an issuer that has been silent for this long are not believed any more. */
-const STALE_MS = 24 * 3_600_000;
+const STALE_MS = DAY_MS;
 /** Between two looks for a key that is not there, so that invented key ids do not make us a load generator. */
 const COOLDOWN_MS = 2000;
 const SKEW_S = 30;

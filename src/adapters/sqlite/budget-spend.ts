@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { readCharges } from '../../core/policy/budget.ts';
-import { decodeWho, whoText } from '../journal/exchange-text.ts';
+import { decodeWho } from '../journal/exchange-text.ts';
 
 /** Adds what exchanges cost to the budgets that paid, in the transaction that stores the exchanges. */
 export class BudgetSpendWriter {
@@ -27,9 +27,8 @@ export class BudgetSpendWriter {
     this.#tick = raw.prepare('UPDATE share_clock SET version = version + 1');
   }
 
-  /** `text` is the exchange's. */
-  add(text: string, costNano: number | null): void {
-    const who = whoText(text);
+  /** `who`: see `whoText`. */
+  add(who: string, costNano: number | null): void {
     if (who !== this.#who) {
       this.#who = who;
       this.#charges = decodeWho(who)[4] ?? undefined;

@@ -1,9 +1,10 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Kysely, sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDatabase } from './database.ts';
+import { toPlain } from './failure.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 let directory: string;
@@ -53,6 +54,22 @@ test('a new migration runs once and leaves a copy of what was before', async () 
   const again = await openDatabase(path, second);
   expect(again.raw.prepare('SELECT * FROM more').all()).toEqual([]);
   again.raw.close();
+});
+
+test('half a copy of an earlier try is none', async () => {
+  (await openDatabase(path)).raw.close();
+  const copy = `${path}.before-9998_second`;
+  writeFileSync(`${copy}.part`, 'half a copy');
+  (await openDatabase(path, second)).raw.close();
+  expect(existsSync(`${copy}.part`)).toBe(false);
+  (await openDatabase(copy)).raw.close();
+});
+
+test('a full disk is told as that', async () => {
+  const full = Object.assign(new Error('database or disk is full'), { errcode: 13 });
+  const migrations = { ...MIGRATIONS, '9999_full': { up: () => Promise.reject(full) } };
+  const thrown: unknown = await openDatabase(path, migrations).catch((error: unknown) => error);
+  expect(toPlain(thrown).message).toContain('check its disk');
 });
 
 test('a newer schema is refused and left alone', async () => {

@@ -1,12 +1,13 @@
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, SqliteAdapter, SqliteDialect, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { SluiceError } from '../../core/errors/error.ts';
 import { makePrivateDirectory, makePrivateFile } from '../journal/lock.ts';
+import { toPlain } from './failure.ts';
 import { defineLatencies } from './latencies.ts';
-import { MIGRATIONS } from './migrations.ts';
+import { foreignMigration, MIGRATIONS } from './migrations.ts';
 import type { Schema } from './schema.ts';
 
 /** One connection, twice: `raw` for the prepared statements of the hot path, `typed` for everything else. */
@@ -95,25 +96,24 @@ type Migrations = Readonly<Record<string, Migration>>;
 
 async function migrate(database: Database, migrations: Migrations, backupPath: string | undefined) {
   const applied = await appliedMigrations(database.typed);
-  const known = Object.keys(migrations).sort();
-  const foreign = applied.find((name, index) => known[index] !== name);
+  const foreign = foreignMigration(applied, migrations);
   if (foreign !== undefined) {
-    throw new SluiceError(
-      'conflict',
-      `The database was changed by another version of Sluice (migration ${foreign} is unknown here). ` +
-        'Start that version, or use another --data-dir.',
-    );
+    throw new SluiceError('conflict', foreign);
   }
   await refuseDrift(database, migrations, applied);
-  const next = known[applied.length];
+  const next = Object.keys(migrations).sort()[applied.length];
   if (next === undefined) {
     return;
   }
   if (backupPath !== undefined && applied.length > 0) {
     const copy = `${backupPath}.before-${next}`;
     if (!existsSync(copy)) {
-      makePrivateFile(copy);
-      await sql`VACUUM INTO ${copy}`.execute(database.typed);
+      // Under another name until it is whole: a full disk or a power cut leaves half a copy.
+      const draft = `${copy}.part`;
+      rmSync(draft, { force: true });
+      makePrivateFile(draft);
+      await sql`VACUUM INTO ${draft}`.execute(database.typed);
+      renameSync(draft, copy);
     }
   }
   await runMigrations(database.typed, migrations, undefined);
@@ -124,6 +124,8 @@ async function runMigrations(typed: Kysely<Schema>, migrations: Migrations, thro
   const migrator = new Migrator({ db: typed, provider });
   const { error } = await (through === undefined ? migrator.migrateToLatest() : migrator.migrateTo(through));
   if (error !== undefined) {
+    // A full or failing disk is told as that.
+    if (toPlain(error).code === 'ledger_unavailable') throw error;
     throw new SluiceError('internal', 'The database could not be brought up to date; nothing was changed.', {
       cause: error,
     });

@@ -300,4 +300,4 @@ test('after kill -9 in the middle of it, sums are those of the log that is found
   } finally {
     rmSync(directory, { recursive: true });
   }
-}, 60_000);
+});

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { ExchangeHead } from '../journal/exchange-text.ts';
+import { type ExchangeHead, whoText } from '../journal/exchange-text.ts';
 import { BudgetSpendWriter } from './budget-spend.ts';
 import { ModelHourWriter } from './model-hours.ts';
 import { PER_MS, Places } from './places.ts';
@@ -52,16 +52,20 @@ export class ExchangeWriter {
     const sums = new BatchSums();
     let bytes = 0;
     const places = this.#placeAll(rows) ?? this.#placeEach(rows);
-    for (const [index, { head, text }] of rows.entries()) {
+    let who = '';
+    for (let index = 0; index < rows.length; index += 1) {
+      const { head, text } = rows[index] as SettledExchange;
       const place = places[index];
-      if (place !== undefined) {
-        bytes += text.length + ROW_OVERHEAD_BYTES;
-        sums.add(head, text, place);
-        this.#spend.add(text, head[5]);
-        this.#models.add(head, text);
-        for (const facet of ownFacets(head, text)) {
-          this.#postings.add(facet, [place]);
-        }
+      if (place === undefined) continue;
+      const whose = whoText(text);
+      // Many exchanges in a row are alike there, and a string that was looked up before is hashed already.
+      if (whose !== who) who = whose;
+      bytes += text.length + ROW_OVERHEAD_BYTES;
+      sums.add(head, who, place);
+      this.#spend.add(who, head[5]);
+      this.#models.add(head, who, text);
+      for (const facet of ownFacets(head, who)) {
+        this.#postings.add(facet, [place]);
       }
     }
     this.#rollups.add(sums);

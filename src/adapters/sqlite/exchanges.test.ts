@@ -117,7 +117,7 @@ test('any filter finds what a look at every record finds, page by page, also aft
     ),
     { numRuns: 60 },
   );
-}, 60_000);
+});
 
 test('more exchanges than a millisecond has room for are all there, once', async () => {
   const records = Array.from({ length: PER_MS * 2 + 100 }, (_, index) => exchange(`exc_${index}`));

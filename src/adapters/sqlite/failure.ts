@@ -11,7 +11,11 @@ export interface PlainError {
 }
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) that say: the disk or the lock, not the question. */
-const DISK_CODES = new Set([5, 6, 8, 10, 11, 13, 14, 26]);
+const DISK_CODES = new Set([5, 6, 8, 10, 13, 14]);
+/** The same, that say: what stands in the file is no database, or not the whole of one. */
+const DAMAGED_CODES = new Set([11, 26]);
+const DAMAGED =
+  'The database is damaged: check the disk, and put a backup of sluice.db in its place while no gateway runs.';
 const CONSTRAINT = 19;
 
 /** Whether a row with this key exists already. */
@@ -25,6 +29,9 @@ export function toPlain(error: unknown): PlainError {
   if (error instanceof SluiceError) {
     const param = error.facts.param;
     return { code: error.code, message: error.message, cause, ...(param === undefined ? {} : { param }) };
+  }
+  if (DAMAGED_CODES.has(primaryCode(error) ?? 0)) {
+    return { code: 'ledger_unavailable', message: DAMAGED, cause };
   }
   if (DISK_CODES.has(primaryCode(error) ?? 0) || isDiskError(error)) {
     return { code: 'ledger_unavailable', message: 'The storage cannot be used now; check its disk.', cause };
@@ -49,5 +56,5 @@ function primaryCode(error: unknown): number | undefined {
 
 function isDiskError(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code ?? '';
-  return ['ENOSPC', 'EIO', 'EROFS', 'EDQUOT', 'EMFILE', 'EACCES'].includes(code);
+  return ['ENOSPC', 'EIO', 'EROFS', 'EDQUOT', 'EMFILE', 'EACCES', 'EISDIR'].includes(code);
 }

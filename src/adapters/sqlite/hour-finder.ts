@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { DAY_MS, HOUR_MS } from '../../core/durations.ts';
 import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
 import type { ExchangeFilter } from '../../ports/store.ts';
 import { firstPlace } from './places.ts';
@@ -6,8 +7,6 @@ import { BY_DAY, cubeWith, knows, NAME_COLUMNS, type NameColumn } from './rollup
 import { OVERFLOW, UNKNOWN_MODEL } from './rollups.ts';
 import { cut } from './sums.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** Kept ready. */
 const MAX_STATEMENTS = 64;
 

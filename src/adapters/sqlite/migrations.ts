@@ -79,6 +79,20 @@ const FIRST = [
   'INSERT INTO ingest_state (id, segment, position, recovered_through, raw_bytes, days_through) VALUES (1, 0, 0, 0, 0, 0)',
 ];
 
+/** Why a database with these migrations, in the order of their names, is not ours to open; `undefined` where it is. */
+export function foreignMigration(
+  applied: readonly string[],
+  migrations: object = MIGRATIONS,
+): string | undefined {
+  const known = Object.keys(migrations).sort();
+  const foreign = applied.find((name, index) => known[index] !== name);
+  if (foreign === undefined) return undefined;
+  return (
+    `The database was changed by another version of Sluice (migration ${foreign} is unknown here). ` +
+    'Start that version, or use another --data-dir.'
+  );
+}
+
 async function first(database: Kysely<unknown>): Promise<void> {
   for (const statement of FIRST) {
     await sql.raw(statement).execute(database);

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { DEFAULT_ORGANIZATION_ID } from '../../core/policy/place.ts';
 import type { ModelUse, ModelUseQuery } from '../../ports/store.ts';
-import { decodeWho, type ExchangeHead, upstreamModelOf, whoText } from '../journal/exchange-text.ts';
+import { decodeWho, type ExchangeHead, upstreamModelOf } from '../journal/exchange-text.ts';
 import { hourOf, OVERFLOW, ROLLUP_LIMITS } from './rollups.ts';
 import { cut } from './sums.ts';
 
@@ -10,6 +10,7 @@ const REMEMBERED_HOURS = 4;
 
 interface Added {
   readonly hour: number;
+  readonly upstream: string;
   readonly model: string;
   readonly deployment: string;
   readonly organization: string;
@@ -23,7 +24,8 @@ export class ModelHourWriter {
   readonly #add: StatementSync;
   readonly #count: StatementSync;
   readonly #hours = new Map<number, Set<string>>();
-  #sums = new Map<string, Added>();
+  /** By who asked: a few hours and models each. */
+  #sums = new Map<string, Added[]>();
 
   constructor(raw: DatabaseSync) {
     this.#add = raw.prepare(
@@ -34,29 +36,38 @@ export class ModelHourWriter {
     this.#count = raw.prepare('SELECT DISTINCT model FROM model_hours WHERE hour = ?');
   }
 
-  /** `text` is the exchange's. What was refused counts nothing, unless limits had let it through to the budgets. */
-  add(head: ExchangeHead, text: string): void {
+  /** `text` is the exchange's, `who` its part of it. What was refused counts nothing, unless limits had let it through to the budgets. */
+  add(head: ExchangeHead, who: string, text: string): void {
     const nano = head[5] ?? 0;
     if (head[2] === 'refused' && head[3] !== 'budget_exceeded') return;
-    const who = whoText(text);
     const upstream = upstreamModelOf(text) ?? '';
     const hour = hourOf(head[0]);
-    const name = `${hour}\t${who}\t${upstream}`;
-    let sum = this.#sums.get(name);
-    if (sum === undefined) {
-      const [, model, provider, , , place] = decodeWho(who);
-      const [organization = DEFAULT_ORGANIZATION_ID] = place ?? [];
-      const deployment = provider === null || upstream === '' ? '' : cut(`${provider}/${upstream}`);
-      sum = { hour, model: cut(model), deployment, organization, requests: 0, tokens: 0, nano: 0 };
-      this.#sums.set(name, sum);
-    }
+    const sum = this.#sumOf(hour, who, upstream);
     sum.requests += 1;
     sum.tokens += head[6] + head[7] + head[8] + head[9] + head[10] + head[11] + head[12];
     sum.nano += nano;
   }
 
+  #sumOf(hour: number, who: string, upstream: string): Added {
+    let ofWho = this.#sums.get(who);
+    if (ofWho === undefined) {
+      ofWho = [];
+      this.#sums.set(who, ofWho);
+    }
+    for (const sum of ofWho) if (sum.hour === hour && sum.upstream === upstream) return sum;
+    const [, model, provider, , , place] = decodeWho(who);
+    const [organization = DEFAULT_ORGANIZATION_ID] = place ?? [];
+    const deployment = provider === null || upstream === '' ? '' : cut(`${provider}/${upstream}`);
+    const figures = { requests: 0, tokens: 0, nano: 0 };
+    const sum = { hour, upstream, model: cut(model), deployment, organization, ...figures };
+    ofWho.push(sum);
+    return sum;
+  }
+
   write(): void {
-    for (const { hour, model, deployment, organization, requests, tokens, nano } of this.#sums.values()) {
+    for (const { hour, model, deployment, organization, requests, tokens, nano } of [
+      ...this.#sums.values(),
+    ].flat()) {
       const figures = [requests, tokens, nano].map((one) =>
         Number.isFinite(one) ? Math.min(Math.max(0, Math.round(one)), Number.MAX_SAFE_INTEGER) : 0,
       );

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DAY_MS, HOUR_MS } from '../../core/durations.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ledger } from '../../ports/ledger.ts';
 import type { Log } from '../../ports/log-sink.ts';
@@ -47,9 +48,9 @@ const MAINTENANCE_MS = 60_000;
 /** How often it is looked whether a process that shares the database is gone. */
 const LEFT_BEHIND_MS = 5000;
 /** How long after midnight a day is summed up; what comes later costs a little more. */
-const DAY_GRACE_MS = 3_600_000;
+const DAY_GRACE_MS = HOUR_MS;
 /** A hold this old belongs to no request any more; see `Ingestor.expireHolds`. */
-const HOLD_MAX_AGE_MS = 24 * 3_600_000;
+const HOLD_MAX_AGE_MS = DAY_MS;
 
 /**
  * Opens `sluice.db` in a worker thread: migrates it, takes in what earlier processes left in the journal, and charges

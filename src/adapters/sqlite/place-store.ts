@@ -119,7 +119,7 @@ async function orConflict<T>(kind: PlaceKind, work: Promise<T>): Promise<T> {
       'conflict',
       pointsAtNothing
         ? `This ${wordOf(kind)} is still used by others, or what it names is gone.`
-        : `There is such a ${wordOf(kind)} already: names, addresses and ids are used once.`,
+        : `Another ${wordOf(kind)} has this name, address or id already: each is used once.`,
     );
   }
 }

@@ -238,4 +238,4 @@ test('an open database keeps to its limits by itself', async () => {
   await ledger.close();
   await store.close();
   database = await openDatabase(path);
-}, 30_000);
+});

@@ -1,8 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { DAY_MS } from '../../core/durations.ts';
 import { BY_DAY } from './rollup-cubes.ts';
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 /** How long sums are kept, milliseconds since 1970. */
 export interface RollupLimits {

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { DAY_MS, HOUR_MS } from '../../core/durations.ts';
 import { type Latencies, NO_LATENCIES } from './latencies.ts';
 import {
   ADD_UP,
@@ -12,8 +13,6 @@ import {
 } from './rollup-cubes.ts';
 import { packSessions, unpackSessions } from './session-days.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** Hours whose rows are remembered; exchanges that started earlier cost a look into the table. */
 const REMEMBERED_HOURS = 4;
 

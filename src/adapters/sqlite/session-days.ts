@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Kysely, sql } from 'kysely';
+import { DAY_MS } from '../../core/durations.ts';
 import type { SpendRow, SpendTotals } from '../../ports/store.ts';
 import { BY_DAY, type NameColumn, SESSION_TAG, SUM_COLUMNS } from './rollup-cubes.ts';
 import type { Schema } from './schema.ts';
@@ -33,7 +34,6 @@ const TOTALS = [
 ] as const satisfies readonly (keyof SpendTotals)[];
 const WIDTH = TOTALS.length;
 const COST = TOTALS.indexOf('costNano');
-const DAY_MS = 86_400_000;
 
 /** The places of a day, and by row the number of its place. */
 interface Places {

@@ -33,9 +33,9 @@ export class BatchSums {
   #name = '';
   #named = new Map<string, Shared>();
 
-  /** `text` is the exchange's, `place` its number in the log. */
-  add(head: ExchangeHead, text: string, place: number): void {
-    const shared = this.#shared(head, whoText(text), place);
+  /** `who`: see `whoText`; `place` is the exchange's number in the log. */
+  add(head: ExchangeHead, who: string, place: number): void {
+    const shared = this.#shared(head, who, place);
     count(shared, head, place);
     if (head[15] !== undefined && head[15] !== null) {
       const session = cut(head[15]);
@@ -93,16 +93,18 @@ function tagged(shared: Shared, tag: string, value: string): Sum {
 /** Every facet an exchange is found by. */
 export function facetsOf(head: ExchangeHead, text: string): string[] {
   const sums = new BatchSums();
-  sums.add(head, text, 0);
-  return [...[...sums].flatMap(({ facets }) => facets), ...ownFacets(head, text)];
+  const who = whoText(text);
+  sums.add(head, who, 0);
+  return [...[...sums].flatMap(({ facets }) => facets), ...ownFacets(head, who)];
 }
 
-/** Those that few exchanges have, or share. */
-export function ownFacets(head: ExchangeHead, text: string): string[] {
+/** Those that few exchanges have, or share. `who`: see `whoText`. */
+export function ownFacets(head: ExchangeHead, who: string): readonly string[] {
+  if (head[1] === 200 && head[4] === null) return NO_FACETS;
   const facets: string[] = [];
   if (head[1] !== 200) {
     facets.push(facetOf.status(head[1]));
-    for (const facet of whoFacets(decodeWho(whoText(text)))) {
+    for (const facet of whoFacets(decodeWho(who))) {
       facets.push(facetOf.statusAnd(head[1], facet));
     }
   }
@@ -111,6 +113,8 @@ export function ownFacets(head: ExchangeHead, text: string): string[] {
   }
   return facets;
 }
+
+const NO_FACETS: readonly string[] = Object.freeze([]);
 
 /** A name as it is indexed. */
 export function cut(name: string): string {

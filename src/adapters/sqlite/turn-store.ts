@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { HOUR_MS } from '../../core/durations.ts';
 import type { TurnStore } from '../../ports/turn-store.ts';
 
 /** Longer than any turn is taken for: what ends later is from before the machine's clock began anew. */
-const LONGEST_MS = 3_600_000;
+const LONGEST_MS = HOUR_MS;
 
 /** Turns in the database; `slot` is this process's number. */
 export function createTurnStore(raw: DatabaseSync, slot: number): TurnStore {

@@ -1,9 +1,8 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
+import { DAY_MS, HOUR_MS } from '../../core/durations.ts';
 import { BY_DAY, cubeWith, type NameColumn, SUM_COLUMNS } from './rollup-cubes.ts';
 import type { Schema } from './schema.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** Named one by one. */
 const MOST_HOURS = 10_000;
 

@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
+import { DAY_MS, HOUR_MS } from '../../core/durations.ts';
 import { badRequest } from '../../core/errors/error.ts';
 import type { Extent } from '../../ports/place-store.ts';
 import type {
@@ -15,8 +16,6 @@ import type { Schema } from './schema.ts';
 import { sessionSpend, sessionsKnow } from './session-days.ts';
 import { bordersOf, sourceOf, widened } from './usage-source.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const MAX_ROWS = 10_000;
 /** Hours or days of the first query: rows come in the order of time, so what is beyond the limit need not be read. */
 const FIRST_STEPS = 6;

@@ -1,4 +1,4 @@
-/** Set by the tests: a folder with the threads' programs in plain JavaScript (see test/support/threads.ts). */
+/** Set by the tests: a folder with the threads' programs in plain JavaScript (see test/support/programs.mjs). */
 const FOLDER = 'SLUICE_THREADS';
 
 /**

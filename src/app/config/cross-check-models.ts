@@ -1,7 +1,7 @@
+import { nearest } from '../../core/nearest.ts';
 import { type KnownNames, matchesPattern, OBJECTIVE_SUFFIX } from './known.ts';
 import { type ConfigPath, quoteName, type Report } from './paths.ts';
 import type { Config, ModelConfig } from './schema.ts';
-import { nearest } from './suggest.ts';
 
 /** Deployments, fallbacks and names of models. */
 export function checkModels(config: Config, known: KnownNames | undefined, report: Report): void {

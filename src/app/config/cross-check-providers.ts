@@ -1,9 +1,9 @@
+import { nearest } from '../../core/nearest.ts';
 import { isInternalHost, parseUrl, urlFault } from './addresses.ts';
 import { deploymentSettings, isLoopbackHost, providerKeys } from './defaults.ts';
 import type { KnownNames } from './known.ts';
 import { type ConfigPath, MASK, quoteName, type Report } from './paths.ts';
 import type { Config, ProviderConfig } from './schema.ts';
-import { nearest } from './suggest.ts';
 
 /** Providers: type, address, keys. */
 export function checkProviders(config: Config, known: KnownNames | undefined, report: Report): void {
@@ -35,6 +35,14 @@ function checkKeys(config: Config, name: string, report: Report): void {
       path: [...path, 'api_keys'],
       problem: 'holds a key twice.',
       remedy: 'Remove the repeated one.',
+    });
+  }
+  const variable = keys.find((key) => /^\$[A-Z_][A-Z0-9_]*$/.test(key));
+  if (variable !== undefined) {
+    report.problem({
+      path,
+      problem: 'has the name of a variable for a key, not its value.',
+      remedy: `Write "\${${variable.slice(1)}}".`,
     });
   }
   if (keys.some((key) => key.includes(MASK))) {

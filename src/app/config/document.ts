@@ -11,12 +11,13 @@ import {
   type Scalar,
   type YAMLError,
 } from 'yaml';
+import { nearest } from '../../core/nearest.ts';
 import { type Environment, interpolate } from './interpolate.ts';
 import type { ConfigPath, Finding } from './paths.ts';
 import { allKeys, nodesAt } from './schema-tree.ts';
-import { nearest } from './suggest.ts';
 
-const MAX_TEXT = 4_194_304;
+/** Largest text that is read. Characters; a file may have as many bytes. */
+export const MAX_TEXT = 4_194_304;
 const MAX_PROBLEMS = 20;
 const MAX_DEPTH = 32;
 /** Levels of a file at most: whoever walks through it does so by recursion. */
@@ -56,6 +57,8 @@ export function readDocument(text: string, environment: Environment): ConfigDocu
       lineCounter: lines,
       prettyErrors: false,
       merge: true,
+      // Of a map in the place of a name (`{{ … }}`) the parser would print what it holds; the schema refuses it.
+      logLevel: 'error',
     });
     const errors = [...document.errors, ...document.warnings];
     if (errors.length > 0) return failed(document, lines, describeAll(document, lines, { text, errors }));
@@ -64,6 +67,7 @@ export function readDocument(text: string, environment: Environment): ConfigDocu
     if (isDeeperThan(MAX_LEVELS, tree)) return broken(...TOO_DEEP);
     return { tree, syntax: [], ...replaced, locate: locator(document, lines) };
   } catch (error) {
+    if (error instanceof Error && error.message.startsWith('Merge sources')) return broken(...NO_MERGE);
     const alias = error instanceof ReferenceError;
     return alias
       ? broken(
@@ -105,6 +109,10 @@ function failed(document: Document, lines: LineCounter, syntax: readonly PlacedF
   };
 }
 
+const NO_MERGE = [
+  'has a `<<` whose value is no map.',
+  'Write an alias of a map after it, such as `<<: *name`.',
+] as const;
 const TOO_DEEP = ['is nested too deeply.', 'Compare it with sluice.example.yaml.'] as const;
 
 /** Sentences of our own: the parser's quote the text, which may be a secret. */

@@ -1,9 +1,9 @@
+import { nearest } from '../../core/nearest.ts';
 import type { Provider } from '../../providers/provider.ts';
 import type { Environment } from './interpolate.ts';
 import { type Layer, mergePatch, placeAt } from './merge.ts';
 import type { ConfigPath, Finding } from './paths.ts';
 import type { ConfigInput } from './schema.ts';
-import { nearest } from './suggest.ts';
 
 /** An environment variable that overrides one key of the file. */
 export interface EnvironmentVariable {

@@ -1,8 +1,18 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${NAME} is the syntax under test.
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { accessMode, deploymentSettings } from './defaults.ts';
 import type { KnownNames } from './known.ts';
 import { type LoadInput, loadConfig } from './load.ts';
@@ -163,16 +173,23 @@ describe('problems', () => {
     ['server: !!js 1', '!tag'],
     ['just text', 'does not fit'],
     ['- 1', 'list'],
-    [`server: ${'['.repeat(60_000)}`, ''],
-    [
-      `a: &a [x]\n${Array.from({ length: 30 }, (_, at) => `b${at}: &b${at} [${'*a, '.repeat(9)}*a]`).join('\n')}`,
-      '',
-    ],
   ])('says what is wrong with broken YAML: %s', (text, word) => {
     const { problems, config } = load(text);
     expect(config).toBeUndefined();
     expect(problems.length).toBeGreaterThan(0);
     expect(problems[0]?.problem).toContain(word);
+    expect(problems[0]?.line).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['deep', `server: ${'['.repeat(60_000)}`],
+    [
+      'wide when its aliases are followed',
+      `a: &a [x]\n${Array.from({ length: 30 }, (_, at) => `b${at}: &b${at} [${'*a, '.repeat(9)}*a]`).join('\n')}`,
+    ],
+  ])('says so of YAML that is too %s', (_, text) => {
+    const { problems, config } = load(text);
+    expect(config).toBeUndefined();
     expect(problems[0]?.line).toBeGreaterThan(0);
   });
 
@@ -184,13 +201,41 @@ describe('problems', () => {
     expect(problem.problem).toContain('OPENAI_KEY');
     expect(problem.remedy).toContain('${OPENAI_KEY:-…}');
   });
+});
 
+describe('a file that is unfit', () => {
   it('refuses a missing file, a folder and other encodings plainly', () => {
     const at = (path: string) => loadConfig({ path, environment: {} }).problems[0]?.problem;
     writeFileSync(join(folder, 'latin.yaml'), Buffer.from([0x61, 0x3a, 0x20, 0xe9]));
+    writeFileSync(join(folder, 'empty.yaml'), '\n');
+    expect(at(join(folder, 'empty.yaml'))).toContain('empty');
     expect(at(join(folder, 'none.yaml'))).toContain('does not exist');
     expect(at(folder)).toContain('folder');
     expect(at(join(folder, 'latin.yaml'))).toContain('UTF-8');
+  });
+
+  it('opens no pipe and no huge file, and follows no circle of links', () => {
+    const at = (path: string) => loadConfig({ path, environment: {} }).problems[0]?.problem;
+    spawnSync('sh', ['-c', 'mkfifo "$0"', join(folder, 'pipe.yaml')]);
+    symlinkSync('loop.yaml', join(folder, 'loop.yaml'));
+    writeFileSync(join(folder, 'huge.yaml'), 'version: 1');
+    truncateSync(join(folder, 'huge.yaml'), 3_000_000_000);
+    expect(at(join(folder, 'pipe.yaml'))).toContain('pipe');
+    expect(at('/dev/zero')).toContain('device');
+    expect(at(join(folder, 'loop.yaml'))).toContain('leads back to itself');
+    expect(at(join(folder, 'huge.yaml'))).toContain('4 MB');
+  });
+
+  it('prints nothing of a map that stands in the place of a name', () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const problem = only('providers: { openai: { api_key: {{ sk-proj-verysecret }} } }');
+    expect(problem.path).toBe('providers.openai.api_key');
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
+  });
+
+  it('names what a merge key may stand before', () => {
+    expect(only('providers: { openai: { <<: 5 } }').problem).toContain('`<<`');
   });
 });
 
@@ -201,6 +246,7 @@ const UNFIT: readonly (readonly [text: string, path: string])[] = [
   ['providers: { mine: { type: openai-compatible } }', 'providers.mine'],
   ['providers: { mine: { base_url: "https://x.example" } }', 'providers.mine'],
   ['providers: { mine: { type: opnai } }', 'providers.mine.type'],
+  ['providers: { openai: { api_key: $OPENAI_API_KEY } }', 'providers.openai'],
   ['providers: { openai: { base_url: "ftp://x.example" } }', 'providers.openai.base_url'],
   ['providers: { openai: { base_url: "https://u:p@x.example" } }', 'providers.openai.base_url'],
   ['providers: { openai: { base_url: "http://[fd00::1]:1" } }', 'providers.openai.base_url'],
@@ -269,6 +315,29 @@ describe('what does not fit together', () => {
     expect(
       load('providers: { openai: { base_url: "http://10.1.1.1", allow_private_network: true } }').problems,
     ).toEqual([]);
+  });
+
+  it('says of each setting that does nothing yet that it does nothing', () => {
+    const idle = [
+      'storage: { url: "sqlite:/elsewhere/other.db" }',
+      'storage: { batch_max_rows: 7 }',
+      'storage: { batch_max_wait_ms: 7 }',
+      'storage: { buffer_max_mb: 7 }',
+      'log: { content: full }',
+      'log: { content: none }',
+      'telemetry: { otlp_endpoint: "http://127.0.0.1:4318" }',
+    ];
+    const warned = idle.map((text) => load(text).warnings.map(({ path }) => path));
+    expect(warned).toEqual([
+      ['storage.url'],
+      ['storage.batch_max_rows'],
+      ['storage.batch_max_wait_ms'],
+      ['storage.buffer_max_mb'],
+      ['log.content'],
+      ['log.content'],
+      ['telemetry.otlp_endpoint'],
+    ]);
+    expect(load('storage: { data_dir: /data, url: "sqlite:/data/sluice.db" }').warnings).toEqual([]);
   });
 
   it('warns without refusing', () => {

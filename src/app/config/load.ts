@@ -1,13 +1,14 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
+import { valueAt } from '../../core/value-at.ts';
 import { crossCheck, type Findings } from './cross-check.ts';
-import { type ConfigDocument, readDocument } from './document.ts';
+import { type ConfigDocument, MAX_TEXT, readDocument } from './document.ts';
 import { environmentLayer } from './environment.ts';
 import type { Environment } from './interpolate.ts';
 import type { KnownNames } from './known.ts';
 import { collectSecrets } from './mask.ts';
 import { deepFreeze, type Layer, layerOf, mergePatch, placeAt } from './merge.ts';
-import { type ConfigPath, type Finding, formatPath, isMap, type Problem, valueAt } from './paths.ts';
+import { type ConfigPath, type Finding, formatPath, isMap, type Problem } from './paths.ts';
 import { findingsFromIssues } from './problems.ts';
 import { salvage } from './salvage.ts';
 import { type Config, type ConfigInput, configSchema } from './schema.ts';
@@ -128,19 +129,38 @@ function readText(input: LoadInput): { text: string } | { problem: string; remed
   if (input.text !== undefined) return { text: input.text };
   if (input.path === undefined) return { text: '' };
   try {
-    const bytes = readFileSync(input.path);
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+    const unfit = unfitFile(input.path);
+    if (unfit !== undefined) return unfit;
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(input.path));
+    // A write that was cut short leaves this behind; it must not undo what a running gateway was told.
+    if (text.trim() !== '') return { text };
+    return { problem: 'The file is empty.', remedy: 'Write at least `version: 1` into it, or take it away.' };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT')
       return { problem: 'The file does not exist.', remedy: 'Check the path, or run `sluice init`.' };
-    if (code === 'EISDIR') return { problem: 'It is a folder.', remedy: 'Name the file in it.' };
     if (code === 'EACCES')
       return { problem: 'The file may not be read.', remedy: 'Give this user the right to read it.' };
+    if (code === 'ELOOP')
+      return { problem: 'It is a link that leads back to itself.', remedy: 'Point it at the file.' };
     if (error instanceof TypeError)
       return { problem: 'The file is not UTF-8 text.', remedy: 'Save it as UTF-8.' };
     return { problem: 'The file cannot be read.', remedy: 'Check the path and the disk.' };
   }
+}
+
+/** Where a shell hands over what another program writes: `<(…)`, `/dev/stdin`. */
+const SHELL_PIPE = /^\/(dev|proc)\//;
+
+/** Why what stands at a path is not even opened: a pipe or a device may never end, a huge file would fill the memory. */
+function unfitFile(path: string): { problem: string; remedy: string } | undefined {
+  const stat = statSync(path);
+  if (stat.isDirectory()) return { problem: 'It is a folder.', remedy: 'Name the file in it.' };
+  if (!stat.isFile() && !(stat.isFIFO() && SHELL_PIPE.test(path)))
+    return { problem: 'It is a pipe or a device.', remedy: 'Name a file.' };
+  return stat.size > MAX_TEXT
+    ? { problem: 'The file is larger than 4 MB.', remedy: 'Make the file smaller.' }
+    : undefined;
 }
 
 /** A section left empty (everything under it commented out) counts as absent. */

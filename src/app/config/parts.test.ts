@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${NAME} is the syntax under test.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { distance, nearest } from '../../core/nearest.ts';
 import type { Provider } from '../../providers/provider.ts';
 import { readDocument } from './document.ts';
 import { environmentConfig } from './environment.ts';
@@ -12,7 +13,6 @@ import { mergePatch } from './merge.ts';
 import { formatPath, MASK } from './paths.ts';
 import { referencePage, schemaFile } from './reference.ts';
 import { configJsonSchema, walkSchema } from './schema-tree.ts';
-import { distance, nearest } from './suggest.ts';
 
 describe('interpolate', () => {
   it.each([

@@ -58,16 +58,6 @@ function looksSecret(name: string): boolean {
   return (name.match(/[A-Za-z0-9]{20,}/g) ?? []).some((run) => /\d/.test(run) && /[A-Za-z]/.test(run));
 }
 
-/** Reads the value at a path of plain data; `undefined` when there is none. */
-export function valueAt(tree: unknown, path: ConfigPath): unknown {
-  let value = tree;
-  for (const part of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-    value = (value as Record<string | number, unknown>)[part];
-  }
-  return value;
-}
-
 /** Whether a value is a map of keys, as opposed to a list or a scalar. */
 export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

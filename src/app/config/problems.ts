@@ -1,7 +1,8 @@
 import type { z } from 'zod';
-import { type ConfigPath, type Finding, isMap, quoteName, valueAt } from './paths.ts';
+import { nearest } from '../../core/nearest.ts';
+import { valueAt } from '../../core/value-at.ts';
+import { type ConfigPath, type Finding, isMap, quoteName } from './paths.ts';
 import { allKeys, alternatives, keysAt, nodesAt, placesOf, type SchemaNode } from './schema-tree.ts';
-import { nearest } from './suggest.ts';
 
 type Issue = z.core.$ZodIssue;
 

@@ -1,4 +1,5 @@
-import { type ConfigPath, type Finding, isMap, quoteName, valueAt } from './paths.ts';
+import { valueAt } from '../../core/value-at.ts';
+import { type ConfigPath, type Finding, isMap, quoteName } from './paths.ts';
 
 /** The part of zod's issue that says where it is. */
 interface Place {

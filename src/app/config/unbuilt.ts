@@ -1,11 +1,13 @@
 import type { Report } from './paths.ts';
-import type { Config } from './schema.ts';
+import { type Config, configSchema } from './schema.ts';
 
 interface Unbuilt {
   readonly path: string;
   readonly used: (config: Config) => boolean;
   readonly effect: string;
 }
+
+const DEFAULTS = configSchema.parse({});
 
 /** Sections whose keys are checked already and whose behaviour is not built yet. A section leaves this list when it works. */
 const UNBUILT: readonly Unbuilt[] = [
@@ -23,6 +25,32 @@ const UNBUILT: readonly Unbuilt[] = [
     path: 'storage.url',
     used: (config) => /^postgres/.test(config.storage.url),
     effect: 'everything is kept in SQLite in the data directory',
+  },
+  {
+    path: 'storage.url',
+    used: ({ storage }) =>
+      storage.url.startsWith('sqlite:') && storage.url !== `sqlite:${storage.data_dir}/sluice.db`,
+    effect: 'the database is sluice.db in `storage.data_dir`',
+  },
+  ...(['batch_max_rows', 'batch_max_wait_ms', 'buffer_max_mb'] as const).map((name) => ({
+    path: `storage.${name}`,
+    used: ({ storage }: Config) => storage[name] !== DEFAULTS.storage[name],
+    effect: 'batches keep the sizes that are built in',
+  })),
+  {
+    path: 'log.content',
+    used: ({ log }) => log.content === 'none',
+    effect: 'the facts about a call are kept all the same, as with `metadata`',
+  },
+  {
+    path: 'log.content',
+    used: ({ log }) => log.content === 'full',
+    effect: 'prompts are kept for routers that learn, and no exchange shows prompt or answer',
+  },
+  {
+    path: 'telemetry.otlp_endpoint',
+    used: ({ telemetry }) => telemetry.otlp_endpoint !== undefined,
+    effect: 'no traces and no metrics are sent; `/metrics` serves them',
   },
   {
     path: 'shared_state',

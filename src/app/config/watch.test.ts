@@ -34,7 +34,7 @@ const start = (pollMs = 60_000) =>
   });
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const reaches = (expected: readonly (number | undefined)[]) =>
-  vi.waitFor(() => expect(ports()).toEqual(expected), { timeout: 5000, interval: 20 });
+  vi.waitFor(() => expect(ports()).toEqual(expected), { timeout: 30_000, interval: 20 });
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-watch-'));
@@ -73,6 +73,17 @@ it('sees delete and create, and stays silent while the file is gone', async () =
   await reaches([7]);
 });
 
+it('sees the target of a link come back after it was gone', async () => {
+  const real = join(folder, 'real.yaml');
+  renameSync(path, real);
+  symlinkSync('real.yaml', path);
+  watch = start();
+  unlinkSync(real);
+  await pause(150);
+  writeFileSync(real, port(8));
+  await reaches([8]);
+});
+
 it('reports a broken file and then the mended one', async () => {
   watch = start();
   writeFileSync(path, port('many'));
@@ -80,6 +91,33 @@ it('reports a broken file and then the mended one', async () => {
   expect(results[0]?.problems[0]?.path).toBe('server.port');
   writeFileSync(path, port(8));
   await reaches([undefined, 8]);
+});
+
+it('lives through a link that leads to itself, tells of it once, and takes the file when it is back', async () => {
+  watch = start(20);
+  const kept = join(folder, 'kept.yaml');
+  renameSync(path, kept);
+  symlinkSync('sluice.yaml', path);
+  await reaches([undefined]);
+  expect(results[0]?.problems[0]?.problem).toContain('leads back to itself');
+  await pause(150);
+  expect(results).toHaveLength(1);
+  unlinkSync(path);
+  renameSync(kept, path);
+  await reaches([undefined, 1]);
+});
+
+it('tells of a file that stays away, and takes the very same file when it is back', async () => {
+  const real = join(folder, 'mounted');
+  mkdirSync(real);
+  renameSync(path, join(real, 'sluice.yaml'));
+  symlinkSync(join('mounted', 'sluice.yaml'), path);
+  watch = start(20);
+  unlinkSync(path);
+  await reaches([undefined]);
+  expect(results[0]?.problems[0]?.problem).toContain('does not exist');
+  symlinkSync(join('mounted', 'sluice.yaml'), path);
+  await reaches([undefined, 1]);
 });
 
 it('ignores other files in the folder', async () => {

@@ -1,4 +1,4 @@
-import { type FSWatcher, realpathSync, statSync, watch } from 'node:fs';
+import { type BigIntStats, type FSWatcher, readlinkSync, realpathSync, statSync, watch } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 
 /** What to watch, and what to do then. */
@@ -24,7 +24,8 @@ export interface ConfigWatch<Result> {
 
 /**
  * Watches a file by its folder, since editors and orchestrators replace files rather than write into them: rename over
- * it, delete and create, and a swapped symbolic link are all seen. A file that is gone is left alone until it is back.
+ * it, delete and create, and a swapped symbolic link are all seen. A file that is gone for a moment is left alone; one
+ * that two comparisons in a row miss is loaded once, so that it is told, and again when it is back.
  * Holds no handle that keeps the process alive.
  */
 export function watchConfig<Result>(input: WatchInput<Result>): ConfigWatch<Result> {
@@ -32,10 +33,12 @@ export function watchConfig<Result>(input: WatchInput<Result>): ConfigWatch<Resu
   let watchers = new Map<string, FSWatcher>();
   let seen = signature(path);
   let timer: NodeJS.Timeout | undefined;
+  let missed = 0;
   let closed = false;
 
   const load = (): Result => {
-    seen = signature(path) ?? seen;
+    // A file that is gone leaves nothing to compare with: whatever comes back is news, the very same file too.
+    seen = signature(path);
     const result = input.load();
     if (!closed) input.onLoad(result);
     return result;
@@ -54,9 +57,14 @@ export function watchConfig<Result>(input: WatchInput<Result>): ConfigWatch<Resu
     timer.unref();
   };
   watchers = rewatch(path, watchers, notice);
-  const poll = setInterval(() => {
-    if (signature(path) !== seen) notice();
-  }, input.pollMs ?? 5000);
+  const compare = (): void => {
+    const now = signature(path);
+    missed = now === undefined ? missed + 1 : 0;
+    if (missed === MISSES_TO_TELL) load();
+    // What was noticed already is not put off again.
+    else if (now !== seen && timer === undefined) notice();
+  };
+  const poll = setInterval(compare, input.pollMs ?? 5000);
   poll.unref();
 
   return {
@@ -71,9 +79,21 @@ export function watchConfig<Result>(input: WatchInput<Result>): ConfigWatch<Resu
   };
 }
 
+/** Replacing a file may take a moment; what two comparisons miss is gone. */
+const MISSES_TO_TELL = 2;
+
+/** What stands at a path; `undefined` where nothing does, or where it cannot be reached (links in a circle, rights, network disks). */
+function look(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return undefined;
+  }
+}
+
 /** Identity, size and times of the file behind the path; `undefined` while there is none. */
 function signature(path: string): string | undefined {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const stat = look(path);
   return stat?.isFile() ? [stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':') : undefined;
 }
 
@@ -85,7 +105,7 @@ function rewatch(path: string, before: Map<string, FSWatcher>, notice: () => voi
   const after = new Map<string, FSWatcher>();
   for (const target of new Set([path, realPath(path)])) {
     const folder = dirname(target);
-    const inode = statSync(folder, { throwIfNoEntry: false })?.ino;
+    const inode = look(folder)?.ino;
     if (inode === undefined) continue;
     const key = `${folder}:${inode}:${basename(target)}`;
     const watcher = before.get(key) ?? open(folder, basename(target), notice);
@@ -95,11 +115,20 @@ function rewatch(path: string, before: Map<string, FSWatcher>, notice: () => voi
   return after;
 }
 
+/** The file behind the path; where a link's target is gone, the place it points to, since it may come back there. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch {
-    return path;
+    return linkTarget(path) ?? path;
+  }
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return resolve(dirname(path), readlinkSync(path));
+  } catch {
+    return undefined;
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from '../../control/contracts/place-shapes.ts';
 import { priceInput } from '../../control/contracts/price-shapes.ts';
 import { keyInput } from '../../control/shapes.ts';
-import { nearest } from '../config/suggest.ts';
+import { nearest } from '../../core/nearest.ts';
 
 const name = z.string().trim().min(1).max(300);
 /** Told only where a name alone would not do. */

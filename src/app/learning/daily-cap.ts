@@ -1,8 +1,7 @@
 import { usdToNano } from '../../core/cost/money.ts';
+import { DAY_MS } from '../../core/durations.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { LabelStore } from '../../ports/label-store.ts';
-
-const DAY_MS = 86_400_000;
 
 interface Day {
   readonly start: number;

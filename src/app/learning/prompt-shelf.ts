@@ -1,3 +1,4 @@
+import { WEEK_MS } from '../../core/durations.ts';
 import type { RouteLabel } from '../../core/routing/promise/label.ts';
 
 /** A compared pair with the beginning of its prompt. */
@@ -21,7 +22,7 @@ export interface ShelfLimits {
   readonly ageMs: number;
 }
 
-const LIMITS: ShelfLimits = { perRoute: 1000, bytes: 32 * 1_048_576, ageMs: 7 * 86_400_000 };
+const LIMITS: ShelfLimits = { perRoute: 1000, bytes: 32 * 1_048_576, ageMs: WEEK_MS };
 /** What an entry takes besides its text. */
 const OVERHEAD_BYTES = 1024;
 

@@ -1,5 +1,6 @@
 import { openTrainer } from '../../adapters/route-learner/trainer.ts';
 import type { AuditLog } from '../../control/audit.ts';
+import { DAY_MS, HOUR_MS } from '../../core/durations.ts';
 import { findWeakness } from '../../core/routing/decision/verify.ts';
 import { LABEL_WEIGHTS, PASSED_WEIGHT, type RouteLabel } from '../../core/routing/promise/label.ts';
 import { Rephrasings } from '../../core/routing/promise/rephrase.ts';
@@ -30,9 +31,8 @@ export interface RouteLearningPorts {
   readonly live: LiveRuntime;
 }
 
-const HOUR_MS = 3_600_000;
 /** Labels outlive the log: they are small, hold no content, and a promise stands on them. */
-const KEEP_MS = 180 * 86_400_000;
+const KEEP_MS = 180 * DAY_MS;
 
 /** What looking at answers costs stays below what can be measured. */
 const CHECKS_PER_SECOND = 20;

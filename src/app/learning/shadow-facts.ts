@@ -19,7 +19,12 @@ export function isCopyable(exchange: Exchange, body: JsonObject, note: RoutingNo
   const { envelope, raw, principal } = exchange as Exchange & { readonly principal?: Principal };
   if (principal === undefined || note.situation.toolLoop || envelope.choices > 1) return false;
   // An approval was given for one call, and a stored conversation lives with one provider.
-  if (principal.policy.approvals.length > 0 || body['previous_response_id'] !== undefined) return false;
+  if (
+    principal.policy.approvals.length > 0 ||
+    body['previous_response_id'] !== undefined ||
+    body['thread'] !== undefined
+  )
+    return false;
   return raw.length <= MAX_COPIED_BYTES && principal.ownCredential === undefined;
 }
 

@@ -1,9 +1,10 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAwsEventStreamReader } from '../../formats/aws-event-stream.ts';
 import { FAULTS } from '../../providers/simulator/index.ts';
 import { type RunningSimulator, startSimulator } from '../simulator.ts';
+import type { ReceivedCall } from './memory.ts';
 
 let sim: RunningSimulator;
 beforeAll(async () => {
@@ -171,6 +172,18 @@ describe('connections', () => {
     ['big-headers', 'HPE_HEADER_OVERFLOW'],
   ])('%s ends in %s', async (fault, ending) => {
     expect((await ask(fault, { patienceMs: 400 })).ending).toBe(ending);
+  });
+
+  it('bills nothing for an answer that no model gave, however early the caller leaves', async () => {
+    await Promise.all(
+      Array.from({ length: 24 }, (_, index) => ask(['garbage-status', 'fin'][index % 2] ?? '')),
+    );
+    await vi.waitFor(async () => {
+      const answer = await fetch(`${sim.url}/__sim/log`);
+      const { data } = (await answer.json()) as { data: readonly ReceivedCall[] };
+      expect(data.map(({ done }) => done)).toEqual(Array.from({ length: 24 }, () => true));
+      expect(data.filter(({ usage }) => usage !== null)).toEqual([]);
+    });
   });
 
   it('is slow to begin, by headers or by the first token', async () => {

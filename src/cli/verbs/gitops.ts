@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Step } from '../../app/gitops/index.ts';
@@ -15,7 +15,7 @@ interface ApplyOptions extends ConnectionOptions {
 const HEADER = '# Written by `sluice export`; put in force with `sluice apply`. Secrets never stand here.\n';
 
 function isFile(path: string): boolean {
-  return /\.(ya?ml|json)$/.test(path) && !existsSync(join(path, '.'));
+  return /\.(ya?ml|json)$/.test(path) && statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true;
 }
 
 /** A file name for an organization: what is unusual becomes a dash. */

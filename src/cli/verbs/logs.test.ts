@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Connection } from '../connect.ts';
+import { CliFailure } from '../failure.ts';
+import type { Terminal } from '../terminal.ts';
 import { displayWidth } from '../text.ts';
-import { matches, rowLine } from './logs.ts';
+import { follow, matches, rowLine } from './logs.ts';
 
 const plain = (_style: string, text: string) => text;
 
@@ -89,5 +92,60 @@ describe('rowLine', () => {
     for (const width of [40, 80, 120]) {
       expect(displayWidth(rowLine(row, { paint: plain, width }))).toBeLessThanOrEqual(width);
     }
+  });
+});
+
+describe('following', () => {
+  const named = (id: string) => ({ ...row, id });
+  const setting = () => {
+    const printed: string[] = [];
+    const complaints: string[] = [];
+    const stop = new AbortController();
+    const terminal = {
+      print: (line: string) => void printed.push(JSON.parse(line).id),
+      complain: (line: string) => void complaints.push(line),
+    } as unknown as Terminal;
+    const options = { lines: '1', json: true };
+    const following = { filter: {}, options, terminal, stop: stop.signal, seen: new Set<string>() };
+    return { printed, complaints, stop, following };
+  };
+  const gone = () => new CliFailure('unreachable', 'No gateway answers.');
+
+  it('goes on after a restart, with what it missed, each row once', async () => {
+    const { printed, stop, following } = setting();
+    const lists = [
+      [named('old'), named('shown')],
+      [named('old'), named('shown'), named('a'), named('missed')],
+    ];
+    let tries = 0;
+    const gateway = {
+      call: async () => ({ data: (lists.shift() ?? []).reverse() }),
+      async *watch() {
+        tries++;
+        if (tries === 1) {
+          yield named('a');
+          throw gone();
+        }
+        if (tries === 2) throw gone();
+        yield named('missed');
+        yield named('new');
+        stop.abort();
+      },
+    } as unknown as Connection;
+    lists.splice(1, 0, []);
+    await follow(gateway, following, 1);
+    expect(printed).toEqual(['shown', 'a', 'missed', 'new']);
+  });
+
+  it('has to reach a gateway once', async () => {
+    const { following } = setting();
+    const gateway = {
+      call: async () => Promise.reject(gone()),
+      // biome-ignore lint/correctness/useYield: it fails before the first row.
+      async *watch() {
+        throw gone();
+      },
+    } as unknown as Connection;
+    await expect(follow(gateway, following, 1)).rejects.toThrow('No gateway answers');
   });
 });

@@ -21,8 +21,19 @@ interface LogsOptions extends ConnectionOptions {
 type Row = OutputOf<'listExchanges'>['data'][number];
 type Filter = Omit<InputOf<'listExchanges'>, 'limit' | 'cursor'>;
 
+/** Rows of a list at most; as many are looked through for what was missed. */
+const MAX_ROWS = 500;
 /** Ids kept to know a row that came both from the list and from the stream. */
-const MAX_SEEN = 500;
+const MAX_SEEN = 10_000;
+/** How long a gateway that is away is left alone. */
+const AWAY_MS = 500;
+/** What a gateway that is being started again looks like. */
+const AWAY: ReadonlySet<string> = new Set(['stream_ended', 'timeout', 'unreachable']);
+
+function isAway(error: unknown): boolean {
+  if (error instanceof CliFailure) return AWAY.has(error.code);
+  return error instanceof Error && error.name === 'ApiError' && (error as { status?: number }).status === 503;
+}
 
 /** Whether a streamed row would be in the list; the stream itself takes no filter. */
 export function matches(row: Row, filter: Filter): boolean {
@@ -70,36 +81,77 @@ async function recent(gateway: Connection, filter: Filter, count: number): Promi
   return [...data].reverse();
 }
 
-async function follow(
+interface Following {
+  readonly filter: Filter;
+  readonly options: LogsOptions;
+  readonly terminal: Terminal;
+  readonly stop: AbortSignal;
+  /** Ids of rows that were printed, or were there before. */
+  readonly seen: Set<string>;
+}
+
+function printOnce(row: Row, { seen, options, terminal }: Following): void {
+  if (seen.has(row.id)) return;
+  seen.add(row.id);
+  for (const oldest of seen) {
+    if (seen.size <= MAX_SEEN) break;
+    seen.delete(oldest);
+  }
+  printRow(row, options, terminal);
+}
+
+/** Prints what was missed and then what ends, until the stream does; that is a {@link CliFailure} unless it was asked for. */
+async function followStream(
   gateway: Connection,
-  filter: Filter,
-  how: { options: LogsOptions; terminal: Terminal; count: number },
-) {
-  const { options, terminal, count } = how;
-  const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  following: Following,
+  onList: (rows: readonly Row[]) => void,
+): Promise<void> {
+  const { filter, stop } = following;
   // The stream is opened before the list is read, so that nothing falls between the two.
-  const rows = gateway.watch('watchExchanges', stop.signal)[Symbol.asyncIterator]();
+  const rows = gateway.watch('watchExchanges', stop)[Symbol.asyncIterator]();
   let next = rows.next();
   next.catch(() => undefined);
-  const seen = new Set<string>();
-  for (const row of await recent(gateway, filter, count)) {
-    seen.add(row.id);
-    printRow(row, options, terminal);
-  }
-  if (seen.size === 0 && !options.json) terminal.complain('Waiting for calls; Ctrl-C ends.');
+  onList(await recent(gateway, filter, MAX_ROWS));
   for (let step = await next; step.done !== true; step = await next) {
-    const row = step.value;
-    if (matches(row, filter) && !(seen.size <= MAX_SEEN && seen.has(row.id)))
-      printRow(row, options, terminal);
+    if (matches(step.value, filter)) printOnce(step.value, following);
     next = rows.next();
   }
-  if (stop.signal.aborted) return;
+  if (stop.aborted) return;
   throw new CliFailure('stream_ended', 'The gateway ended the stream; it may have stopped. Try again.');
 }
 
+/** Follows through restarts of the gateway; only the first try has to reach one. */
+export async function follow(gateway: Connection, following: Following, count: number): Promise<void> {
+  const { options, terminal, seen, stop } = following;
+  let reached = false;
+  let told = false;
+  const onList = (rows: readonly Row[]): void => {
+    const old = reached ? 0 : rows.length - count;
+    for (const [index, row] of rows.entries()) {
+      if (index < old) seen.add(row.id);
+      else printOnce(row, following);
+    }
+    if (rows.length === 0 || count === 0) {
+      if (!reached && !options.json) terminal.complain('Waiting for calls; Ctrl-C ends.');
+    }
+    reached = true;
+    told = false;
+  };
+  while (!stop.aborted) {
+    try {
+      await followStream(gateway, following, onList);
+    } catch (error) {
+      if (stop.aborted) return;
+      if (!reached || !isAway(error)) throw error;
+      if (!told && !options.json) terminal.complain('The gateway is away; waiting for it. Ctrl-C ends.');
+      told = true;
+      await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+    }
+  }
+}
+
 async function logs(options: LogsOptions, terminal: Terminal): Promise<void> {
-  const count = parseCount(options.lines, '--lines', { min: 0, max: 500 });
+  const count = parseCount(options.lines, '--lines', { min: 0, max: MAX_ROWS });
   const status =
     options.status === undefined ? undefined : parseCount(options.status, '--status', { min: 100, max: 599 });
   const { connect } = await import('../connect.ts');
@@ -113,7 +165,9 @@ async function logs(options: LogsOptions, terminal: Terminal): Promise<void> {
     key_id: options.key === undefined ? undefined : await findKeyId(gateway, options.key),
   };
   if (options.follow === true) {
-    await follow(gateway, filter, { options, terminal, count });
+    const stop = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+    await follow(gateway, { filter, options, terminal, stop: stop.signal, seen: new Set() }, count);
     return;
   }
   const rows = await recent(gateway, filter, count);
@@ -130,7 +184,7 @@ export function defineLogs(program: Command, terminal: Terminal): void {
       examples: ['sluice logs -f', 'sluice logs --status 429 --key my-app -n 100'],
     }),
   )
-    .option('-f, --follow', 'go on with calls as they end, until Ctrl-C')
+    .option('-f, --follow', 'go on with calls as they end, through restarts, until Ctrl-C')
     .option('-n, --lines <n>', 'how many past calls, 0 to 500', '20')
     .option('--model <name>', 'only calls that asked for this model')
     .option('--provider <name>', 'only calls this provider answered')

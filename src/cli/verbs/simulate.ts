@@ -45,7 +45,7 @@ async function simulate(options: SimulateOptions, terminal: Terminal): Promise<v
     terminal.print(`  Anthropic  base URL ${simulator.url}`);
     terminal.print(`  models     ${SIMULATED_MODELS.join(', ')}`);
     for (const [name, url] of Object.entries(deadEnds ?? {})) {
-      terminal.print(`  ${name.replace('_', ' ').padEnd(11)}${url}`);
+      terminal.print(`  ${name.replace('_', ' ').padEnd(11)} ${url}`);
     }
     if (!LOOPBACK.has(options.host)) {
       terminal.complain('It asks nobody for a key: other machines can call it, too.');

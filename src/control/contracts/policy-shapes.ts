@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseBlock } from '../../core/policy/cidr.ts';
+import { isOperation, OPERATIONS } from '../../core/policy/operations.ts';
 
 const names = (most: number) => z.array(z.string().min(1).max(200)).max(most);
 
@@ -18,7 +19,10 @@ export const cidrs = z
 /** Operations as the log names them. */
 export const operations = z
   .array(
-    z.string().regex(/^[a-z][a-z_.-]{0,60}$/, 'write operations as the log names them, for example chat'),
+    z
+      .string()
+      .max(60)
+      .refine(isOperation, { message: `no operation; there are ${OPERATIONS.join(', ')}` }),
   )
   .max(50);
 

@@ -1,3 +1,4 @@
+import { WEEK_MS } from '../../core/durations.ts';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Identity, User } from '../../core/policy/place.ts';
 import type { OneTimeCodes, PasswordHasher } from '../../ports/sign-in.ts';
@@ -11,7 +12,7 @@ import { SecondFactor } from './second-factor.ts';
 /** Issuer of identities whose password is kept here. */
 const LOCAL = 'local';
 const CHALLENGE_MS = 5 * 60_000;
-const INVITATION_MS = 7 * 86_400_000;
+const INVITATION_MS = WEEK_MS;
 /** Passwords tried for one account in a minute, from wherever. */
 const MAX_ATTEMPTS = 10;
 

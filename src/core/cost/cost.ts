@@ -27,22 +27,23 @@ export const NO_COST: Cost = Object.freeze({
  */
 export function costOf(usage: Usage, price: Price): Cost {
   const rates = ratesFor(price, promptTokens(usage));
-  const classes = {
+  const cost = {
     // What was read: text by the token, or by the character where it was spoken.
-    input: sumOf([nano(usage.input, rates.input), nano(usage.characters ?? 0, rates.character ?? 0)]),
+    input: held(nano(usage.input, rates.input) + nano(usage.characters ?? 0, rates.character ?? 0)),
     cacheRead: nano(usage.cacheRead, rates.cacheRead),
     cacheWrite5m: nano(usage.cacheWrite5m, rates.cacheWrite5m),
     cacheWrite1h: nano(usage.cacheWrite1h, rates.cacheWrite1h),
     output: nano(usage.output, rates.output),
-    audioInput: sumOf([
-      nano(usage.audioInput, rates.audioInput),
-      nano(usage.audioSeconds ?? 0, rates.audioSecond ?? 0),
-    ]),
+    audioInput: held(
+      nano(usage.audioInput, rates.audioInput) + nano(usage.audioSeconds ?? 0, rates.audioSecond ?? 0),
+    ),
     audioOutput: nano(usage.audioOutput, rates.audioOutput),
     images: nano(usage.images, rates.image),
-    requests: sumOf([nano(1, rates.request), nano(usage.webSearches ?? 0, rates.webSearch ?? 0)]),
+    requests: held(nano(1, rates.request) + nano(usage.webSearches ?? 0, rates.webSearch ?? 0)),
+    total: 0,
   };
-  return { ...classes, total: sumOf(Object.values(classes)) };
+  cost.total = totalOf(cost);
+  return cost;
 }
 
 /** A charge that cannot be split by class, for example a hold charged after a crash; it stands under `requests`. */
@@ -52,7 +53,7 @@ export function unsplitCost(totalNano: number): Cost {
 
 /** Two charges together, class by class. */
 export function addCosts(one: Cost, other: Cost): Cost {
-  const classes = {
+  const cost = {
     input: one.input + other.input,
     cacheRead: one.cacheRead + other.cacheRead,
     cacheWrite5m: one.cacheWrite5m + other.cacheWrite5m,
@@ -62,14 +63,16 @@ export function addCosts(one: Cost, other: Cost): Cost {
     audioOutput: one.audioOutput + other.audioOutput,
     images: one.images + other.images,
     requests: one.requests + other.requests,
+    total: 0,
   };
-  return { ...classes, total: sumOf(Object.values(classes)) };
+  cost.total = totalOf(cost);
+  return cost;
 }
 
 /** The rates that hold for a prompt of this many tokens, cached ones included. */
 export function ratesFor(price: Price, promptLength: number): Rates {
   let rates: Rates = price;
-  for (const tier of price.tiers ?? []) {
+  for (const tier of price.tiers ?? NO_TIERS) {
     if (promptLength > tier.above) {
       rates = tier.rates;
     }
@@ -104,15 +107,15 @@ export interface Reach {
  * choice at full length. Both the tier of the estimate and any tier above count, because the estimate may be low.
  */
 export function worstCase(price: Price, reach: Reach): number {
-  const tiers = (price.tiers ?? []).map((tier) => tier.rates);
-  const candidates = [ratesFor(price, reach.inputTokens), ...tiersNear(price, reach.inputTokens, tiers)];
-  return Math.max(...candidates.map((rates) => worstAt(rates, reach)));
+  let worst = worstAt(ratesFor(price, reach.inputTokens), reach);
+  for (const { above, rates } of price.tiers ?? NO_TIERS) {
+    // The true prompt may pass a threshold although the estimate does not: one below twice the estimate.
+    if (above < reach.inputTokens * 2) worst = Math.max(worst, worstAt(rates, reach));
+  }
+  return worst;
 }
 
-/** Tiers whose threshold the true prompt may pass although the estimate does not: those below twice the estimate. */
-function tiersNear(price: Price, inputTokens: number, rates: readonly Rates[]): Rates[] {
-  return rates.filter((_, index) => (price.tiers?.[index]?.above ?? 0) < inputTokens * 2);
-}
+const NO_TIERS: NonNullable<Price['tiers']> = Object.freeze([]);
 
 function worstAt(rates: Rates, reach: Reach): number {
   const writes = reach.cacheWrites ?? '1h';
@@ -126,20 +129,20 @@ function worstAt(rates: Rates, reach: Reach): number {
   );
   const output = audio ? Math.max(rates.output, rates.audioOutput) : rates.output;
   const produced = wholeCount(reach.maxOutputTokens) * Math.max(1, wholeCount(reach.choices));
-  const fees = [
-    [reach.characters, rates.character],
-    [reach.audioSeconds, rates.audioSecond],
-    [reach.webSearches, rates.webSearch],
-  ] as const;
-  const most = sumOf([
-    nano(reach.inputTokens, input),
-    nano(Math.min(produced, Number.MAX_SAFE_INTEGER), output),
-    nano(reach.images ?? 0, rates.image),
-    nano(1, rates.request),
-    ...fees.map(([count = 0, rate = 0]) => nano(count, rate)),
-  ]);
-  const uneven = fees.filter(([, rate = 0]) => rate % 1000 !== 0).length;
-  return most > 0 ? sumOf([most, ROUNDING_NANO + uneven]) : 0;
+  let most = nano(reach.inputTokens, input);
+  most = held(most + nano(Math.min(produced, Number.MAX_SAFE_INTEGER), output));
+  most = held(most + nano(reach.images ?? 0, rates.image));
+  most = held(most + nano(1, rates.request));
+  most = held(most + fee(reach.characters, rates.character));
+  most = held(most + fee(reach.audioSeconds, rates.audioSecond));
+  most = held(most + fee(reach.webSearches, rates.webSearch));
+  const uneven = unevenness(rates.character) + unevenness(rates.audioSecond) + unevenness(rates.webSearch);
+  return most > 0 ? held(most + ROUNDING_NANO + uneven) : 0;
+}
+
+/** A fee that is no whole nano-dollar is rounded in the bill and here. */
+function unevenness(rate = 0): number {
+  return rate % 1000 === 0 ? 0 : 1;
 }
 
 /** The bill rounds nine classes, this sum four, and both each fee that is no whole nano-dollar: by at most half each. */
@@ -161,10 +164,18 @@ function wholeCount(count: number): number {
   return count > 0 ? Math.min(Math.ceil(count), Number.MAX_SAFE_INTEGER) : 0;
 }
 
-function sumOf(parts: readonly number[]): number {
-  let sum = 0;
-  for (const part of parts) {
-    sum = Math.min(sum + part, Number.MAX_SAFE_INTEGER);
-  }
-  return sum;
+function held(sum: number): number {
+  return Math.min(sum, Number.MAX_SAFE_INTEGER);
+}
+
+/** The classes of a charge together. None is negative, so that it is enough to hold their sum. */
+function totalOf(cost: Cost): number {
+  const { input, cacheRead, cacheWrite5m, cacheWrite1h, output } = cost;
+  const texts = input + cacheRead + cacheWrite5m + cacheWrite1h + output;
+  return held(texts + cost.audioInput + cost.audioOutput + cost.images + cost.requests);
+}
+
+/** What few prices name and few calls need. */
+function fee(count = 0, pico = 0): number {
+  return count === 0 || pico === 0 ? 0 : nano(count, pico);
 }

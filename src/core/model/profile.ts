@@ -49,10 +49,18 @@ export interface ModelProfile {
   readonly reasoning: ReasoningControl;
   /** Parameters the model answers with a 400. */
   readonly refuses: readonly Parameter[];
+  /** Those it answers with a 400 only while it thinks (gpt-5.1 and later, which do not think unless told to). */
+  readonly refusesThinking?: readonly Parameter[];
   /** Tools together with reasoning effort only work on the Responses API (gpt-5.4 and later). */
   readonly toolsNeedResponses?: boolean;
   /** Accepts `system` messages after the first turn. */
   readonly systemAnywhere?: boolean;
+}
+
+/** The profile of a model that will think: what it refuses meanwhile it refuses. */
+export function thinkingProfile(profile: ModelProfile): ModelProfile {
+  const { refuses, refusesThinking } = profile;
+  return refusesThinking === undefined ? profile : { ...profile, refuses: [...refuses, ...refusesThinking] };
 }
 
 /** What is assumed of a model nobody described: everything is tried, nothing refused beforehand. */

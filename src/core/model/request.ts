@@ -89,6 +89,8 @@ export interface ChatRequest {
   readonly tools: readonly Tool[];
   readonly toolChoice?: ToolChoice;
   readonly parallelToolCalls?: boolean;
+  /** The client gave OpenAI's `functions`, from before tools: it reads one call of an answer, as `function_call`. */
+  readonly legacyFunctions?: boolean;
   readonly sampling: Sampling;
   readonly maxOutputTokens?: number;
   readonly stop?: readonly string[];

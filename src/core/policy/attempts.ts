@@ -1,8 +1,10 @@
+import { DAY_MS, HOUR_MS } from '../durations.ts';
+
 const WINDOW_MS = 60_000;
 /** Longest pause of a name that goes on failing. */
-const LONGEST_MS = 3_600_000;
+const LONGEST_MS = HOUR_MS;
 /** A name that was left alone for this long begins anew. */
-const FORGET_MS = 24 * 3_600_000;
+const FORGET_MS = DAY_MS;
 
 /** What is known of a name; times are milliseconds of the machine's monotonic clock. */
 export interface Attempts {

@@ -51,6 +51,9 @@ export interface Account {
   /** Thresholds already told of in this window: how many. */
   told: number;
   toldAt: number;
+  /** What `chargeOf` said last, and of which window. */
+  charge: string;
+  chargeStart: number;
 }
 
 /** What a budget begins with. */
@@ -88,6 +91,8 @@ export function openAccount(id: string, definition: BudgetDefinition, state: Acc
     unwritten: new Set(),
     told: 0,
     toldAt: Number.NEGATIVE_INFINITY,
+    charge: '',
+    chargeStart: Number.NEGATIVE_INFINITY,
   };
   advance(account, state.now);
   if (account.parts === undefined) {
@@ -106,6 +111,15 @@ export function openAccount(id: string, definition: BudgetDefinition, state: Acc
   account.told = passed(account, limitAt(account, state.now));
   account.toldAt = account.windowStart;
   return account;
+}
+
+/** A window (or part) of the account as the ledger names it; nearly always the same as the last time. */
+export function chargeOf(account: Account, windowStart: number): string {
+  if (account.chargeStart !== windowStart) {
+    account.charge = `${windowStart}@${account.id}`;
+    account.chargeStart = windowStart;
+  }
+  return account.charge;
 }
 
 /** How many thresholds are behind. */

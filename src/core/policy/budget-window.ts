@@ -1,8 +1,6 @@
+import { DAY_MS, HOUR_MS, WEEK_MS } from '../durations.ts';
 import type { BudgetWindow } from './virtual-key.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const WEEK_MS = 7 * DAY_MS;
 /** 1970-01-01 was a Thursday; the first Monday came four days later. */
 const FIRST_MONDAY_MS = 4 * DAY_MS;
 /** No zone is further from UTC; DST moves by less. */

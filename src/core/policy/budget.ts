@@ -3,6 +3,7 @@ import {
   type AccountState,
   advance,
   type BudgetDefinition,
+  chargeOf,
   limitAt,
   openAccount,
   passed,
@@ -137,7 +138,7 @@ export class BudgetBook {
     const shares: Share[] = [];
     for (const id of wish.budgetIds) {
       const account = this.#current(id, now);
-      if (account === undefined || shares.some((share) => share.account === account)) {
+      if (account === undefined || holds(shares, account)) {
         continue;
       }
       const wanted = burdenOf(account) + amount;
@@ -192,7 +193,7 @@ export class BudgetBook {
     const shares = this.#holds.get(holdId)?.shares ?? [];
     let text: string | undefined;
     for (const { account, windowStart } of shares) {
-      const charge = `${windowStart}@${account.id}`;
+      const charge = chargeOf(account, windowStart);
       text = text === undefined ? charge : `${text}\n${charge}`;
     }
     return text;
@@ -366,6 +367,11 @@ export class BudgetBook {
       this.#listener?.({ id, percent, limitNano: limit, settledNano: settled, windowStart });
     }
   }
+}
+
+function holds(shares: readonly Share[], account: Account): boolean {
+  for (const share of shares) if (share.account === account) return true;
+  return false;
 }
 
 /** Everything that counts against the limit. */

@@ -21,7 +21,7 @@ export interface PlaceMaps {
   readonly serviceAccounts: ReadonlyMap<string, ServiceAccount>;
 }
 
-/** A key with everything that follows from where it belongs. Immutable; one object per key and snapshot. */
+/** A key with everything that follows from where it belongs. Immutable; one object until the key or a place changes. */
 export interface KeyEntry {
   readonly key: VirtualKey;
   /** Organization ⊃ team ⊃ project ⊃ user ⊃ key, widest first; those the key has. */
@@ -33,16 +33,27 @@ export interface KeyEntry {
   readonly suspended: string | undefined;
 }
 
-/** All keys that are not revoked; immutable, replaced as a whole when a key or a place changes. */
-export interface PolicySnapshot {
-  /** Grows with every snapshot of this process. */
-  readonly version: number;
+/** Whose secret was presented. */
+export interface FoundKey {
+  readonly entry: KeyEntry;
+  /** It is the secret before the last rotation. */
+  readonly previous: boolean;
+}
+
+/** Keys that are not revoked. */
+export interface KeyFinder {
   /** Keys. */
   readonly size: number;
+  /** By the hash of the presented secret, as keys are now. */
+  find(hash: string): FoundKey | undefined;
+}
+
+/** All keys that are not revoked, and what holds for them; replaced when a key or a place changes. */
+export interface PolicySnapshot extends KeyFinder {
+  /** Grows with every snapshot of this process. */
+  readonly version: number;
   /** What holds for requests without a key (open mode): they are made in the default organization. */
   readonly keyless: Pick<KeyEntry, 'scopes' | 'policy' | 'suspended'>;
-  /** By the hash of the presented secret. `previous` is true when it is the secret before the last rotation. */
-  find(hash: string): { readonly entry: KeyEntry; readonly previous: boolean } | undefined;
   /** Rate limits that everything in a place shares, by `scopeName`. Keys have their own in `VirtualKey.limits`. */
   limitsOf(scope: string): PlaceLimits | undefined;
 }
@@ -170,25 +181,18 @@ function keylessOf({ organizations }: PlaceMaps): PolicySnapshot['keyless'] {
   };
 }
 
-/** Builds a {@link PolicySnapshot} from compiled keys; O(keys + places). */
+/** Builds a {@link PolicySnapshot} over keys; O(places). */
 export function createPolicySnapshot(
-  entries: Iterable<KeyEntry>,
+  keys: KeyFinder,
   places: PlaceMaps = NO_PLACES,
   version = 0,
 ): PolicySnapshot {
   const limits = placeLimits(places);
-  const byHash = new Map<string, { entry: KeyEntry; previous: boolean }>();
-  const all = [...entries];
-  for (const entry of all) {
-    const { previousHash } = entry.key;
-    if (previousHash !== undefined) byHash.set(previousHash, { entry, previous: true });
-  }
-  for (const entry of all) byHash.set(entry.key.hash, { entry, previous: false });
   return {
     version,
-    size: all.length,
+    size: keys.size,
     keyless: keylessOf(places),
-    find: (hash) => byHash.get(hash),
+    find: (hash) => keys.find(hash),
     limitsOf: (scope) => limits.get(scope),
   };
 }

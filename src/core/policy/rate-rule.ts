@@ -36,7 +36,10 @@ export interface RatePlace {
 }
 
 /** What several limits together decided, with the tightest of them. */
-export type JointDecision = { readonly requests?: LimitState; readonly tokens?: LimitState } & (
+export type JointDecision = {
+  readonly requests?: LimitState | undefined;
+  readonly tokens?: LimitState | undefined;
+} & (
   | { readonly granted: true; readonly leases: readonly Lease[] }
   | {
       readonly granted: false;
@@ -59,23 +62,21 @@ export function acquireAll(
     const decision = limiter.acquire(place.id, place.limits, request);
     if (!decision.granted) {
       for (const lease of leases) lease.cancel(request.now);
-      // What refused is what to look at.
-      const shown = {
-        ...(decision.requests === undefined ? {} : { requests: decision.requests }),
-        ...(decision.tokens === undefined ? {} : { tokens: decision.tokens }),
-      };
       const { refusedBy, retryAfterMs } = decision;
-      return { granted: false, place, refusedBy, retryAfterMs, ...shown };
+      // What refused is what to look at.
+      return {
+        granted: false,
+        place,
+        refusedBy,
+        retryAfterMs,
+        requests: decision.requests,
+        tokens: decision.tokens,
+      };
     }
     leases.push(decision.lease);
     if (decision.requests !== undefined && isTighter(decision.requests, requests))
       requests = decision.requests;
     if (decision.tokens !== undefined && isTighter(decision.tokens, tokens)) tokens = decision.tokens;
   }
-  return {
-    granted: true,
-    leases,
-    ...(requests === undefined ? {} : { requests }),
-    ...(tokens === undefined ? {} : { tokens }),
-  };
+  return { granted: true, leases, requests, tokens };
 }

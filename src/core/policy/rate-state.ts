@@ -1,3 +1,4 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../durations.ts';
 import { InFlight } from '../resilience/in-flight.ts';
 import type { LeaseCount, Occupied } from './lease-count.ts';
 import { type LimitState, SlidingCount, type Span } from './sliding-count.ts';
@@ -5,10 +6,6 @@ import type { RateLimits } from './virtual-key.ts';
 
 /** A limit by its name in `RateLimits`. */
 export type LimitName = keyof RateLimits;
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 
 /** What each limit counts. */
 export const SPANS: Readonly<Record<Exclude<LimitName, 'concurrency'>, Span>> = {
@@ -105,14 +102,16 @@ export function isTighter(limit: LimitState, than: LimitState | undefined): bool
 export function statesOf(
   { rules, counts }: RateState,
   now: number,
-): { requests?: LimitState; tokens?: LimitState } {
-  const found: { requests?: LimitState; tokens?: LimitState } = {};
+): { readonly requests: LimitState | undefined; readonly tokens: LimitState | undefined } {
+  let requests: LimitState | undefined;
+  let tokens: LimitState | undefined;
   for (let at = 0; at < rules.length; at++) {
     const { kind, limit } = rules[at] as Rule;
     const shown = (counts[at] as SlidingCount).state(limit, now);
-    if (isTighter(shown, found[kind])) found[kind] = shown;
+    if (kind === 'tokens') tokens = isTighter(shown, tokens) ? shown : tokens;
+    else requests = isTighter(shown, requests) ? shown : requests;
   }
-  return found;
+  return { requests, tokens };
 }
 
 /** Leases in flight; those never given back are dropped when their time is over. */

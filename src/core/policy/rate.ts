@@ -46,7 +46,10 @@ export function longestWindow(limits: RateLimits): number {
 }
 
 /** Grant or refusal, with the tightest limit on requests and on tokens either way. */
-export type RateDecision = { readonly requests?: LimitState; readonly tokens?: LimitState } & (
+export type RateDecision = {
+  readonly requests: LimitState | undefined;
+  readonly tokens: LimitState | undefined;
+} & (
   | { readonly granted: true; readonly lease: Lease }
   | {
       readonly granted: false;
@@ -113,7 +116,8 @@ export class RateLimiter {
     const place = { slot: -1, expiresAt: request.expiresAt };
     state.leases.add(place);
     state.leased?.add(place);
-    return { granted: true, lease: new Place(state, place, counted), ...statesOf(state, now) };
+    const { requests, tokens } = statesOf(state, now);
+    return { granted: true, lease: new Place(state, place, counted), requests, tokens };
   }
 
   /**

@@ -1,3 +1,5 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../durations.ts';
+
 /** What an allowance counts. `tokens`: prompt and answer together. */
 export type LimitKind = 'requests' | 'tokens' | 'input' | 'output';
 
@@ -28,8 +30,6 @@ interface Spelling {
   /** Length of the window where no reset is told. */
   readonly windowMs: number;
 }
-
-const MINUTE_MS = 60_000;
 
 function spelled(kind: LimitKind, limit: string, remaining: string, windowMs = MINUTE_MS): Spelling {
   return { kind, limit, remaining, windowMs };
@@ -81,7 +81,7 @@ const SPELLINGS: readonly Spelling[] = [
 const UNKNOWN_RESET_MS = 1000;
 /** Longer resets (daily quotas) are not waited for by these headers: the upstream's own 429 says so better. */
 const LONGEST_RESET_MS = 120_000;
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: HOUR_MS, d: DAY_MS };
 
 /** `6m0s`, `120ms`, `1.5` (seconds) or a date, as milliseconds from `wallNow`. */
 function resetIn(text: string | undefined, wallNow: number): number | undefined {

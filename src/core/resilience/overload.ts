@@ -8,7 +8,7 @@ export type Admittance = 'normal' | 'no_large' | 'nothing' | 'cancel';
 export interface Reading {
   /** Share of the memory it may use, 0 to 1. */
   readonly memory: number;
-  /** Delay of the event loop since the last reading, as a random arrival met it. Milliseconds. */
+  /** Delay of the event loop since the last reading, as a random arrival met it; below `LATE_MS`, at most so much. */
   readonly lagMs: number;
   /** Requests worked on. */
   readonly running: number;
@@ -19,7 +19,7 @@ const NO_LARGE_AT = 0.8;
 const NOTHING_AT = 0.9;
 const CANCEL_AT = 0.95;
 /** A loop this late in two readings on end cannot keep up with what it has. */
-const LAG_MS = 150;
+export const LATE_MS = 150;
 const LATE_READINGS = 2;
 /** With less to do than this, lateness is the machine's fault: refusing requests would not help. */
 const BUSY_REQUESTS = 32;
@@ -35,7 +35,7 @@ export class OverloadLadder {
   }
 
   read({ memory, lagMs, running }: Reading): Admittance {
-    this.#late = lagMs >= LAG_MS && running >= BUSY_REQUESTS ? this.#late + 1 : 0;
+    this.#late = lagMs >= LATE_MS && running >= BUSY_REQUESTS ? this.#late + 1 : 0;
     // The lower of two readings: what the collector has not come to yet is no need.
     const needed = Math.min(memory, this.#memory);
     this.#memory = memory;

@@ -1,5 +1,7 @@
+import { HOUR_MS } from '../durations.ts';
+
 /** How long a session keeps its place after its last request; vendors keep prompt caches up to an hour. */
-const TTL_MS = 3_600_000;
+const TTL_MS = HOUR_MS;
 const MAX_SESSIONS = 50_000;
 
 /** Where a session was answered last. */

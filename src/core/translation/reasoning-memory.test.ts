@@ -40,6 +40,20 @@ describe('ReasoningMemory', () => {
     expect(restored.messages[0]?.parts[0]).toEqual(thought);
   });
 
+  it('keeps thoughts before the text they came before, also between texts that a client joined', () => {
+    const memory = new ReasoningMemory({ maxBytes: 10_000, ttlMs: 1000 });
+    const text = (words: string): OutputPart => ({ type: 'text', text: words });
+    const second = { ...thought, text: 'And then?' } as OutputPart;
+    const search: OutputPart = { type: 'opaque', format: 'anthropic-messages', label: 'search', value: 1 };
+    const answer = [thought, text('One. '), search, second, text('Two.'), call('c1'), call('c2')];
+    memory.remember('a', answer, 0);
+    const back = (...parts: Part[]) => memory.restore('a', request(parts), 10).messages[0]?.parts;
+    expect(back(...answer)).toEqual(answer);
+    expect(back(text('One. Two.'), call('c1'), call('c2'))).toEqual(answer.filter((part) => part !== search));
+    expect(back(text('One.'), call('c1'))).toEqual([thought, text('One.'), second, call('c1')]);
+    expect(back(call('c2'), call('c1'))).toEqual([call('c2'), thought, second, call('c1')]);
+  });
+
   it('prefers what was delivered over what a client helper mangled', () => {
     const memory = new ReasoningMemory({ maxBytes: 10_000, ttlMs: 1000 });
     memory.remember('a', [thought, call('c1')], 0);
@@ -47,6 +61,14 @@ describe('ReasoningMemory', () => {
     expect(memory.restore('a', mangled, 10).messages[0]?.parts).toEqual([thought, call('c1')]);
     const unknown = request([{ ...thought, text: 'mine' } as OutputPart, call('other')]);
     expect(memory.restore('a', unknown, 10)).toBe(unknown);
+  });
+
+  it('knows a call again whose arguments came back as an object', () => {
+    const memory = new ReasoningMemory({ maxBytes: 10_000, ttlMs: 1000 });
+    const written = (text: string) => ({ ...call('c1'), arguments: text }) as OutputPart;
+    memory.remember('a', [thought, written('{ "n": 1.0,\n "big": 1e3 }')], 0);
+    const { messages } = memory.restore('a', request([written('{"n":1,"big":1000}')]), 10);
+    expect(messages[0]?.parts[0]).toEqual(thought);
   });
 
   it('restores a signature that stood on the call itself', () => {

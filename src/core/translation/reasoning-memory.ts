@@ -1,8 +1,15 @@
 import type { ChatRequest, Message, OutputPart, Part, ReasoningPart, ToolCallPart } from '../model/index.ts';
 
+/** A thought and what stood before it since the tool call before: characters of text, and parts of other kinds. */
+interface Placed {
+  readonly part: ReasoningPart;
+  readonly text: number;
+  readonly others: number;
+}
+
 /** What belongs to one tool call and a client may have dropped: the thoughts before it and the state on it. */
 interface Remembered {
-  readonly reasoning: readonly ReasoningPart[];
+  readonly reasoning: readonly Placed[];
   readonly call: Pick<ToolCallPart, 'signature' | 'itemId'>;
   readonly bytes: number;
   readonly expiresAt: number;
@@ -18,14 +25,23 @@ export interface ReasoningMemoryLimits {
 /** Bytes an entry costs besides its text. */
 const ENTRY_BYTES = 200;
 
-function keyOf(scope: string, call: ToolCallPart): string {
-  // The arguments are part of the key because ids of vendors without ids repeat over conversations.
-  return JSON.stringify([scope, call.id, call.name, call.arguments]);
+/** Arguments without what a client that hands them back as an object cannot keep: blanks, the notation of numbers. */
+function plainArguments({ arguments: text }: ToolCallPart): string {
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch {
+    return text === '' ? '{}' : text;
+  }
 }
 
-function sizeOf(reasoning: readonly ReasoningPart[], call: ToolCallPart): number {
+function keyOf(scope: string, call: ToolCallPart): string {
+  // The arguments are part of the key because ids of vendors without ids repeat over conversations.
+  return JSON.stringify([scope, call.id, call.name, plainArguments(call)]);
+}
+
+function sizeOf(reasoning: readonly Placed[], call: ToolCallPart): number {
   let size = ENTRY_BYTES + call.arguments.length + (call.signature?.value.length ?? 0);
-  for (const part of reasoning) {
+  for (const { part } of reasoning) {
     size += part.text.length + (part.signature?.value.length ?? 0) + (part.redacted?.length ?? 0);
   }
   return size;
@@ -33,6 +49,45 @@ function sizeOf(reasoning: readonly ReasoningPart[], call: ToolCallPart): number
 
 function isCall(part: Part): part is ToolCallPart {
   return part.type === 'tool_call';
+}
+
+/**
+ * What stands before a call, with the thoughts where they stood: Claude refuses a turn of a tool loop that begins with text
+ * when thinking came first. Clients may have joined the texts around a thought into one, or left parts out.
+ */
+function woven(parts: readonly Part[], thoughts: readonly Placed[]): Part[] {
+  const out: Part[] = [];
+  const present = parts.filter((part) => part.type !== 'text').length;
+  let [next, text, others] = [0, 0, 0];
+  const place = () => {
+    for (let due = thoughts[next]; due !== undefined; due = thoughts[next]) {
+      if (due.text > text || Math.min(due.others, present) > others) return;
+      out.push(due.part);
+      next++;
+    }
+  };
+  for (const part of parts) {
+    place();
+    if (part.type !== 'text') {
+      out.push(part);
+      others++;
+      continue;
+    }
+    let rest = part;
+    for (let due = thoughts[next]; due !== undefined; due = thoughts[next]) {
+      const cut = due.text - text;
+      if (cut <= 0 || cut >= rest.text.length) break;
+      const { cache: _, ...head } = rest;
+      out.push({ ...head, text: rest.text.slice(0, cut) });
+      rest = { ...rest, text: rest.text.slice(cut) };
+      text = due.text;
+      place();
+      if (thoughts[next] === due) break;
+    }
+    out.push(rest);
+    text += rest.text.length;
+  }
+  return [...out, ...thoughts.slice(next).map(({ part }) => part)];
 }
 
 /**
@@ -56,13 +111,18 @@ export class ReasoningMemory {
 
   /** Keeps what stands before and on each tool call of an answer. */
   remember(scope: string, parts: readonly OutputPart[], now: number): void {
-    let reasoning: ReasoningPart[] = [];
+    let reasoning: Placed[] = [];
+    let [text, others] = [0, 0];
     for (const part of parts) {
-      if (part.type === 'reasoning') reasoning.push(part);
-      if (part.type !== 'tool_call') continue;
-      if (reasoning.length > 0 || part.signature !== undefined)
-        this.#put(keyOf(scope, part), reasoning, { part, now });
-      reasoning = [];
+      if (part.type === 'reasoning') reasoning.push({ part, text, others });
+      else if (part.type === 'text') text += part.text.length;
+      else if (part.type !== 'tool_call') others++;
+      else {
+        if (reasoning.length > 0 || part.signature !== undefined)
+          this.#put(keyOf(scope, part), reasoning, { part, now });
+        reasoning = [];
+        [text, others] = [0, 0];
+      }
     }
   }
 
@@ -91,20 +151,21 @@ export class ReasoningMemory {
     }
     if (found.size === 0) return message;
     const replaced = [...found.values()].some(({ reasoning }) => reasoning.length > 0);
-    const parts = message.parts.flatMap((part): Part[] => {
-      if (part.type === 'reasoning') return replaced ? [] : [part];
+    const parts: Part[] = [];
+    let before: Part[] = [];
+    for (const part of message.parts) {
       const remembered = found.get(part);
-      if (remembered === undefined || !isCall(part)) return [part];
-      return [...remembered.reasoning, { ...remembered.call, ...part }];
-    });
-    return { ...message, parts };
+      if (part.type === 'reasoning' && replaced) continue;
+      if (!isCall(part)) before.push(part);
+      else {
+        parts.push(...woven(before, remembered?.reasoning ?? []), { ...remembered?.call, ...part });
+        before = [];
+      }
+    }
+    return { ...message, parts: [...parts, ...before] };
   }
 
-  #put(
-    key: string,
-    reasoning: readonly ReasoningPart[],
-    { part, now }: { part: ToolCallPart; now: number },
-  ): void {
+  #put(key: string, reasoning: readonly Placed[], { part, now }: { part: ToolCallPart; now: number }): void {
     this.#drop(key);
     const call = {
       ...(part.signature === undefined ? {} : { signature: part.signature }),

@@ -35,7 +35,7 @@ const ROWS: readonly Row[] = [
     { enabled: true, effort: 'high' },
     BUDGET,
     4096,
-    { type: 'budget', tokens: 4095 },
+    { type: 'budget', tokens: 3276 },
     0,
   ],
   [
@@ -61,7 +61,7 @@ const ROWS: readonly Row[] = [
     { enabled: true, adaptive: true },
     BUDGET,
     9000,
-    { type: 'budget', tokens: 8192, dynamic: true },
+    { type: 'budget', tokens: 7200, dynamic: true },
     0,
   ],
   [

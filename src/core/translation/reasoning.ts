@@ -17,6 +17,12 @@ export const EFFORT_BUDGETS: Readonly<Record<Effort, number>> = {
 /** Least budget Anthropic accepts, in tokens (WIRE §2.1). */
 export const MIN_CLAUDE_BUDGET = 1024;
 
+/**
+ * Of the output limit, the most that an effort may spend on thoughts: a budget that is used up leaves the answer nothing
+ * else. (OpenRouter, which turns efforts into budgets too, documents the same share for `high`.)
+ */
+const EFFORT_SHARE = 0.8;
+
 /** What to send about reasoning, in the target's kind of control. */
 export type ReasoningPlan =
   /** Say nothing: the model has no control, or its default is what was asked. */
@@ -119,7 +125,9 @@ function planBudget(
     };
   }
   // Thoughts are part of the output on every vendor with budgets: a budget at the limit leaves no room for an answer.
-  const ceiling = Math.min(range.max, (maxOutputTokens ?? Number.POSITIVE_INFINITY) - 1);
+  const limit = maxOutputTokens ?? Number.POSITIVE_INFINITY;
+  const room = request.budgetTokens === undefined ? Math.floor(limit * EFFORT_SHARE) : limit - 1;
+  const ceiling = Math.min(range.max, room);
   if (ceiling < range.min) return { plan: off, dropped: ['reasoning (max tokens leaves no room)'] };
   const wish = request.budgetTokens ?? EFFORT_BUDGETS[request.effort ?? 'medium'];
   const tokens = Math.max(range.min, Math.min(wish, ceiling));

@@ -31,9 +31,14 @@ function typeOf(status: number): string {
 
 /** The body of an error answer and of a stream's `error` event. */
 export function errorBody(error: SluiceError, requestId?: string): JsonObject {
+  const errorCode = error.facts.details?.['error_code'];
   return {
     type: 'error',
-    error: { type: typeOf(statusOf(error)), message: error.message },
+    error: {
+      type: typeOf(statusOf(error)),
+      message: error.message,
+      ...(errorCode === undefined ? {} : { details: { error_code: errorCode } }),
+    },
     ...(requestId === undefined ? {} : { request_id: requestId }),
   };
 }

@@ -1,6 +1,7 @@
 import { classifyFailure } from '../classify.ts';
 import type { ChatCodec } from '../codec.ts';
 import { encodeError } from './errors.ts';
+import { glance } from './glance.ts';
 import { FORMAT } from './names.ts';
 import { decodeEnvelope, decodeRequest } from './request-decode.ts';
 import { encodeRequest } from './request-encode.ts';
@@ -21,6 +22,7 @@ export const anthropicMessages: ChatCodec = {
   decodeRequest,
   encodeRequest,
   decodeResponse,
+  glance,
   encodeResponse,
   streamDecoder,
   streamEncoder,

@@ -1,11 +1,11 @@
 import type { ChatRequest, JsonObject, OutputShape } from '../../core/model/index.ts';
-import { hashText } from '../../core/translation/tool-ids.ts';
+import { fitToolName as fitName, givenNames, NAME_RULES } from '../../core/translation/tool-names.ts';
 
 /** The format's own id, also the key of its extensions. */
 export const FORMAT = 'anthropic-messages';
 
-/** Tool names Anthropic takes (official reference). */
-const TOOL_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
+/** Type of a block, and key under `extensions` of the document it is elsewhere. */
+export const SEARCH_RESULT = 'search_result';
 
 /**
  * The tool that stands in for structured output on models without it: its arguments are the answer. The name is reserved,
@@ -13,10 +13,9 @@ const TOOL_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
  */
 export const OUTPUT_TOOL = 'sluice_structured_output';
 
-/** A tool name Anthropic takes: unchanged where it fits, else cleaned and made unique by a hash of the original. */
+/** A tool name Anthropic takes. */
 export function fitToolName(name: string): string {
-  if (TOOL_NAME.test(name)) return name;
-  return `${name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, 115)}_${hashText(name, 10)}`;
+  return fitName(name, NAME_RULES.anthropic);
 }
 
 /** Whether a schema can be a tool's input as it is; another shape travels as the one field `value`. */
@@ -44,18 +43,12 @@ function outputOf(output: OutputShape): AnswerShape['output'] {
 /** Reads an {@link AnswerShape} off the request that was sent. */
 export function answerShape(request: ChatRequest | undefined): AnswerShape {
   if (request === undefined) return PLAIN;
-  let renamed: Map<string, string> | undefined;
+  const renamed = givenNames(request, NAME_RULES.anthropic);
   let custom: Set<string> | undefined;
   for (const tool of request.tools) {
-    if (tool.type === 'server') continue;
-    if (tool.type === 'custom') {
-      custom ??= new Set();
-      custom.add(tool.name);
-    }
-    const wireName = fitToolName(tool.name);
-    if (wireName === tool.name) continue;
-    renamed ??= new Map();
-    renamed.set(wireName, tool.name);
+    if (tool.type !== 'custom') continue;
+    custom ??= new Set();
+    custom.add(tool.name);
   }
   return {
     nameOf: (name) => renamed?.get(name) ?? name,

@@ -25,7 +25,7 @@ import {
   unknownFields,
 } from '../fields.ts';
 import { decodeCitations } from './citations.ts';
-import { FORMAT } from './names.ts';
+import { FORMAT, SEARCH_RESULT } from './names.ts';
 
 /** The fields of a block that its canonical part has words for; the rest is kept as an extension. */
 const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
@@ -132,6 +132,30 @@ function decodeMedia(block: JsonObject, type: 'image' | 'document', path: string
   };
 }
 
+/**
+ * A `search_result` that the client gives the model: elsewhere a text document that begins with where it is from. The
+ * block itself is kept, so that Anthropic gets it as it was.
+ */
+function decodeSearchResult(block: JsonObject, path: string): MediaPart | OpaquePart {
+  const text = joinedBlocks(block['content']);
+  if (text === undefined) return opaque(block);
+  const name = optionalString(block, 'title', path);
+  const from = optionalString(block, 'source', path);
+  const cache = cacheMark(block['cache_control'], `${path}.cache_control`);
+  const { cache_control: _, ...kept } = block;
+  return {
+    type: 'document',
+    source: {
+      kind: 'text',
+      text: from === undefined ? text : `${from}\n\n${text}`,
+      mediaType: 'text/plain',
+    },
+    ...(name === undefined ? {} : { name }),
+    ...(cache === undefined ? {} : { cache }),
+    extensions: { [FORMAT]: { [SEARCH_RESULT]: kept } },
+  };
+}
+
 /** A tool's input as argument text. `body` was parsed without losing digits, so none are lost here. */
 export function argumentsText(input: Json | undefined): string {
   return input === undefined || input === null ? '' : JSON.stringify(input);
@@ -159,6 +183,7 @@ function resultContent(content: Json | undefined, path: string): ToolResultPart[
     if (block['type'] === 'image' || block['type'] === 'document') {
       return decodeMedia(block, block['type'], blockPath);
     }
+    if (block['type'] === SEARCH_RESULT) return decodeSearchResult(block, blockPath);
     return opaque(block);
   });
 }
@@ -193,6 +218,8 @@ export function decodeBlock(raw: Json | undefined, path: string): Part {
     case 'image':
     case 'document':
       return decodeMedia(block, block['type'], path);
+    case SEARCH_RESULT:
+      return decodeSearchResult(block, path);
     case 'tool_use':
       return decodeToolUse(block, path);
     case 'tool_result':

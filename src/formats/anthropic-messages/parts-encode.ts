@@ -15,7 +15,7 @@ import { issuerOf } from '../../core/translation/signatures.ts';
 import type { Target } from '../codec.ts';
 import { argumentsObject } from '../tool-bridge.ts';
 import { encodeCitation } from './citations.ts';
-import { FORMAT, fitToolName } from './names.ts';
+import { FORMAT, fitToolName, SEARCH_RESULT } from './names.ts';
 import type { Notes } from './notes.ts';
 
 /** What every part of one request is encoded with. */
@@ -70,6 +70,8 @@ function mediaSource(part: MediaPart, path: string): JsonObject {
 /** Throws `unsupported_feature` naming the part where the model takes no such media. */
 function encodeMedia(part: MediaPart, { target, notes }: Encoding, path: string): JsonObject {
   const { type, source } = part;
+  const found = part.extensions?.[FORMAT]?.[SEARCH_RESULT];
+  if (isObject(found)) return finish({ ...found }, { ...part, extensions: {} }, notes);
   const takes = target.profile.input.includes(type) || (type === 'document' && source.kind === 'text');
   if ((type !== 'image' && type !== 'document') || !takes) {
     throw unsupported(path, `This model does not take ${type} input.`);

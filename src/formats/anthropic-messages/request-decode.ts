@@ -44,10 +44,12 @@ const KNOWN: ReadonlySet<string> = new Set([
   'service_tier',
 ]);
 
-/** The messages, of which there must be one at least. */
+/** The messages, of which there must be one at least; none where a paused answer of a thread is to go on. */
 function messagesOf(body: JsonObject): readonly Json[] {
   const messages = optionalArray(body, 'messages');
-  if (messages === undefined || messages.length === 0) {
+  const { thread } = body;
+  const goesOn = isObject(thread) && thread['type'] === 'continue';
+  if (messages === undefined || (messages.length === 0 && !goesOn)) {
     throw badRequest('messages', '`messages` must be an array with at least one message.');
   }
   return messages;

@@ -57,7 +57,18 @@ const schema = { type: 'object', properties: { a: { type: 'number' } } };
 const output = { type: 'json_schema', schema } as const;
 
 test('structured output: native where the model has it', () => {
-  expect(encode({ output }).body['output_config']).toEqual({ format: { type: 'json_schema', schema } });
+  const closed = { ...schema, additionalProperties: false };
+  expect(encode({ output }).body['output_config']).toEqual({
+    format: { type: 'json_schema', schema: closed },
+  });
+});
+
+test('structured output: a schema that the API refuses is the schema of a forced tool', () => {
+  const map = { type: 'object', additionalProperties: { type: 'number' } };
+  const { body, dropped } = encode({ output: { type: 'json_schema', schema: map } });
+  expect(body).not.toHaveProperty('output_config');
+  expect(body['tools']).toMatchObject([{ input_schema: map }]);
+  expect(dropped).toContain('json_schema (sent as a tool)');
 });
 
 test.each([
@@ -117,7 +128,7 @@ test('settings: the thinking budget fits under max_tokens', () => {
   const reasoning = { enabled: true, effort: 'high' } as const;
   expect(encode({ reasoning, maxOutputTokens: 5000 }, to).body).toMatchObject({
     max_tokens: 5000,
-    thinking: { type: 'enabled', budget_tokens: 4999 },
+    thinking: { type: 'enabled', budget_tokens: 4000 },
   });
   expect(encode({ reasoning }, to).body).toMatchObject({
     max_tokens: 28_672,

@@ -51,5 +51,6 @@ export const tapRules: TapRules = {
     '"type":"error"',
     '"type": "error"',
   ],
+  hasTerminator: true,
   read,
 };

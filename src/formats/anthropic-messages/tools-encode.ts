@@ -1,5 +1,6 @@
 import { unsupported } from '../../core/errors/error.ts';
 import type { ChatRequest, FunctionTool, JsonObject, Tool, ToolChoice } from '../../core/model/index.ts';
+import { toClosedSchema } from '../../core/translation/closed-schema.ts';
 import { CUSTOM_TOOL_PARAMETERS } from '../tool-bridge.ts';
 import { FORMAT, fitToolName, isObjectSchema, OUTPUT_TOOL } from './names.ts';
 import { cacheControl, type Encoding } from './parts-encode.ts';
@@ -124,7 +125,9 @@ export function encodeTools(encoding: Encoding): EncodedTools {
   if (tools.length > 0 && !target.profile.tools)
     throw unsupported('tools', 'This model does not take tools.');
   const { output } = request;
-  if (output.type === 'json_schema' && target.profile.structuredOutput !== 'json_schema') {
+  const native = output.type === 'json_schema' && target.profile.structuredOutput === 'json_schema';
+  const schema = native ? toClosedSchema(output.schema) : undefined;
+  if (output.type === 'json_schema' && schema === undefined) {
     const answer = outputTool(request);
     if (answer === undefined || !target.profile.tools) {
       throw unsupported('response_format', 'This model gives no structured output.');
@@ -142,9 +145,7 @@ export function encodeTools(encoding: Encoding): EncodedTools {
     ...(choice === undefined ? {} : { choice }),
     forced: choice?.['type'] === 'any' || choice?.['type'] === 'tool',
   };
-  if (output.type === 'json_schema') {
-    return { ...common, format: { type: 'json_schema', schema: output.schema } };
-  }
+  if (schema !== undefined) return { ...common, format: { type: 'json_schema', schema } };
   if (output.type === 'text') return common;
   notes.add('json_object (sent as an instruction)');
   return { ...common, instruction: JSON_INSTRUCTION };

@@ -1,4 +1,11 @@
-import { isObject, type Json, type JsonObject, UNKNOWN_USAGE, type Usage } from '../../core/model/index.ts';
+import {
+  addUsage,
+  isObject,
+  type Json,
+  type JsonObject,
+  UNKNOWN_USAGE,
+  type Usage,
+} from '../../core/model/index.ts';
 import { tokenCount } from '../token-count.ts';
 
 function nested(usage: JsonObject, key: string, field: string): number | undefined {
@@ -6,12 +13,8 @@ function nested(usage: JsonObject, key: string, field: string): number | undefin
   return isObject(inner) ? tokenCount(inner[field]) : undefined;
 }
 
-/**
- * Reads Anthropic's `usage`: `input_tokens` is without cache reads and writes, the classes are disjoint already (WIRE
- * §1.1). A cache-write total without its split counts as five-minute writes, the default lifetime.
- */
-export function decodeUsage(raw: Json | undefined): Usage {
-  if (!isObject(raw)) return UNKNOWN_USAGE;
+/** The counts of one usage object or of one entry of `iterations`. */
+function countsOf(raw: JsonObject): Usage {
   const input = tokenCount(raw['input_tokens']);
   const output = tokenCount(raw['output_tokens']);
   if (input === undefined && output === undefined) return UNKNOWN_USAGE;
@@ -35,6 +38,27 @@ export function decodeUsage(raw: Json | undefined): Usage {
   };
 }
 
+/** Entries of `iterations` that the model made besides its answer and that the top-level counts leave out. */
+function isOutside(entry: Json): entry is JsonObject {
+  return isObject(entry) && entry['type'] === 'compaction';
+}
+
+/**
+ * Reads Anthropic's `usage`: `input_tokens` is without cache reads and writes, the classes are disjoint already (WIRE
+ * §1.1). A cache-write total without its split counts as five-minute writes, the default lifetime. What compaction took
+ * is billed at the same rates and stands in `iterations` only (official SDK, `BetaIterationsUsage`); what an advisor took
+ * stands there too, but is another model's, so that no price here is right for it.
+ */
+export function decodeUsage(raw: Json | undefined): Usage {
+  if (!isObject(raw)) return UNKNOWN_USAGE;
+  const { iterations } = raw;
+  const counts = countsOf(raw);
+  if (!Array.isArray(iterations) || counts.source === 'unknown') return counts;
+  const outside = iterations.filter(isOutside);
+  if (outside.length === 0) return counts;
+  return { ...outside.map(countsOf).reduce(addUsage, counts), raw };
+}
+
 /**
  * Adds a later usage object of a stream to an earlier one: counts are cumulative, so the last value of each field wins;
  * `null` overwrites nothing.
@@ -51,7 +75,7 @@ export function mergeUsage(before: JsonObject | undefined, later: Json | undefin
 /** Whether a vendor's usage object is Anthropic's own: OpenAI's, which shares names, always has a total. */
 function isOurs(raw: Json | undefined, usage: Usage): raw is JsonObject {
   if (!isObject(raw) || 'total_tokens' in raw || 'totalTokens' in raw) return false;
-  return (raw['input_tokens'] ?? 0) === usage.input && 'output_tokens' in raw;
+  return 'output_tokens' in raw && decodeUsage(raw).input === usage.input;
 }
 
 /** `service_tier` as Anthropic answers it. */
@@ -61,9 +85,10 @@ function tierWord(tier: string | undefined): string | undefined {
 }
 
 /** Writes `usage`; fields of Anthropic's own object that have no class here (server tool counts, tier) are kept. */
-export function encodeUsage(usage: Usage, serviceTier?: string): JsonObject {
+export function encodeUsage(told: Usage, serviceTier?: string): JsonObject {
+  const kept = isOurs(told.raw, told) ? told.raw : undefined;
+  const usage = kept === undefined ? told : countsOf(kept);
   const written = usage.cacheWrite5m + usage.cacheWrite1h;
-  const kept = isOurs(usage.raw, usage) ? usage.raw : undefined;
   const tier = tierWord(serviceTier);
   return {
     ...kept,

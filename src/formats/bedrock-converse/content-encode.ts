@@ -156,12 +156,19 @@ function encodeResultPart(
   return part.text.trim() === '' ? undefined : { text: part.text };
 }
 
+/**
+ * A result without content is a 400 for errors with every model and for any result with some; blank text is one too
+ * ("The content field … toolResult cannot be empty when status value is error").
+ */
+const NO_OUTPUT = '(no output)';
+
 function encodeResult(part: ToolResultPart, context: BlockContext): JsonObject {
   const content: JsonObject[] = [];
   for (const entry of part.content) {
     const block = encodeResultPart(entry, context);
     if (block !== undefined) content.push(block);
   }
+  if (content.length === 0) content.push({ text: NO_OUTPUT });
   const status = part.isError === undefined ? undefined : part.isError ? 'error' : 'success';
   return {
     toolResult: { ...compact({ toolUseId: part.callId, content, status }), ...own(part.extensions) },

@@ -9,7 +9,9 @@ import type {
   Tool,
 } from '../../core/model/index.ts';
 import { isObject } from '../../core/model/index.ts';
+import { toClosedSchema } from '../../core/translation/closed-schema.ts';
 import { planReasoning, type ReasoningPlan } from '../../core/translation/reasoning.ts';
+import { fitToolNames } from '../../core/translation/tool-names.ts';
 import type { EncodedRequest, Target } from '../codec.ts';
 import { compact } from '../fields.ts';
 import { CUSTOM_TOOL_PARAMETERS, JSON_OUTPUT_TOOL, outputParameters } from '../tool-bridge.ts';
@@ -131,14 +133,16 @@ function encodeOutput(output: OutputShape, target: Target, dropped: Dropped): En
     dropped.add('json_object (sent as an instruction)');
     return { instruction: ONLY_JSON };
   }
-  if (target.profile.structuredOutput !== 'json_schema') {
+  const schema =
+    target.profile.structuredOutput === 'json_schema' ? toClosedSchema(output.schema) : undefined;
+  if (schema === undefined) {
     const description = output.description ?? 'Gives the final answer.';
     return {
       tool: toolSpec({ name: JSON_OUTPUT_TOOL, description, parameters: outputParameters(output.schema) }),
     };
   }
   const jsonSchema = compact({
-    schema: JSON.stringify(output.schema),
+    schema: JSON.stringify(schema),
     name: output.name,
     description: output.description,
   });
@@ -266,7 +270,8 @@ function filled(value: JsonObject): JsonObject | undefined {
 }
 
 /** See `ChatCodec.encodeRequest`. `model` and `stream` go into the path, never into the body. */
-export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
+  const request = fitToolNames(asked);
   const dropped: Dropped = new Set();
   noteUncarried(request, CARRIED, dropped);
   const brought = own(request.extensions);

@@ -6,8 +6,10 @@ import {
   type OutputPart,
   UNKNOWN_USAGE,
 } from '../../core/model/index.ts';
+import { answerError } from '../classify.ts';
 import type { Reply, Source } from '../codec.ts';
 import { optionalArray, unknownFields } from '../fields.ts';
+import { namedResponse } from '../given-names.ts';
 import { bridgeResponse } from '../tool-bridge.ts';
 import { decodeBlocks } from './content-decode.ts';
 import { encodePart } from './content-encode.ts';
@@ -30,13 +32,14 @@ function decodeParts(message: JsonObject): readonly OutputPart[] {
 }
 
 /**
- * See `ChatCodec.decodeResponse`. Guardrail traces, metrics and other fields stand in the choice's
- * extensions.
+ * See `ChatCodec.decodeResponse`. An error with a good status is thrown as what it says. Guardrail traces, metrics and other
+ * fields stand in the choice's extensions.
  */
 export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
   const output = body['output'];
   const message = isObject(output) ? output['message'] : undefined;
   if (!isObject(message)) {
+    if (typeof body['message'] === 'string') throw answerError(body);
     throw new SluiceError('upstream_malformed', 'The provider answered without `output.message`.');
   }
   const parts = decodeParts(message);
@@ -54,7 +57,7 @@ export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
     usage: decodeUsage(body['usage']) ?? UNKNOWN_USAGE,
     ...(typeof tier === 'string' ? { serviceTier: tier } : {}),
   };
-  return bridgeResponse(response, source.request);
+  return bridgeResponse(namedResponse(response, source.request), source.request);
 }
 
 /**

@@ -209,11 +209,14 @@ test('thinking goes into the model fields and takes sampling and forced calls wi
 });
 
 test('a schema is a string in outputConfig, or a tool where the model has no structured output', () => {
-  const output = { type: 'json_schema', name: 'N', schema: { type: 'object', properties: {} } } as const;
+  const schema = { type: 'object', properties: { a: {} } };
+  const output = { type: 'json_schema', name: 'N', schema } as const;
   expect(sent({ output })['outputConfig']).toEqual({
     textFormat: {
       type: 'json_schema',
-      structure: { jsonSchema: { name: 'N', schema: '{"type":"object","properties":{}}' } },
+      structure: {
+        jsonSchema: { name: 'N', schema: JSON.stringify({ ...schema, additionalProperties: false }) },
+      },
     },
   });
   const profile = { ...OPEN_PROFILE, structuredOutput: 'none' } as const;
@@ -221,6 +224,24 @@ test('a schema is a string in outputConfig, or a tool where the model has no str
     tools: [{ toolSpec: { name: 'json_output' } }],
     toolChoice: { any: {} },
   });
+});
+
+test('a result without output says so, because an empty one is refused', () => {
+  const result = (isError?: boolean) => ({
+    role: 'user' as const,
+    parts: [
+      {
+        type: 'tool_result' as const,
+        callId: 'a',
+        kind: 'function' as const,
+        content: [{ type: 'text' as const, text: ' ' }],
+        ...(isError === undefined ? {} : { isError }),
+      },
+    ],
+  });
+  const call = { type: 'tool_call', id: 'a', name: 'f', arguments: '{}', kind: 'function' } as const;
+  const messages = [{ role: 'assistant' as const, parts: [call] }, result(true)];
+  expect(JSON.stringify(sent({ messages })['messages'])).toContain('"content":[{"text":"(no output)"}]');
 });
 
 test('unknown fields return to where they stood', () => {
@@ -342,4 +363,14 @@ test('an answer with media is written, not refused', () => {
   const choices = [{ index: 0, parts, finish: { reason: 'stop' } as const }];
   const body = bedrockConverse.encodeResponse({ choices, usage: UNKNOWN_USAGE }, TEST_REPLY);
   expect(JSON.stringify(body)).toContain('seen');
+});
+
+test.each([
+  [{ __type: 'ThrottlingException', message: 'Too many requests, please wait.' }, 'upstream_rate_limited'],
+  [{ message: 'The server had an error while processing your request.' }, 'upstream_error'],
+  [{ Version: '1.0' }, 'upstream_malformed'],
+] as const)('an error with a good status is what it says: %j', (body, code) => {
+  expect(() => bedrockConverse.decodeResponse(body, { quirks: {} })).toThrow(
+    expect.objectContaining({ code }) as SluiceError,
+  );
 });

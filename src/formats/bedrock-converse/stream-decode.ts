@@ -11,6 +11,7 @@ import { parseJson } from '../../core/model/parse-json.ts';
 import type { Source, StreamDecoder } from '../codec.ts';
 import { unknownFields } from '../fields.ts';
 import type { Frame } from '../frame.ts';
+import { namedDecoder } from '../given-names.ts';
 import { bridgeDecoder } from '../tool-bridge.ts';
 import { decodeCitation, decodeRedacted, opaqueBlock, readSignature } from './content-decode.ts';
 import { exceptionError } from './errors.ts';
@@ -263,6 +264,6 @@ function jsonOf(input: string): Json {
 }
 
 /** See `ChatCodec.streamDecoder`: the events of ConverseStream, text blocks without a start included. */
-export function streamDecoder(source: Source): StreamDecoder {
-  return bridgeDecoder(new ConverseDecoder(), source.request);
+export function streamDecoder({ request }: Source): StreamDecoder {
+  return bridgeDecoder(namedDecoder(new ConverseDecoder(), request), request);
 }

@@ -1,9 +1,9 @@
 import { SluiceError } from '../../core/errors/error.ts';
 import { type ChatResponse, isObject, type JsonObject, UNKNOWN_USAGE } from '../../core/model/index.ts';
+import { answerError } from '../classify.ts';
 import type { Reply, Source } from '../codec.ts';
 import { unknownFields } from '../fields.ts';
 import { bridgeResponse } from '../tool-bridge.ts';
-import { answerError } from './errors.ts';
 import { decodeFinish, encodeFinish } from './finish.ts';
 import { decodeAssistant } from './messages-decode.ts';
 import { encodeAssistant } from './messages-encode.ts';

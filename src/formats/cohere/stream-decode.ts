@@ -6,12 +6,12 @@ import {
   type PartHead,
   type StreamEvent,
 } from '../../core/model/index.ts';
+import { answerError } from '../classify.ts';
 import type { Source, StreamDecoder } from '../codec.ts';
 import { unknownFields } from '../fields.ts';
 import type { Frame } from '../frame.ts';
 import { bridgeDecoder } from '../tool-bridge.ts';
 import { contentIndex, decodeCitation } from './citations.ts';
-import { answerError } from './errors.ts';
 import { decodeFinish } from './finish.ts';
 import { decodeUsage } from './usage.ts';
 import { extended } from './wire.ts';

@@ -1,3 +1,4 @@
+import { badRequest } from '../../core/errors/error.ts';
 import { isObject, type Json, type JsonObject } from '../../core/model/index.ts';
 import { optionalObject } from '../fields.ts';
 
@@ -20,6 +21,22 @@ export function camelKeys(body: JsonObject): JsonObject {
     if (spelled === key || body[spelled] === undefined) out[spelled] = body[key];
   }
   return out;
+}
+
+/**
+ * Refuses a field that is there in both spellings: parsers differ in which one they take, and a limit that is read here must be the
+ * one that is kept there. Throws `bad_request`.
+ */
+export function refuseTwice(body: JsonObject, path = ''): void {
+  for (const key of Object.keys(body)) {
+    if (!key.includes('_')) continue;
+    const spelled = camel(key);
+    if (spelled === key || body[spelled] === undefined) continue;
+    throw badRequest(
+      `${path}${key}`,
+      `\`${path}${key}\` and \`${path}${spelled}\` are one field: send it once.`,
+    );
+  }
 }
 
 /** A message of the protocol under one key, its keys respelled; `undefined` if it is not an object. */

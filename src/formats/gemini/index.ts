@@ -1,5 +1,6 @@
 import type { ChatCodec } from '../codec.ts';
 import { decodeError, encodeError } from './errors.ts';
+import { glance } from './glance.ts';
 import { decodeRequest, envelope } from './request-decode.ts';
 import { encodeRequest } from './request-encode.ts';
 import { decodeResponse, encodeResponse } from './response.ts';
@@ -26,6 +27,7 @@ export const gemini: ChatCodec = {
   decodeRequest,
   encodeRequest,
   decodeResponse,
+  glance,
   encodeResponse,
   streamDecoder: createStreamDecoder,
   streamEncoder: (reply) => createStreamEncoder(reply, 'sse'),

@@ -58,11 +58,16 @@ function extras(
   return rest === undefined ? {} : { extensions: { gemini: rest } satisfies Extensions };
 }
 
+/** How a value begins that `part-encode.ts` wrapped: base64 of `sluice:1:`, nine bytes, so the next ones do not change it. */
+const WRAPPED = 'c2x1aWNlOjE6';
+
 /** The signature of a part and, for redacted thoughts of other vendors, what the field carries besides. */
 function signed(body: JsonObject): { readonly signature?: Signature; readonly carriedId?: string } {
   const text = asString(body['thoughtSignature']);
   if (text === undefined || text === '') return {};
-  const { signature, id } = unwrapSignature(text, 'gemini');
+  // Node reads the URL-safe alphabet as well, in which Google's Python SDK writes bytes back.
+  const plain = text.startsWith(WRAPPED) ? Buffer.from(text, 'base64').toString('utf8') : text;
+  const { signature, id } = unwrapSignature(plain, 'gemini');
   return { signature, ...(id === undefined ? {} : { carriedId: id }) };
 }
 

@@ -32,11 +32,16 @@ export function withUnknown(part: JsonObject, extensions: Extensions | undefined
   return out;
 }
 
-/** `{thoughtSignature}` in a client's dialect: a foreign issuer's state is wrapped so that it can come back. */
+/**
+ * `{thoughtSignature}` in a client's dialect: a foreign issuer's state is wrapped so that it can come back. The field holds
+ * bytes (API reference, `Part`), and Google's typed SDKs take base64 alone, so what is wrapped is base64 too.
+ */
 export function signatureField(signature: Signature | undefined, id?: string): JsonObject {
   if (signature === undefined) return {};
   const carried = { signature, ...(id === undefined ? {} : { id }) };
-  return { thoughtSignature: wrapSignature(carried, 'gemini') };
+  const text = wrapSignature(carried, 'gemini');
+  const isNative = text === signature.value;
+  return { thoughtSignature: isNative ? text : Buffer.from(text, 'utf8').toString('base64') };
 }
 
 /** A thought. `redacted` has no word here and travels as a marked signature, see `signatures.ts`. */

@@ -14,11 +14,12 @@ import {
   compact,
   optionalBoolean,
   optionalNumber,
+  optionalObject,
   optionalString,
   requiredString,
   unknownFields,
 } from '../fields.ts';
-import { asString, camelKeys, listOf, messageAt, requestMessage } from './aliases.ts';
+import { asString, camelKeys, listOf, messageAt, refuseTwice, requestMessage } from './aliases.ts';
 import { decodeContents, decodeSystem } from './message-decode.ts';
 import { countTools, decodeToolConfig, decodeTools, geminiExtension } from './tool-decode.ts';
 
@@ -196,6 +197,8 @@ function countMedia(body: JsonObject): number {
 export function envelope(wire: JsonObject): Envelope {
   const body = camelKeys(wire);
   requireContents(body);
+  refuseTwice(wire);
+  refuseTwice(optionalObject(body, 'generationConfig') ?? {}, 'generationConfig.');
   const config = requestMessage(body, 'generationConfig') ?? {};
   const maxOutputTokens = integer(config, 'maxOutputTokens', 1);
   return {

@@ -55,6 +55,18 @@ const GEMINI_3: ModelProfile = {
   reasoning: { kind: 'effort', levels: ['low', 'high'] },
 };
 
+test('a field in both spellings is refused: which limit would count is not known', () => {
+  const contents = [{ parts: [{ text: 'hi' }] }];
+  const limits = { maxOutputTokens: 10, max_output_tokens: 5000 };
+  for (const more of [
+    { generationConfig: limits },
+    { generation_config: limits },
+    { generationConfig: { maxOutputTokens: 10 }, generation_config: { maxOutputTokens: 5000 } },
+  ]) {
+    expect(() => gemini.envelope({ model: 'm', contents, ...more })).toThrow(/send it once/);
+  }
+});
+
 test('snake_case, single elements and both spellings mean the same', () => {
   const snake = gemini.decodeRequest({
     model: 'm',

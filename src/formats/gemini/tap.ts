@@ -1,6 +1,7 @@
-import { isObject, type Json } from '../../core/model/index.ts';
+import { isObject, type Json, UNKNOWN_USAGE } from '../../core/model/index.ts';
 import type { Frame } from '../frame.ts';
-import type { Observation, TapRules } from '../tap.ts';
+import type { Observation, Seen, TapRules } from '../tap.ts';
+import { asObject, asString, listOf } from './aliases.ts';
 import { upstreamError } from './errors.ts';
 import { blockedFinish, decodeFinish } from './finish.ts';
 import { decodeUsage, isUsage } from './usage.ts';
@@ -19,12 +20,27 @@ function finishOf(chunk: { readonly [key: string]: Json | undefined }): Pick<Obs
   return {};
 }
 
-function read(frame: Frame): Observation {
+/** Pictures in a chunk; a price may be one by the picture. */
+function imagesIn(chunk: { readonly [key: string]: Json | undefined }): number {
+  let images = 0;
+  for (const candidate of listOf(chunk['candidates'])) {
+    for (const part of listOf(asObject(asObject(candidate)?.['content'])?.['parts'])) {
+      const type = asString(asObject(asObject(part)?.['inlineData'])?.['mimeType']);
+      if (type?.startsWith('image/') === true) images++;
+    }
+  }
+  return images;
+}
+
+function read(frame: Frame, before: Seen): Observation {
   const chunk = JSON.parse(frame.data) as Json;
   if (!isObject(chunk)) return {};
   if (chunk['error'] !== undefined) return { error: upstreamError(chunk) };
   const meta = chunk['usageMetadata'];
-  return { ...finishOf(chunk), ...(isUsage(meta) ? { usage: decodeUsage(meta) } : {}) };
+  const images = (before.usage?.images ?? 0) + imagesIn(chunk);
+  const known = before.usage ?? UNKNOWN_USAGE;
+  if (isUsage(meta)) return { ...finishOf(chunk), usage: decodeUsage(meta, images) };
+  return { ...finishOf(chunk), ...(images === known.images ? {} : { usage: { ...known, images } }) };
 }
 
 /**
@@ -36,6 +52,7 @@ export const tapRules: TapRules = {
   // An empty text or a list without parts says nothing; parts of any other kind are content.
   begins:
     /"text": ?"[^"]|"(?:functionCall|inlineData|fileData|executableCode|codeExecutionResult)"|"finishReason": ?"/,
-  watch: ['"finishReason"', '"blockReason"', '"error"'],
+  watch: ['"finishReason"', '"blockReason"', '"error"', '"inlineData"'],
+  hasTerminator: false,
   read,
 };

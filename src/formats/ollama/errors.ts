@@ -1,5 +1,5 @@
-import { SluiceError } from '../../core/errors/error.ts';
-import { classifyError, classifyFailure, readErrorBody } from '../classify.ts';
+import type { SluiceError } from '../../core/errors/error.ts';
+import { classifyFailure } from '../classify.ts';
 import type { ErrorReply, UpstreamFailure } from '../failure.ts';
 
 /** See `ChatCodec.decodeError`: `{error: "text"}`. */
@@ -14,12 +14,4 @@ export function decodeError(
 /** See `ChatCodec.encodeError`. */
 export function encodeError(error: SluiceError, _requestId: string): ErrorReply {
   return { status: error.status, body: { error: error.message } };
-}
-
-/** An `error` line of a stream or in a whole answer, without the upstream's own sentence. */
-export function answerError(body: unknown): SluiceError {
-  return new SluiceError(
-    classifyError(200, readErrorBody(body)),
-    'The provider ended the answer with an error.',
-  );
 }

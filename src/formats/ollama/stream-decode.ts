@@ -9,11 +9,11 @@ import {
 } from '../../core/model/index.ts';
 import { parseJson } from '../../core/model/parse-json.ts';
 import { createIdSource, type IdSource } from '../../core/translation/tool-ids.ts';
+import { answerError } from '../classify.ts';
 import type { Source, StreamDecoder } from '../codec.ts';
 import { unknownFields } from '../fields.ts';
 import type { Frame } from '../frame.ts';
 import { bridgeDecoder } from '../tool-bridge.ts';
-import { answerError } from './errors.ts';
 import { decodeFinish } from './finish.ts';
 import { decodeCall } from './messages-decode.ts';
 import { ANSWER_FIELDS, headOf, idSeed } from './response.ts';

@@ -138,7 +138,9 @@ export class CallStream {
     const { choice, ids, customTools } = this.#host;
     call.part = this.#host.nextPart(out);
     call.bridged = call.kind === 'function' && customTools.has(call.name);
-    const id = call.id === '' ? ids.next(call.name) : call.id;
+    // Some servers number the calls of each answer from 0, or all of them 0: whoever answers must be able to tell them apart.
+    const isTaken = this.calls.some((other) => other !== call && other.part >= 0 && other.id === call.id);
+    const id = call.id === '' || isTaken ? ids.next(call.name) : call.id;
     const kind = call.bridged ? 'custom' : call.kind;
     out.push({
       type: 'part_start',

@@ -37,6 +37,8 @@ const REASONS: Readonly<Record<string, FinishReason>> = {
 export interface Content {
   readonly hasCalls: boolean;
   readonly hasRefusal: boolean;
+  /** The client gave `functions`, see `ChatRequest.legacyFunctions`. */
+  readonly legacy?: boolean | undefined;
 }
 
 /**
@@ -50,13 +52,19 @@ export function decodeFinish(raw: string | undefined, content: Content, details?
   if (isPlain && content.hasCalls) reason = 'tool_calls';
   else if (known === 'tool_calls') reason = 'stop';
   else if (known === 'stop' && content.hasRefusal) reason = 'refusal';
-  return { reason, ...(raw === undefined ? {} : { raw }), ...(details === undefined ? {} : { details }) };
+  if (details !== undefined) return { reason, ...(raw === undefined ? {} : { raw }), details };
+  return raw === undefined ? { reason } : { reason, raw };
+}
+
+function callsWord({ legacy }: Content): string {
+  return legacy === true ? 'function_call' : 'tool_calls';
 }
 
 /** The word a Chat client reads. Clients demand one, so a missing reason is told from the content. */
 export function encodeFinish({ reason }: Finish, content: Content): string {
   switch (reason) {
     case 'tool_calls':
+      return callsWord(content);
     case 'length':
     case 'content_filter':
     case 'error':
@@ -65,7 +73,7 @@ export function encodeFinish({ reason }: Finish, content: Content): string {
       // OpenAI ends a refusal in words with `stop`; one without words would look like an empty answer.
       return content.hasRefusal ? 'stop' : 'content_filter';
     case 'unknown':
-      return content.hasCalls ? 'tool_calls' : 'stop';
+      return content.hasCalls ? callsWord(content) : 'stop';
     default:
       return 'stop';
   }

@@ -1,6 +1,7 @@
 import { classifyFailure } from '../classify.ts';
 import type { ChatCodec } from '../codec.ts';
 import { errorBody } from './errors.ts';
+import { glance } from './glance.ts';
 import { decodeRequest, readEnvelope } from './request-decode.ts';
 import { encodeRequest } from './request-encode.ts';
 import { decodeResponse, encodeResponse } from './response.ts';
@@ -20,6 +21,7 @@ export const openaiChat: ChatCodec = {
   decodeRequest,
   encodeRequest,
   decodeResponse,
+  glance,
   encodeResponse,
   streamDecoder: createStreamDecoder,
   streamEncoder: createStreamEncoder,

@@ -41,7 +41,8 @@ const ASSISTANT_FIELDS = new Set([
 ]);
 const TOOL_FIELDS = new Set(['role', 'content', 'tool_call_id', 'cache_control']);
 
-function textOf(value: Json | undefined): string {
+/** The value if it is a string, else the empty one. */
+export function textOf(value: Json | undefined): string {
   return typeof value === 'string' ? value : '';
 }
 

@@ -54,12 +54,16 @@ class MessageWriter {
     // Other formats have wire roles of their own (`instructions`), which are none here.
     const written = wireRole === 'developer' ? wireRole : 'system';
     const systemRole = this.#to.target.quirks.systemRole ?? written;
-    const parts = rest.map((part, index) => encodePart(part, at(at(path, 'parts'), index), this.#to));
+    const parts = rest
+      .map((part, index) => encodePart(part, at(at(path, 'parts'), index), this.#to))
+      .filter((part) => part !== undefined);
+    // Instructions of which nothing can be said here (Anthropic's changes of tools) leave no empty message behind.
+    if (role === 'system' && rest.length > 0 && parts.length === 0) return;
     this.out.push(
       compact({
         ...message.extensions?.['openai-chat'],
         role: role === 'system' ? systemRole : 'user',
-        content: contentOf([...media, ...parts.filter((part) => part !== undefined)]),
+        content: contentOf([...media, ...parts]),
         name,
       }),
     );

@@ -89,11 +89,11 @@ function countMedia(messages: readonly Json[]): number {
   return media;
 }
 
+/** OpenAI refuses both names at once; others keep to the one they know, so that the longer answer has to be lawful and paid for. */
 function outputLimit(body: JsonObject): number | undefined {
-  return (
-    optionalNumber(body, 'max_completion_tokens', { min: 0, integer: true }) ??
-    optionalNumber(body, 'max_tokens', { min: 0, integer: true })
-  );
+  const limit = optionalNumber(body, 'max_completion_tokens', { min: 0, integer: true });
+  const former = optionalNumber(body, 'max_tokens', { min: 0, integer: true });
+  return limit === undefined || former === undefined ? (limit ?? former) : Math.max(limit, former);
 }
 
 function choicesOf(body: JsonObject): number | undefined {
@@ -227,14 +227,18 @@ export function decodeRequest(body: JsonObject): ChatRequest {
   const envelope = readEnvelope(body);
   const toolChoice =
     decodeToolChoice(body['tool_choice']) ?? decodeToolChoice(body['function_call'], 'function_call');
-  const parallelToolCalls = optionalBoolean(body, 'parallel_tool_calls');
+  const tools = optionalArray(body, 'tools') ?? [];
+  const functions = optionalArray(body, 'functions') ?? [];
+  const legacyFunctions = functions.length > 0 && tools.length === 0;
+  const parallelToolCalls = legacyFunctions ? false : optionalBoolean(body, 'parallel_tool_calls');
   const verbosity = optionalString(body, 'verbosity');
   const choices = choicesOf(body);
   const { maxOutputTokens } = envelope;
   return {
     model: envelope.model,
     messages: decodeMessages(messagesOf(body)),
-    tools: decodeTools(optionalArray(body, 'tools') ?? [], optionalArray(body, 'functions') ?? []),
+    tools: decodeTools(tools, functions),
+    ...(legacyFunctions ? { legacyFunctions } : {}),
     ...(toolChoice === undefined ? {} : { toolChoice }),
     ...(parallelToolCalls === undefined ? {} : { parallelToolCalls }),
     sampling: decodeSampling(body),

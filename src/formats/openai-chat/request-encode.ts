@@ -9,8 +9,10 @@ import type {
 } from '../../core/model/index.ts';
 import { isObject } from '../../core/model/index.ts';
 import { effortOfBudget, planReasoning } from '../../core/translation/reasoning.ts';
+import { fitToolNames } from '../../core/translation/tool-names.ts';
 import type { EncodedRequest, Target } from '../codec.ts';
 import { compact } from '../fields.ts';
+import { whileThinking } from '../while-thinking.ts';
 import { encodeMessages } from './messages-encode.ts';
 import { Dropped, type PartTarget } from './parts-encode.ts';
 import { encodeShape, encodeToolChoice, encodeTools, takesCustom } from './tools.ts';
@@ -50,7 +52,7 @@ function samplingFields(request: ChatRequest, to: PartTarget): JsonObject {
   const fields = {
     ...allowed(to, 'temperature', { temperature: sampling.temperature }),
     ...allowed(to, 'top_p', { top_p: sampling.topP }),
-    ...allowed(to, 'seed', { seed: sampling.seed }),
+    ...allowed(to, 'seed', { [to.target.quirks.seedField ?? 'seed']: sampling.seed }),
     ...allowed(to, 'frequency_penalty', { frequency_penalty: sampling.frequencyPenalty }),
     ...allowed(to, 'presence_penalty', { presence_penalty: sampling.presencePenalty }),
     ...allowed(to, 'logit_bias', { logit_bias: sampling.logitBias }),
@@ -69,17 +71,25 @@ function limitFields(request: ChatRequest, to: PartTarget): JsonObject {
   const { profile, quirks } = to.target;
   let tokens = request.maxOutputTokens;
   if (tokens === undefined) return {};
-  const field = quirks.maxTokensField ?? 'max_completion_tokens';
+  // What reasoning models refuse is the old name: the limit itself they take, and it must not be lost.
+  const isOldNameRefused = profile.refuses.includes('max_tokens');
+  const field = isOldNameRefused
+    ? 'max_completion_tokens'
+    : (quirks.maxTokensField ?? 'max_completion_tokens');
   if (profile.maxOutputTokens !== undefined && tokens > profile.maxOutputTokens) {
     to.dropped.add(`${field} ${tokens} (sent as ${profile.maxOutputTokens})`);
     tokens = profile.maxOutputTokens;
   }
-  return allowed(to, 'max_tokens', { [field]: tokens });
+  return { [field]: tokens };
 }
 
 /** Reasoning wishes in OpenRouter's `reasoning` object; its own planner knows the models. */
-function openRouterReasoning(asked: ReasoningRequest, to: PartTarget): JsonObject {
-  const { plan, dropped } = planReasoning(asked, to.target.profile.reasoning);
+function openRouterReasoning(
+  asked: ReasoningRequest,
+  maxTokens: number | undefined,
+  to: PartTarget,
+): JsonObject {
+  const { plan, dropped } = planReasoning(asked, to.target.profile.reasoning, maxTokens);
   for (const note of dropped) to.dropped.add(note);
   const exclude = asked.summary === 'none' ? { exclude: true } : {};
   switch (plan.type) {
@@ -88,6 +98,10 @@ function openRouterReasoning(asked: ReasoningRequest, to: PartTarget): JsonObjec
     case 'effort':
       return { reasoning: { effort: plan.effort, ...exclude } };
     case 'budget':
+      // An effort is turned into a budget there, which knows how much room the model has.
+      if (asked.effort !== undefined && asked.budgetTokens === undefined) {
+        return { reasoning: { effort: asked.effort, ...exclude } };
+      }
       return {
         reasoning: plan.dynamic ? { enabled: true, ...exclude } : { max_tokens: plan.tokens, ...exclude },
       };
@@ -125,7 +139,9 @@ function reasoningFields(request: ChatRequest, to: PartTarget): JsonObject {
     if (asked.enabled) to.dropped.add('reasoning');
     return {};
   }
-  if (quirks.reasoningRequest === 'openrouter') return openRouterReasoning(asked, to);
+  if (quirks.reasoningRequest === 'openrouter') {
+    return openRouterReasoning(asked, request.maxOutputTokens, to);
+  }
   if (quirks.reasoningRequest === 'thinking') return thinkingFields(asked, to);
   const { plan, dropped } = planReasoning(asked, profile.reasoning);
   for (const note of dropped) to.dropped.add(note);
@@ -228,7 +244,8 @@ function checkPrefill(request: ChatRequest, target: Target): void {
 }
 
 /** See `ChatCodec.encodeRequest`. */
-export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
+  const request = fitToolNames(asked);
   const to: PartTarget = { target, dropped: new Dropped() };
   checkPrefill(request, target);
   to.dropped.addForeign(request.extensions, '');
@@ -244,7 +261,7 @@ export function encodeRequest(request: ChatRequest, target: Target): EncodedRequ
     model: target.model,
     messages: encodeMessages(withInstruction(request.messages, shape.instruction), to),
     ...toolFields(request, to),
-    ...samplingFields(request, to),
+    ...samplingFields(request, whileThinking(to, reasoning['reasoning_effort'])),
     ...limitFields(request, to),
     ...shape.body,
     ...reasoning,

@@ -139,6 +139,16 @@ describe('reading a request lightly', () => {
     });
   });
 
+  it('reckons with the longer of two limits, as vendors know one name or the other', () => {
+    const asked = { model: 'm', messages: [{ role: 'user', content: 'hi' }] };
+    for (const limits of [
+      { max_tokens: 500, max_completion_tokens: 10 },
+      { max_tokens: 10, max_completion_tokens: 500 },
+    ]) {
+      expect(openaiChat.envelope({ ...asked, ...limits }).maxOutputTokens).toBe(500);
+    }
+  });
+
   it('keeps what it has no word for and gives it back', () => {
     const body = {
       model: 'm',

@@ -11,12 +11,15 @@ import type {
   Part,
   ReasoningPart,
   TextPart,
+  Usage,
 } from '../../core/model/index.ts';
 import { isObject } from '../../core/model/index.ts';
 import { toNumber } from '../../core/model/parse-json.ts';
 import { createIdSource, type IdSource } from '../../core/translation/tool-ids.ts';
-import type { Reply, Source } from '../codec.ts';
+import { fitToolName, NAME_RULES } from '../../core/translation/tool-names.ts';
+import type { Quirks, Reply, Source } from '../codec.ts';
 import { compact, unknownFields } from '../fields.ts';
+import { namedResponse } from '../given-names.ts';
 import { customInput, encodeCall } from './calls.ts';
 import { decodeCitations, encodeCitation, flatCitations } from './citations.ts';
 import { failureIn, isErrorBody } from './errors.ts';
@@ -87,15 +90,27 @@ function withCitations(parts: readonly Part[], citations: readonly Citation[]): 
   return parts.map((part, i) => (i === home && part.type === 'text' ? { ...part, citations } : part));
 }
 
-/** Names of the custom tools of a request, which vendors that lack them are given as functions. */
+/** Names, as they are sent, of the custom tools of a request, which vendors that lack them are given as functions. */
 export function customTools({ request }: Source): ReadonlySet<string> {
-  return new Set(request?.tools.filter((tool) => tool.type === 'custom').map((tool) => tool.name));
+  const custom = request?.tools.filter((tool) => tool.type === 'custom');
+  return new Set(custom?.map((tool) => fitToolName(tool.name, NAME_RULES.openai)));
 }
 
 /** A call of a custom tool in its own shape again. */
 function unbridged(part: Part, custom: ReadonlySet<string>): Part {
   if (part.type !== 'tool_call' || part.kind === 'custom' || !custom.has(part.name)) return part;
   return { ...part, kind: 'custom', arguments: customInput(part.arguments) };
+}
+
+/** Calls whose ids differ, also where a server gives all of an answer's calls one id. */
+function distinct(parts: readonly Part[], ids: IdSource): Part[] {
+  const seen = new Set<string>();
+  return parts.map((part) => {
+    if (part.type !== 'tool_call') return part;
+    const id = seen.has(part.id) ? ids.next(part.name) : part.id;
+    seen.add(id);
+    return id === part.id ? part : { ...part, id };
+  });
 }
 
 function decodeChoice(
@@ -109,7 +124,8 @@ function decodeChoice(
   }
   const index = toNumber(choice['index']);
   const cited = decodeCitations(message['annotations']);
-  const read = assistantParts(message, facts.ids, '').map((part) => unbridged(part, facts.custom));
+  const given = assistantParts(message, facts.ids, '').map((part) => unbridged(part, facts.custom));
+  const read = distinct(given, facts.ids);
   const parts = withCitations(read, cited.length > 0 ? cited : facts.flat) as OutputPart[];
   const nested = restOf(message, MESSAGE_FIELDS);
   const rest = restOf(choice, CHOICE_FIELDS);
@@ -123,6 +139,12 @@ function decodeChoice(
   };
 }
 
+/** The usage an answer reports, at Groq's own place too. */
+export function usageIn(body: JsonObject, quirks: Quirks): Usage {
+  const groq = body['x_groq'];
+  return usageOf(body['usage'] ?? (isObject(groq) ? groq['usage'] : undefined), quirks);
+}
+
 /** See `ChatCodec.decodeResponse`. Throws the upstream's own error where the body is one with status 200. */
 export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
   if (isErrorBody(body)) throw failureIn(body);
@@ -133,15 +155,15 @@ export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
   const facts = topFacts(body);
   const ids = createIdSource(source.request, facts.id);
   const flat = flatCitations(body);
-  const groq = body['x_groq'];
   const custom = customTools(source);
-  return {
+  const response = {
     ...facts,
     choices: choices
       .map((choice, position) => decodeChoice(choice, position, { ids, flat, custom }))
       .sort((a, b) => a.index - b.index),
-    usage: usageOf(body['usage'] ?? (isObject(groq) ? groq['usage'] : undefined), source.quirks),
+    usage: usageIn(body, source.quirks),
   };
+  return namedResponse(response, source.request);
 }
 
 function joined(parts: readonly Part[], type: 'text' | 'refusal' | 'reasoning'): string {
@@ -203,15 +225,24 @@ function own(extensions: Extensions | undefined): JsonObject {
   return extensions?.['openai-chat'] ?? {};
 }
 
-function encodeMessage(choice: Choice): JsonObject {
-  const { parts } = choice;
+function callFields(parts: readonly Part[], legacy: boolean): JsonObject {
   const calls = parts.filter((part) => part.type === 'tool_call');
+  const [first] = calls;
+  if (first === undefined) return {};
+  if (legacy)
+    return { function_call: encodeCall(first, { signature: undefined, custom: false })['function'] };
+  return { tool_calls: calls.map((call) => encodeCall(call, { signature: call.signature, custom: true })) };
+}
+
+function encodeMessage(choice: Choice, legacy: boolean): JsonObject {
+  const { parts } = choice;
+  const calls = callFields(parts, legacy);
   const hasText = parts.some((part) => part.type === 'text');
   const hasRefusal = parts.some((part) => part.type === 'refusal');
   const nested = own(choice.extensions)['message'];
   const annotations = annotationsOf(parts);
   const signed = parts.find((part): part is TextPart => part.type === 'text' && part.signature !== undefined);
-  const isSilent = !hasText && (calls.length > 0 || hasRefusal);
+  const isSilent = !hasText && (Object.keys(calls).length > 0 || hasRefusal);
   return compact({
     ...(isObject(nested) ? nested : {}),
     role: 'assistant',
@@ -221,34 +252,32 @@ function encodeMessage(choice: Choice): JsonObject {
     ...reasoningOf(parts),
     ...mediaFields(parts.filter(isMedia)),
     extra_content: signed?.signature === undefined ? undefined : extraContent(signed.signature),
-    tool_calls:
-      calls.length === 0
-        ? undefined
-        : calls.map((call) => encodeCall(call, { signature: call.signature, custom: true })),
+    ...calls,
   });
 }
 
-function encodeChoice(choice: Choice): JsonObject {
+function encodeChoice(choice: Choice, legacy: boolean): JsonObject {
   const { message: _, ...rest } = own(choice.extensions);
   return {
     ...rest,
     index: choice.index,
-    message: encodeMessage(choice),
+    message: encodeMessage(choice, legacy),
     logprobs: choice.logprobs ?? null,
-    finish_reason: encodeFinish(choice.finish, contentFacts(choice.parts)),
+    finish_reason: encodeFinish(choice.finish, { ...contentFacts(choice.parts), legacy }),
   };
 }
 
 /** See `ChatCodec.encodeResponse`. Usage nobody reported or estimated is left out: absent is not zero. */
 export function encodeResponse(response: ChatResponse, reply: Reply): JsonObject {
   const { usage } = response;
+  const legacy = reply.request?.legacyFunctions === true;
   return compact({
     ...own(response.extensions),
     id: reply.id,
     object: 'chat.completion',
     created: reply.created,
     model: reply.model,
-    choices: response.choices.map(encodeChoice),
+    choices: response.choices.map((choice) => encodeChoice(choice, legacy)),
     usage: usage.source === 'unknown' ? undefined : encodeUsage(usage),
     service_tier: response.serviceTier,
   });

@@ -5,6 +5,7 @@ import { parseJson, toNumber } from '../../core/model/parse-json.ts';
 import { createIdSource, type IdSource } from '../../core/translation/tool-ids.ts';
 import type { Source, StreamDecoder } from '../codec.ts';
 import type { Frame } from '../frame.ts';
+import { namedDecoder } from '../given-names.ts';
 import { ChoiceStream } from './choice-stream.ts';
 import { flatCitations } from './citations.ts';
 import { failureIn, isErrorBody } from './errors.ts';
@@ -169,5 +170,5 @@ class ChatStreamDecoder implements StreamDecoder {
 
 /** See `ChatCodec.streamDecoder`; leniency per WIRE §1.2. */
 export function createStreamDecoder(source: Source): StreamDecoder {
-  return new ChatStreamDecoder(source);
+  return namedDecoder(new ChatStreamDecoder(source), source.request);
 }

@@ -184,6 +184,13 @@ class ChatStreamEncoder implements StreamEncoder {
   ): string {
     const index = choice.calls++;
     const { id, name, kind } = base.head;
+    if (this.#reply.request?.legacyFunctions === true) {
+      // One call is all such a client reads; what belongs to another is left out.
+      if (index > 0) return '';
+      const [before, after] = [`${choice.prefix}{"function_call":{"arguments":`, `}${END_OF_DELTA}`];
+      choice.parts[position] = { ...base, index, before, after };
+      return this.#chunk(choice, { function_call: { name, arguments: '' } });
+    }
     const isCustom = kind === 'custom';
     choice.parts[position] = {
       ...base,
@@ -199,8 +206,11 @@ class ChatStreamEncoder implements StreamEncoder {
     const { choice, part } = this.#at(index, position);
     if (part === undefined) return '';
     if (part.head.type === 'tool_call') {
+      if (this.#reply.request?.legacyFunctions === true) return '';
+      // Some clients take no delta of a call without its function (Vercel's AI SDK validates each chunk).
+      const body = part.head.kind === 'custom' ? { custom: { input: '' } } : { function: { arguments: '' } };
       return this.#chunk(choice, {
-        tool_calls: [{ index: part.index, extra_content: extraContent(signature) }],
+        tool_calls: [{ index: part.index, ...body, extra_content: extraContent(signature) }],
       });
     }
     if (part.head.type !== 'reasoning')
@@ -236,7 +246,11 @@ class ChatStreamEncoder implements StreamEncoder {
   #finish({ choice: index, finish, extensions }: Extract<StreamEvent, { type: 'finish' }>): string {
     const out: string[] = [];
     const choice = this.#choice(index, out);
-    const word = encodeFinish(finish, { hasCalls: choice.calls > 0, hasRefusal: choice.hasRefusal });
+    const word = encodeFinish(finish, {
+      hasCalls: choice.calls > 0,
+      hasRefusal: choice.hasRefusal,
+      legacy: this.#reply.request?.legacyFunctions,
+    });
     const { message: _, ...own } = extensions?.['openai-chat'] ?? {};
     const rest = Object.keys(own).length === 0 ? '' : `,${JSON.stringify(own).slice(1, -1)}`;
     out.push(`${choice.prefix}{},"finish_reason":${JSON.stringify(word)}${rest}}]}\n\n`);

@@ -266,3 +266,41 @@ describe('the end of a stream', () => {
     expect(encoder.end()).toBe('');
   });
 });
+
+describe('a client that gives `functions`, from before tools', () => {
+  const request = openaiChat.decodeRequest({
+    model: 'm',
+    messages: [{ role: 'user', content: 'x' }],
+    functions: [{ name: 'f', parameters: {} }],
+  });
+  const reply = { id: 'r', model: 'm', created: 1, includeUsage: false, request };
+  const list = [0, 1].map((index) => ({ index, id: `c${index}`, type: 'function', ...fn('f', '{"x":1}') }));
+
+  it('reads one call, whole', () => {
+    expect(request.parallelToolCalls).toBe(false);
+    const body = { choices: [{ message: { content: null, tool_calls: list }, finish_reason: 'tool_calls' }] };
+    const whole = openaiChat.encodeResponse(openaiChat.decodeResponse(body, { quirks: {} }), reply);
+    expect(whole['choices']).toMatchObject([
+      {
+        message: { content: null, function_call: { name: 'f', arguments: '{"x":1}' } },
+        finish_reason: 'function_call',
+      },
+    ]);
+    expect(JSON.stringify(whole)).not.toContain('tool_calls');
+  });
+
+  it('reads one call, streamed', () => {
+    const signed = { index: 0, extra_content: { google: { thought_signature: 'S' } } };
+    const events = decode([...deltas({ tool_calls: list }, { tool_calls: [signed] }), FINISH, DONE]);
+    const text = String(openaiChat.streamEncoder(reply).push(events));
+    const chunks = text.split('\n\n').filter(Boolean);
+    const choices = chunks.map((chunk) => JSON.parse(chunk.slice('data: '.length)).choices[0]);
+    expect(choices.map(({ delta }) => delta)).toEqual([
+      { role: 'assistant', content: '' },
+      { function_call: { name: 'f', arguments: '' } },
+      { function_call: { arguments: '{"x":1}' } },
+      {},
+    ]);
+    expect(choices.at(-1).finish_reason).toBe('function_call');
+  });
+});

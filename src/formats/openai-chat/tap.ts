@@ -58,5 +58,6 @@ export const tapRules: TapRules = {
     '"object":"error"',
     '[DONE]',
   ],
+  hasTerminator: true,
   read,
 };

@@ -64,14 +64,15 @@ export function decodeUsage(raw: Json | undefined, quirks: Quirks): Usage | unde
       raw['cached_tokens'],
     ) ?? 0;
   const cacheWrite = count(inside['cache_write_tokens'], raw['cache_creation_input_tokens']) ?? 0;
-  const audioInput =
-    count(inside['audio_tokens'], raw['prompt_audio_tokens'], raw['audio_prompt_tokens']) ?? 0;
+  const heard = count(inside['audio_tokens'], raw['prompt_audio_tokens'], raw['audio_prompt_tokens']) ?? 0;
   const audioOutput = count(made['audio_tokens']) ?? 0;
   const total = count(raw['total_tokens']);
-  const audioInside = quirks.audioOutsideInput === true ? 0 : audioInput;
   // A vendor that reports more cached than prompt tokens counts them outside, as Anthropic does.
   const cached = cacheRead + cacheWrite;
-  const cachedInside = cached + audioInside > prompt ? 0 : cached;
+  const cachedInside = cached > prompt ? 0 : cached;
+  // Sound that was read from the cache stands in both counts and is billed as cached.
+  const audioInside = quirks.audioOutsideInput === true ? 0 : Math.min(heard, prompt - cachedInside);
+  const audioInput = quirks.audioOutsideInput === true ? heard : audioInside;
   let output = outputTokens({ prompt, completion, reasoning, total }, quirks);
   const known = prompt + output + (audioInput - audioInside) + (cached - cachedInside);
   if (reasoning === 0 && total !== undefined && total > known) output += total - known;
@@ -95,20 +96,34 @@ export function usageOf(raw: Json | undefined, quirks: Quirks): Usage {
   return decodeUsage(raw, quirks) ?? UNKNOWN_USAGE;
 }
 
+/** What a Chat vendor says besides the counts written here (predicted tokens, its own price); `null` says nothing. */
+function keptOf(raw: Json | undefined, key?: string): JsonObject {
+  if (!isObject(raw) || !('prompt_tokens' in raw)) return {};
+  const kept = { ...objectOf(key === undefined ? raw : raw[key]) };
+  for (const name of Object.keys(kept)) if (kept[name] === null) delete kept[name];
+  return kept;
+}
+
 /** Usage in OpenAI's shape: cached and written tokens inside `prompt_tokens`, reasoning inside `completion_tokens`. */
 export function encodeUsage(usage: Usage): JsonObject {
   const prompt = promptTokens(usage);
   const completion = completionTokens(usage);
   const written = usage.cacheWrite5m + usage.cacheWrite1h;
   return {
+    ...keptOf(usage.raw),
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
     prompt_tokens_details: compact({
+      ...keptOf(usage.raw, 'prompt_tokens_details'),
       cached_tokens: usage.cacheRead,
       audio_tokens: usage.audioInput,
       cache_write_tokens: written > 0 ? written : undefined,
     }),
-    completion_tokens_details: { reasoning_tokens: usage.reasoning, audio_tokens: usage.audioOutput },
+    completion_tokens_details: {
+      ...keptOf(usage.raw, 'completion_tokens_details'),
+      reasoning_tokens: usage.reasoning,
+      audio_tokens: usage.audioOutput,
+    },
   };
 }

@@ -1,6 +1,7 @@
 import { classifyFailure } from '../classify.ts';
 import type { ChatCodec } from '../codec.ts';
 import { encodeError } from './errors.ts';
+import { glance } from './glance.ts';
 import { decodeRequest, envelope } from './request-decode.ts';
 import { encodeRequest } from './request-encode.ts';
 import { decodeResponse, encodeResponse } from './response.ts';
@@ -18,6 +19,7 @@ export const openaiResponses: ChatCodec = {
   decodeRequest,
   encodeRequest,
   decodeResponse,
+  glance,
   encodeResponse,
   streamDecoder,
   streamEncoder,

@@ -63,6 +63,11 @@ export function contentRest(content: JsonObject): JsonObject | undefined {
   return unknownFields(content, content['type'] === 'refusal' ? REFUSAL_FIELDS : TEXT_FIELDS);
 }
 
+/** Whether a message's content part is text. */
+export function isText({ type }: JsonObject): boolean {
+  return type === 'output_text' || type === 'input_text' || type === 'text';
+}
+
 function decodeContent(content: Json): TextPart | RefusalPart | OpaquePart | undefined {
   if (!isObject(content)) return undefined;
   const type = string(content['type']);
@@ -73,7 +78,7 @@ function decodeContent(content: Json): TextPart | RefusalPart | OpaquePart | und
       ...ownExtensions(contentRest(content)),
     };
   }
-  if (type === 'output_text' || type === 'input_text' || type === 'text') {
+  if (isText(content)) {
     const citations = citationsOf(content);
     return {
       type: 'text',

@@ -7,8 +7,10 @@ import {
   type Parameter,
 } from '../../core/model/index.ts';
 import { effortOfBudget, planReasoning, type ReasoningPlan } from '../../core/translation/reasoning.ts';
+import { fitToolNames } from '../../core/translation/tool-names.ts';
 import type { EncodedRequest, Target } from '../codec.ts';
 import { compact } from '../fields.ts';
+import { whileThinking } from '../while-thinking.ts';
 import { encodeInput } from './input-encode.ts';
 import { encodeFormat } from './output-shape.ts';
 import { encodeToolChoice, encodeTools } from './tools.ts';
@@ -186,11 +188,15 @@ function accountFields({ request, dropped, own }: Encoding): JsonObject {
       ? undefined
       : (TIERS[serviceTier] ?? (own === undefined ? undefined : serviceTier));
   if (serviceTier !== undefined && tier === undefined) dropped.add('service_tier');
-  const safety = own?.['safety_identifier'];
+  const chat = request.extensions?.['openai-chat'];
+  const safety = own?.['safety_identifier'] ?? chat?.['safety_identifier'];
+  // A request that names its user only so was read as if it had named the user.
+  const isOnlyName = own?.['safety_identifier'] === null || (user !== undefined && user === safety);
   return {
     previous_response_id: request.previousResponseId,
     metadata: request.metadata,
-    ...(safety === null ? { safety_identifier: user } : { user, safety_identifier: safety }),
+    ...(isOnlyName ? { safety_identifier: user } : { user, safety_identifier: safety }),
+    ...(own === undefined ? { prompt_cache_retention: chat?.['prompt_cache_retention'] } : {}),
     prompt_cache_key: request.promptCacheKey,
     service_tier: tier,
   };
@@ -213,7 +219,8 @@ function checkPrefill({ request, target }: Encoding): void {
 }
 
 /** See `ChatCodec.encodeRequest`; the rules are WIRE §2.1, column Resp. */
-export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
+  const request = fitToolNames(asked);
   const encoding: Encoding = { request, target, dropped: new Dropped(), own: ownFields(request) };
   const { dropped, own } = encoding;
   checkPrefill(encoding);
@@ -222,17 +229,18 @@ export function encodeRequest(request: ChatRequest, target: Target): EncodedRequ
   const store = storeField(encoding);
   const reasoning = reasoningField(encoding);
   const reasons = input.replaysReasoning || request.reasoning?.enabled === true;
+  const thinking = whileThinking(encoding, reasoning?.['effort']);
   const body = compact({
     ...unknownOwn(own),
     model: target.model,
     instructions: input.instructions,
     input: [...input.items],
     ...toolFields(encoding),
-    ...samplingFields(encoding),
+    ...samplingFields(thinking),
     max_output_tokens: limitField(encoding),
     text: textField(encoding),
     reasoning,
-    include: includeField(encoding, reasons, store),
+    include: includeField(thinking, reasons, store),
     store,
     ...accountFields(encoding),
     stream: request.stream ? true : undefined,

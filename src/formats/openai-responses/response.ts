@@ -11,6 +11,7 @@ import {
 import { toNumber } from '../../core/model/parse-json.ts';
 import type { Reply, Source } from '../codec.ts';
 import { unknownFields } from '../fields.ts';
+import { namedResponse } from '../given-names.ts';
 import { reportedFailure } from './errors.ts';
 import { contentFacts, decodeFinish, encodeFinish } from './finish.ts';
 import { createItemIds, type ItemIds, type ItemKind } from './ids.ts';
@@ -78,7 +79,7 @@ function logprobsOf(output: readonly Json[]): Json | undefined {
  * A whole Responses answer. Throws `upstream_malformed` if it has no `output` list, and the classified upstream error if its
  * status is `failed`.
  */
-export function decodeResponse(body: JsonObject, _source: Source): ChatResponse {
+export function decodeResponse(body: JsonObject, { request }: Source): ChatResponse {
   const { output } = body;
   if (body['status'] === 'failed' || isObject(body['error'])) throw reportedFailure(body);
   if (!Array.isArray(output)) {
@@ -87,7 +88,7 @@ export function decodeResponse(body: JsonObject, _source: Source): ChatResponse 
   }
   const parts = decodeItems(output);
   const logprobs = logprobsOf(output);
-  return {
+  const response: ChatResponse = {
     ...responseFacts(body),
     choices: [
       {
@@ -99,6 +100,7 @@ export function decodeResponse(body: JsonObject, _source: Source): ChatResponse 
     ],
     usage: decodeUsage(body['usage'], output),
   };
+  return namedResponse(response, request);
 }
 
 /** The tokens of Chat-shaped log-probabilities. */

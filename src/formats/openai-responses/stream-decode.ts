@@ -7,8 +7,9 @@ import {
   type StreamEvent,
 } from '../../core/model/index.ts';
 import { parseJson, toNumber } from '../../core/model/parse-json.ts';
-import type { StreamDecoder } from '../codec.ts';
+import type { Source, StreamDecoder } from '../codec.ts';
 import type { Frame } from '../frame.ts';
+import { namedDecoder } from '../given-names.ts';
 import { cutFailure, malformedEvent, reportedFailure } from './errors.ts';
 import { decodeFinish } from './finish.ts';
 import { carriedBack } from './items.ts';
@@ -229,6 +230,6 @@ class ResponsesStreamDecoder implements StreamDecoder, PartSink {
 }
 
 /** See {@link ResponsesStreamDecoder}. */
-export function streamDecoder(): StreamDecoder {
-  return new ResponsesStreamDecoder();
+export function streamDecoder({ request }: Source): StreamDecoder {
+  return namedDecoder(new ResponsesStreamDecoder(), request);
 }

@@ -39,6 +39,7 @@ interface OpenPart {
   readonly deltaTail: string;
   text: string;
   annotations: JsonObject[];
+  /** Those that wait for the end of the text. */
   citations: NonNullable<Extract<OutputPart, { type: 'text' }>['citations']>[number][];
   logprobs: Json[];
   signature: Signature | undefined;
@@ -119,7 +120,10 @@ class ResponsesStreamEncoder implements StreamEncoder {
         if (open?.part === event.part) this.#delta(open, event.text);
         break;
       case 'citation':
-        if (open?.head.type === 'text') this.#annotate(open, event.citation);
+        if (open?.head.type !== 'text') break;
+        // Claude cites before it writes: what has no place of its own covers the text, which is not there yet.
+        if (event.citation.end === undefined) open.citations.push(event.citation);
+        else this.#annotate(open, event.citation);
         break;
       case 'signature':
         if (open !== undefined) open.signature = event.signature;
@@ -284,6 +288,7 @@ class ResponsesStreamEncoder implements StreamEncoder {
         : { type: 'refusal', text: open.text, ...ownExtensions(own) };
     const content: JsonObject = { ...contentOf(part, open.logprobs) };
     if (open.head.type === 'text') {
+      for (const citation of open.citations) this.#annotate(open, citation);
       content['annotations'] = open.annotations;
       this.#output.emit('response.output_text.done', { ...place, text: open.text, logprobs: open.logprobs });
     } else {

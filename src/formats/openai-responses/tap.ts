@@ -53,5 +53,6 @@ export const tapRules: TapRules = {
     '"type":"error"',
     '"type": "error"',
   ],
+  hasTerminator: true,
   read,
 };

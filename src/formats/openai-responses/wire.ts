@@ -32,6 +32,9 @@ export function ownFields(holder: { readonly extensions?: Extensions }): JsonObj
   return holder.extensions?.[FORMAT];
 }
 
+/** Fields that Chat spells and means alike, so that a Chat request brings them along. */
+export const SHARED_WITH_CHAT: ReadonlySet<string> = new Set(['safety_identifier', 'prompt_cache_retention']);
+
 /** Collects the names for `x-sluice-dropped`, each once, in the order met. */
 export class Dropped {
   readonly #names = new Set<string>();
@@ -44,7 +47,10 @@ export class Dropped {
   addForeign(holder: { readonly extensions?: Extensions }, where = ''): void {
     for (const [format, fields] of Object.entries(holder.extensions ?? {})) {
       if (format === FORMAT) continue;
-      for (const key of Object.keys(fields ?? {})) this.#names.add(where === '' ? key : `${where}.${key}`);
+      for (const key of Object.keys(fields ?? {})) {
+        if (where === '' && format === 'openai-chat' && SHARED_WITH_CHAT.has(key)) continue;
+        this.#names.add(where === '' ? key : `${where}.${key}`);
+      }
     }
   }
 

@@ -95,7 +95,8 @@ function decodeRequest(body: JsonObject): EmbeddingRequest {
 /** What an answer reports, else an estimate from the texts. */
 export function usageOf(body: JsonObject, request: EmbeddingRequest): Usage {
   const reported = reportedUsage(body);
-  if (reported !== undefined && reported.source !== 'unknown') return { ...reported, output: 0 };
+  // Texts without a token are none.
+  if (reported !== undefined && promptTokens(reported) > 0) return { ...reported, output: 0 };
   const usage = estimatedInput(request.items.map(({ text }) => text ?? ''));
   const tokens = request.items.reduce((sum, item) => sum + (item.tokens?.length ?? 0), 0);
   return { ...UNKNOWN_USAGE, input: usage.input + tokens, source: 'estimated' };

@@ -4,6 +4,7 @@ import { type JsonObject, UNKNOWN_USAGE } from '../../core/model/index.ts';
 import { toNumber } from '../../core/model/parse-json.ts';
 import type { Envelope } from '../codec.ts';
 import { optionalNumber, optionalString, requiredString } from '../fields.ts';
+import { measure } from '../token-count.ts';
 import type { Operation } from './operation.ts';
 import { untranslated } from './translate.ts';
 import { estimatedInput, heardFor, reportedUsage } from './usage.ts';
@@ -145,10 +146,9 @@ export const transcriptions: Operation = {
     const text = answer?.['text'];
     const output = typeof text === 'string' ? estimateTokens(text) : 0;
     // `verbose_json` tells how long it was (API reference, "The verbose transcription object").
-    const told = toNumber(answer?.['duration'] ?? undefined);
-    const known = typeof told === 'number' && told >= 0 && Number.isFinite(told);
-    const seconds = known ? told : bytes / USUAL_BYTES_PER_SECOND;
-    const raw = { type: 'duration', seconds: known ? told : Math.ceil(seconds) };
-    return { ...heardFor(seconds, known ? 'reported' : 'estimated', raw), output };
+    const told = measure(answer?.['duration']);
+    const seconds = told ?? bytes / USUAL_BYTES_PER_SECOND;
+    const raw = { type: 'duration', seconds: told ?? Math.ceil(seconds) };
+    return { ...heardFor(seconds, told === undefined ? 'estimated' : 'reported', raw), output };
   },
 };

@@ -161,6 +161,18 @@ describe('embeddings', () => {
       source: 'estimated',
     });
   });
+
+  it.each([0, -5, 1e15, '77'])('estimate what %j tokens cannot be', (tokens) => {
+    const call = embeddings.translate({
+      body: { input: ['hello world'] },
+      client: 'openai',
+      upstream: 'openai',
+      model: 'u',
+    });
+    const usage = { prompt_tokens: tokens, total_tokens: tokens };
+    const body = { data: [{ index: 0, embedding: [1] }], usage };
+    expect(call.answer(body, REPLY).usage).toMatchObject({ input: 2, source: 'estimated' });
+  });
 });
 
 describe('rerank', () => {
@@ -227,8 +239,15 @@ describe('reported usage', () => {
     [{ usage: { tokens: { input_tokens: 3, output_tokens: 2 } } }, { input: 3, output: 2 }],
   ])('of %j', (body, usage) => expect(reportedUsage(body as JsonObject)).toMatchObject(usage));
 
-  it('is none where nothing is said', () => {
-    for (const body of [{}, { usage: null }, { usage: {} }, { usage: 'x' }]) {
+  it('is none where nothing is said, or nothing to be believed', () => {
+    const said = [{}, { usage: null }, { usage: {} }, { usage: 'x' }];
+    const absurd = [
+      { usage: { total_tokens: 1e15 } },
+      { usage: { inputTokens: 1e15 } },
+      { usage: { type: 'duration', seconds: 1e300 } },
+      { prompt_eval_count: 1e15, eval_count: -1 },
+    ];
+    for (const body of [...said, ...absurd]) {
       expect(reportedUsage(body as JsonObject)).toBeUndefined();
     }
   });

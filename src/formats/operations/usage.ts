@@ -1,11 +1,11 @@
 import { estimateTokens } from '../../core/cost/estimate.ts';
 import { isObject, type Json, type JsonObject, UNKNOWN_USAGE, type Usage } from '../../core/model/index.ts';
-import { toNumber } from '../../core/model/parse-json.ts';
 import { decodeUsage as anthropicUsage, mergeUsage } from '../anthropic-messages/usage.ts';
 import { decodeUsage as cohereUsage } from '../cohere/usage.ts';
 import { decodeUsage as geminiUsage, isUsage as isGeminiUsage } from '../gemini/usage.ts';
 import { decodeUsage as chatUsage } from '../openai-chat/usage.ts';
 import { decodeUsage as responsesUsage } from '../openai-responses/usage.ts';
+import { measure } from '../token-count.ts';
 
 /** OpenAI bills heard audio in tokens of 100 ms (its guide "Realtime costs", "Audio tokens"). */
 const AUDIO_TOKENS_PER_SECOND = 10;
@@ -13,8 +13,8 @@ const AUDIO_TOKENS_PER_SECOND = 10;
 function count(holder: Json | undefined, ...keys: readonly string[]): number | undefined {
   if (!isObject(holder)) return undefined;
   for (const key of keys) {
-    const value = toNumber(holder[key]);
-    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return Math.round(value);
+    const value = measure(holder[key]);
+    if (value !== undefined) return Math.round(value);
   }
   return undefined;
 }
@@ -55,9 +55,8 @@ function fromUsage(raw: JsonObject): Usage | undefined {
   if ('cache_creation_input_tokens' in raw || 'cache_read_input_tokens' in raw) return anthropicUsage(raw);
   if (count(raw, 'input_tokens') !== undefined) return mediaUsage(raw);
   if (raw['type'] === 'duration') {
-    const seconds = toNumber(raw['seconds']);
-    if (typeof seconds !== 'number' || !(seconds >= 0)) return undefined;
-    return heardFor(seconds, 'reported', raw);
+    const seconds = measure(raw['seconds']);
+    return seconds === undefined ? undefined : heardFor(seconds, 'reported', raw);
   }
   const converse = count(raw, 'inputTokens');
   if (converse !== undefined) {

@@ -4,11 +4,14 @@ import { allowsAddress, allowsOperation, type EffectivePolicy } from '../../core
 import type { KeyEntry, PolicySnapshot } from '../../core/policy/policy-snapshot.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SecretBox } from '../../ports/secret-box.ts';
-import { type ClientFacts, type Exchange, extend, type Principal } from '../exchange.ts';
+import type { ClientFacts, Exchange, Principal } from '../exchange.ts';
 import type { Runtime } from '../runtime.ts';
 
 /** JWTs begin with `{"` in base64url (RFC 7519). */
 const TOKEN_PREFIX = 'eyJ';
+
+/** OpenAI's own words: LiteLLM tells a wrong key from a bad request by them, not by the status. */
+const NO_KEY = 'Incorrect API key provided';
 
 export interface AuthenticatePorts {
   readonly keys: () => PolicySnapshot;
@@ -26,7 +29,7 @@ function findKey(ports: AuthenticatePorts, secret: string): KeyEntry {
   if (found === undefined) {
     throw new SluiceError(
       'invalid_key',
-      'This virtual key is not known. Check it, or create one with `sluice keys create`.',
+      `${NO_KEY}: this virtual key is not known. Check it, or create one with \`sluice keys create\`.`,
     );
   }
   const { entry, previous } = found;
@@ -118,7 +121,7 @@ function identify(ports: AuthenticatePorts, client: ClientFacts, runtime: Runtim
   }
   throw new SluiceError(
     'invalid_key',
-    'This is not a virtual key of this gateway; they start with `sk-sluice-`.',
+    `${NO_KEY}: this is not a virtual key of this gateway; they start with \`sk-sluice-\`.`,
   );
 }
 
@@ -127,9 +130,11 @@ export function createAuthenticate(
   ports: AuthenticatePorts,
 ): <E extends Exchange>(received: E) => E & { principal: Principal } {
   return (received) => {
-    const admitted = extend(received, { principal: admit(ports, received.client, received.runtime) });
+    const principal = admit(ports, received.client, received.runtime);
+    const admitted = received as typeof received & { principal: Principal };
+    admitted.principal = principal;
     // After the principal is known, so that the log says whose call was refused.
-    checkOperation(admitted.principal, received.operation);
+    checkOperation(principal, received.operation);
     return admitted;
   };
 }

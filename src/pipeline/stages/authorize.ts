@@ -1,6 +1,7 @@
 import { SluiceError } from '../../core/errors/error.ts';
 import { allowsModel } from '../../core/policy/policy.ts';
-import { type Exchange, extend, type Grant, type Principal } from '../exchange.ts';
+import { PROVIDERS } from '../../providers/index.ts';
+import type { Exchange, Grant, Principal } from '../exchange.ts';
 import type { FoundRouter } from '../routing.ts';
 import type { ModelRoute, Runtime } from '../runtime.ts';
 
@@ -31,7 +32,16 @@ function resolveRouter(exchange: Exchange, asked: string): (Grant & { router: Fo
     : { route, objective: undefined, router: found };
 }
 
-/** A 404 that says what to do: close names, or how to get a provider at all. */
+/** For `vendor/model` of a vendor that is not set up: how to. */
+function missingProvider(runtime: Runtime, asked: string): string | undefined {
+  const vendor = PROVIDERS.get(asked.slice(0, Math.max(0, asked.indexOf('/'))));
+  if (vendor === undefined || runtime.providers.has(vendor.id)) return undefined;
+  const [variable] = vendor.env;
+  const set = variable === undefined ? '' : `set ${variable}, or `;
+  return `The provider \`${vendor.id}\` is not set up; ${set}add it under \`providers\`.`;
+}
+
+/** A 404 that says what to do: close names, or how to get the provider, or any at all. */
 export function modelNotFound(runtime: Runtime, asked: string): SluiceError {
   const close = runtime.suggest(asked);
   const hint =
@@ -39,10 +49,16 @@ export function modelNotFound(runtime: Runtime, asked: string): SluiceError {
       ? `Did you mean ${close.map((name) => `\`${name}\``).join(' or ')}?`
       : runtime.demo
         ? 'Sluice runs in demo mode and answers as `sim/…` models; set a provider key to reach real ones.'
-        : '`GET /v1/models` lists what this gateway reaches.';
+        : (missingProvider(runtime, asked) ?? '`GET /v1/models` lists what this gateway reaches.');
   return new SluiceError('model_not_found', `There is no model \`${asked.slice(0, 200)}\` here. ${hint}`, {
     param: 'model',
   });
+}
+
+function withGrant<E extends Exchange>(exchange: E, grant: Grant): E & { grant: Grant } {
+  const authorized = exchange as E & { grant: Grant };
+  authorized.grant = grant;
+  return authorized;
 }
 
 /** The model exists and the key may use it → grant. */
@@ -52,7 +68,7 @@ export function createAuthorize(): <E extends Exchange & { principal: Principal 
   return (exchange) => {
     const asked = exchange.envelope.model;
     const router = exchange.runtime.routing === undefined ? undefined : resolveRouter(exchange, asked);
-    if (router !== undefined) return extend(exchange, { grant: router });
+    if (router !== undefined) return withGrant(exchange, router);
     const found = resolveName(exchange.runtime, asked);
     if (!allowsModel(exchange.principal.policy, found?.route.name ?? asked)) {
       throw new SluiceError('model_forbidden', `This key may not use the model \`${asked.slice(0, 200)}\`.`, {
@@ -60,6 +76,6 @@ export function createAuthorize(): <E extends Exchange & { principal: Principal 
       });
     }
     if (found === undefined) throw modelNotFound(exchange.runtime, asked);
-    return extend(exchange, { grant: found });
+    return withGrant(exchange, found);
   };
 }

@@ -12,15 +12,7 @@ import type { Random } from '../../ports/random.ts';
 import { isKept, tieOf } from '../affinity.ts';
 import { costScope } from '../cost-scope.ts';
 import { promptEstimate } from '../estimate.ts';
-import {
-  type Candidate,
-  type Exchange,
-  extend,
-  type Grant,
-  type Principal,
-  type Route,
-  type Tie,
-} from '../exchange.ts';
+import type { Candidate, Exchange, Grant, Principal, Route, Tie } from '../exchange.ts';
 import { mayGoOver } from '../may-use.ts';
 import type { Deployment, ModelRoute } from '../runtime.ts';
 
@@ -209,9 +201,9 @@ class Choice {
     return order.map((deployment) => ({ deployment, route }));
   }
 
-  fallbacks(names: readonly string[], now: number): Candidate[] {
+  fallbacks(names: readonly string[], now: number): readonly Candidate[] {
     const { client, runtime, principal } = this.#exchange;
-    if (!client.fallback) return [];
+    if (!client.fallback || names.length === 0) return NONE;
     return names.flatMap((name) => {
       const other = runtime.resolve(name);
       if (other === undefined || !allowsModel(principal.policy, other.name)) return [];
@@ -245,14 +237,15 @@ export function createChooseRoute(ports: ChooseRoutePorts): <E extends Chosen>(e
     const now = ports.clock.monotonic();
     const own = choice.candidatesOf(route, now);
     // What a vendor stores cannot be continued by another model either.
-    const all = choice.tie?.kind === 'state' ? own : [...own, ...choice.fallbacks(fallbacks, now)];
+    const others = choice.tie?.kind === 'state' ? NONE : choice.fallbacks(fallbacks, now);
+    const all = others.length === 0 ? own : [...own, ...others];
     if (all.length === 0 && choice.forbidden) throw choice.refusal();
     const candidates = healthy(ports.fleet, all, now);
-    return extend(exchange, {
-      candidates,
-      spared: candidates.length === all.length ? NONE : all.filter((one) => !candidates.includes(one)),
-      candidatesOn: (cause: string) => choice.fallbacks(fallbacksOn[cause] ?? [], ports.clock.monotonic()),
-      tie: choice.tie,
-    });
+    const routed = exchange as typeof exchange & Route;
+    routed.candidates = candidates;
+    routed.spared = candidates.length === all.length ? NONE : all.filter((one) => !candidates.includes(one));
+    routed.candidatesOn = (cause) => choice.fallbacks(fallbacksOn[cause] ?? [], ports.clock.monotonic());
+    routed.tie = choice.tie;
+    return routed;
   };
 }

@@ -1,5 +1,5 @@
 import { SluiceError } from '../../core/errors/error.ts';
-import { isObject, type JsonObject } from '../../core/model/index.ts';
+import { isObject, type Json, type JsonObject } from '../../core/model/index.ts';
 import { allowsModel } from '../../core/policy/policy.ts';
 import type { Fleet } from '../../core/resilience/fleet.ts';
 import { decide } from '../../core/routing/decision/decide.ts';
@@ -41,18 +41,34 @@ function slugs({ provider }: Deployment): readonly string[] {
   return [provider.name, provider.vendor.id];
 }
 
-/** A body that this gateway has to read for OpenRouter's words; one that goes to OpenRouter anyway is left to it. */
-function concernsUs(exchange: Deciding): boolean {
-  if (!OPENROUTER_DIALECTS.has(exchange.codec.id) || !hasPreferences(exchange.body)) return false;
-  const { deployments } = exchange.grant.route;
-  return !deployments.every(({ provider }) => provider.quirks.providerRouting === true);
+/** Other models by the names that the body of a request for OpenRouter gives them, or OpenRouter does. */
+function namesHere({ runtime, grant, body }: Deciding): Json {
+  const provider = grant.route.deployments[0]?.provider.name;
+  const { models } = body;
+  if (!Array.isArray(models)) return models ?? null;
+  return models.map((name) =>
+    typeof name !== 'string' || runtime.resolve(name) !== undefined ? name : `${provider}/${name}`,
+  );
 }
 
-/** Takes the fields out of body and bytes: no other vendor knows them, and some refuse what they do not know. */
-function strip(exchange: Deciding): void {
+/**
+ * OpenRouter's words as far as this gateway has to follow them. Among the providers behind OpenRouter it may choose itself, but
+ * not another model: what a key may use, and what that costs, is known here.
+ */
+function wordsFor(exchange: Deciding): JsonObject | undefined {
+  const { body } = exchange;
+  if (!hasPreferences(body)) return undefined;
+  const readers = exchange.grant.route.deployments.filter(({ provider }) => provider.quirks.providerRouting);
+  const spoken = OPENROUTER_DIALECTS.has(exchange.codec.id);
+  if (spoken && readers.length < exchange.grant.route.deployments.length) return body;
+  return readers.length === 0 || body['models'] === undefined ? undefined : { models: namesHere(exchange) };
+}
+
+/** Takes the words out of body and bytes: no other vendor knows them, and some refuse what they do not know. */
+function strip(exchange: Deciding, words: JsonObject): void {
   const body: JsonObject = { ...exchange.body };
-  delete body['provider'];
   delete body['models'];
+  if ('provider' in words) delete body['provider'];
   extend(exchange, { body, raw: Buffer.from(JSON.stringify({ ...body, model: exchange.envelope.model })) });
 }
 
@@ -227,8 +243,9 @@ export function createDecideRoute(
 ): <E extends Deciding>(exchange: E) => E | Promise<E> {
   return (exchange) => {
     const { routing } = exchange.runtime;
-    const preferences = concernsUs(exchange) ? readPreferences(exchange.body) : undefined;
-    if (preferences !== undefined) strip(exchange);
+    const words = wordsFor(exchange);
+    const preferences = words === undefined ? undefined : readPreferences(words);
+    if (words !== undefined) strip(exchange, words);
     const grantBy = (grant: Grant) => {
       const wanted = preferences === undefined ? grant : prefer(exchange, grant, preferences);
       return wanted === exchange.grant ? exchange : extend(exchange, { grant: wanted });

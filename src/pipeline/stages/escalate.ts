@@ -141,6 +141,7 @@ type CallFacts = Pick<
   | 'usage'
   | 'finish'
   | 'deliveredBytes'
+  | 'usageAt'
   | 'billed'
   | 'calling'
 >;
@@ -154,13 +155,14 @@ const NO_CALL: CallFacts = {
   usage: undefined,
   finish: undefined,
   deliveredBytes: 0,
+  usageAt: 0,
   billed: undefined,
   calling: undefined,
 };
 
 function callFacts(facts: Facts): CallFacts {
   const { deployment, upstreamFormat, upstreamRequestId, plan, dropped, usage, finish } = facts;
-  const { deliveredBytes, billed, calling } = facts;
+  const { deliveredBytes, usageAt, billed, calling } = facts;
   return {
     deployment,
     upstreamFormat,
@@ -170,6 +172,7 @@ function callFacts(facts: Facts): CallFacts {
     usage,
     finish,
     deliveredBytes,
+    usageAt,
     billed,
     calling,
   };

@@ -1,9 +1,9 @@
-import type { ChatRequest, OutputPart } from '../../core/model/index.ts';
+import type { ChatRequest } from '../../core/model/index.ts';
 import type { ResponsePins } from '../../core/routing/pins.ts';
 import type { ReasoningMemory } from '../../core/translation/reasoning-memory.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Stage } from '../compose.ts';
-import { extend, type Guarded, type Reserved } from '../exchange.ts';
+import type { Guarded, Reserved } from '../exchange.ts';
 
 /**
  * Input guardrails. None are built yet: the stage passes every request and says so by leaving `needsContent` false, so
@@ -19,17 +19,17 @@ export function createGuardInput(ports: {
   return (exchange) => {
     let decoded: ChatRequest | undefined;
     const scope = exchange.principal.key?.id ?? '';
-    return extend(exchange, {
-      needsContent: false,
-      decoded: () => {
-        decoded ??= memory.restore(scope, exchange.codec.decodeRequest(exchange.body), clock.now());
-        return decoded;
-      },
-      remember: (parts: readonly OutputPart[]) => memory.remember(scope, parts, clock.now()),
-      issuerOf: (id: string) => pins.issuerOf(scope, id),
-      issuerAccountOf: (id: string) => pins.accountOf(scope, id),
-      issued: (id: string, deployment: string) =>
-        pins.remember(scope, id, { deployment, account: exchange.facts.credential }),
-    });
+    const guarded = exchange as Guarded;
+    guarded.needsContent = false;
+    guarded.decoded = () => {
+      decoded ??= memory.restore(scope, exchange.codec.decodeRequest(exchange.body), clock.now());
+      return decoded;
+    };
+    guarded.remember = (parts) => memory.remember(scope, parts, clock.now());
+    guarded.issuerOf = (id) => pins.issuerOf(scope, id);
+    guarded.issuerAccountOf = (id) => pins.accountOf(scope, id);
+    guarded.issued = (id, deployment) =>
+      pins.remember(scope, id, { deployment, account: exchange.facts.credential });
+    return guarded;
   };
 }

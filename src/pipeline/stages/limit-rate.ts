@@ -13,7 +13,7 @@ import type { PlaceLimits } from '../../core/policy/virtual-key.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RateShares } from '../../ports/shared-counts.ts';
 import { promptEstimate } from '../estimate.ts';
-import { extend, type Slot } from '../exchange.ts';
+import type { Slot } from '../exchange.ts';
 import type { Granted } from '../policy-facts.ts';
 import { RatePlaces } from '../rate-places.ts';
 import { LONGEST_NAP_MS, RateQueue } from '../rate-queue.ts';
@@ -48,17 +48,23 @@ function spell(ms: number): string {
     : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds % 60}s`;
 }
 
-function limitHeaders(decision: JointDecision): Record<string, string> {
+function limitHeaders({ requests, tokens }: JointDecision): Record<string, string> {
   const headers: Record<string, string> = {};
-  const add = (kind: string, state: LimitState | undefined) => {
-    if (state === undefined) return;
-    headers[`x-ratelimit-limit-${kind}`] = String(state.limit);
-    headers[`x-ratelimit-remaining-${kind}`] = String(Math.max(0, Math.floor(state.remaining)));
-    headers[`x-ratelimit-reset-${kind}`] = spell(state.resetMs);
-  };
-  add('requests', decision.requests);
-  add('tokens', decision.tokens);
+  if (requests !== undefined) {
+    headers['x-ratelimit-limit-requests'] = String(requests.limit);
+    headers['x-ratelimit-remaining-requests'] = remaining(requests);
+    headers['x-ratelimit-reset-requests'] = spell(requests.resetMs);
+  }
+  if (tokens !== undefined) {
+    headers['x-ratelimit-limit-tokens'] = String(tokens.limit);
+    headers['x-ratelimit-remaining-tokens'] = remaining(tokens);
+    headers['x-ratelimit-reset-tokens'] = spell(tokens.resetMs);
+  }
   return headers;
+}
+
+function remaining(state: LimitState): string {
+  return String(Math.max(0, Math.floor(state.remaining)));
 }
 
 const WORDS: Readonly<Record<LimitName, string>> = {
@@ -87,6 +93,12 @@ interface Asking {
   readonly places: readonly RatePlace[];
   readonly request: () => RateRequest;
   readonly ask: () => JointDecision;
+}
+
+function withSlot<E extends Granted>(exchange: E, slot: Slot): E & { slot: Slot } {
+  const limited = exchange as E & { slot: Slot };
+  limited.slot = slot;
+  return limited;
 }
 
 function refusal(decision: Refused): SluiceError {
@@ -149,15 +161,15 @@ export function createLimitRate(
 
   return (exchange) => {
     const places = finder.find(exchange, { places: ports.places(), rules: ports.rateRules() });
-    if (places.length === 0) return extend(exchange, { slot: NO_SLOT });
+    if (places.length === 0) return withSlot(exchange, NO_SLOT);
     const tokens = promptEstimate(exchange) + (exchange.envelope.maxOutputTokens ?? 0);
     const request = (): RateRequest => {
       const now = clock.monotonic();
       return { tokens, now, expiresAt: now + LEASE_MS };
     };
+    const decision = acquireAll(limiter, places, request());
+    if (decision.granted) return withSlot(exchange, slotOf(decision));
     const ask = (): JointDecision => acquireAll(limiter, places, request());
-    const decision = ask();
-    if (decision.granted) return extend(exchange, { slot: slotOf(decision) });
-    return asked(exchange, { places, request, ask }, decision).then((slot) => extend(exchange, { slot }));
+    return asked(exchange, { places, request, ask }, decision).then((slot) => withSlot(exchange, slot));
   };
 }

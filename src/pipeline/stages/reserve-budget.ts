@@ -35,7 +35,7 @@ const NO_BUDGET_HOLD = { budgetId: undefined, charges: undefined };
 interface Bid {
   readonly payers: Payers;
   /** Budgets that hold although their limit is passed. */
-  readonly forced: Set<string>;
+  forced: ReadonlySet<string>;
 }
 
 function unknownPrice(): SluiceError {
@@ -81,12 +81,12 @@ class Reserver {
     if (payers === undefined) {
       return { amountNano: worstOf(exchange, exchange.grant.route) ?? 0, ...NO_BUDGET_HOLD };
     }
-    return this.#bid(exchange, { payers, forced: new Set(payers.soft) });
+    return this.#bid(exchange, { payers, forced: payers.soft });
   }
 
   #bid(exchange: Granted, bid: Bid): Hold | Promise<Hold> {
     const { book, clock } = this.#ports;
-    const { payers, forced } = bid;
+    const { payers } = bid;
     const now = clock.now();
     for (let turn = 0; turn <= payers.applied.length * 2 + 1; turn++) {
       const amountNano = worstOf(exchange, exchange.grant.route);
@@ -94,7 +94,13 @@ class Reserver {
       const perhaps = payersOfFallbacks(exchange, amountNano, { budgets: this.#ports.budgets(), book, now });
       const budgetIds =
         perhaps.length === 0 ? payers.ids : [...payers.ids, ...perhaps.map(({ budgetId }) => budgetId)];
-      const wish = { holdId: exchange.id, budgetIds, amountNano, expiresAt: now + HOLD_MS, force: forced };
+      const wish = {
+        holdId: exchange.id,
+        budgetIds,
+        amountNano,
+        expiresAt: now + HOLD_MS,
+        force: bid.forced,
+      };
       const decision = book.reserve(wish, now);
       if (decision.granted) {
         const hold = this.#hold(exchange, { amountNano, payers, perhaps });
@@ -143,7 +149,7 @@ class Reserver {
     if (rule.hard || bid.forced.has(account)) return changed;
     const standsIn =
       changed || exchange.grant.route.name === downgradeTarget(exchange, rule.downgradeTo)?.name;
-    if (standsIn) bid.forced.add(account);
+    if (standsIn) bid.forced = new Set([...bid.forced, account]);
     return standsIn;
   }
 
@@ -160,8 +166,8 @@ class Reserver {
     const approval = await this.#ports.approvals.pass(wish);
     exchange.facts.ruling = { ...exchange.facts.ruling, approval };
     // One yes covers every budget that asks for one: whoever decided saw the whole request.
-    for (const { rule, account } of bid.payers.applied)
-      if (rule.action === 'approve') bid.forced.add(account);
+    const asking = bid.payers.applied.filter(({ rule }) => rule.action === 'approve');
+    bid.forced = new Set([...bid.forced, ...asking.map(({ account }) => account)]);
     return await this.#bid(exchange, bid);
   }
 
@@ -179,8 +185,8 @@ class Reserver {
       amountNano,
       budgetId: first,
       charges: this.#ports.book.chargesOf(exchange.id),
-      ...(perhaps.length === 0 ? {} : { perhaps }),
-      ...(payers.hard ? { cutAtTokens: outputReach(exchange) } : {}),
+      perhaps: perhaps.length === 0 ? undefined : perhaps,
+      cutAtTokens: payers.hard ? outputReach(exchange) : undefined,
     };
   }
 }
@@ -193,11 +199,15 @@ export function createReserveBudget(
   ports: ReservePorts,
 ): <E extends Granted>(exchange: E) => Promise<E & { hold: Hold }> {
   const reserver = new Reserver(ports);
-  return async (exchange) => {
+  const journalled = <E extends Granted>(exchange: E, hold: Hold): Promise<E & { hold: Hold }> => {
+    const reserved = exchange as E & { hold: Hold };
+    reserved.hold = hold;
+    return ports.ledger.hold(holdRecord(reserved, hold.amountNano)).then(() => reserved);
+  };
+  return (exchange) => {
     const found = reserver.reserve(exchange);
-    const hold = found instanceof Promise ? await found : found;
-    const reserved = extend(exchange, { hold });
-    await ports.ledger.hold(holdRecord(reserved, hold.amountNano));
-    return reserved;
+    return found instanceof Promise
+      ? found.then((hold) => journalled(exchange, hold))
+      : journalled(exchange, found);
   };
 }

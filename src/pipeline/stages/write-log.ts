@@ -81,8 +81,29 @@ function toRecord(
   };
 }
 
+/** Labels of requests. */
+type Labels = Readonly<Record<'format' | 'provider' | 'outcome', string>>;
+
+/** Keeps them: the same few come with every request, and what is counted under them is found by the object. */
+class RequestLabels {
+  readonly #ofProviders = new Map<string, Labels[]>();
+
+  of(format: string, provider: string, outcome: Outcome): Labels {
+    let known = this.#ofProviders.get(provider);
+    if (known === undefined) {
+      known = [];
+      this.#ofProviders.set(provider, known);
+    }
+    for (const labels of known) if (labels.format === format && labels.outcome === outcome) return labels;
+    const labels = Object.freeze({ format, provider, outcome });
+    known.push(labels);
+    return labels;
+  }
+}
+
 /** Journals the finished exchange, tells those who watch, and counts it. A failing journal is logged, never thrown. */
 export function createWriteLog(ports: WriteLogPorts): Ender<Exchange> {
+  const requestLabels = new RequestLabels();
   return (exchange: Exchange & { principal?: Principal }, ending) => {
     const record = toRecord(exchange, ending, ports.clock);
     // Callers nobody knows are counted, not logged: a flood of bad keys must not fill the disk.
@@ -92,7 +113,7 @@ export function createWriteLog(ports: WriteLogPorts): Ender<Exchange> {
       });
       ports.events.publish(record);
     }
-    const labels = { format: record.format, provider: record.provider ?? 'none', outcome: record.outcome };
+    const labels = requestLabels.of(record.format, record.provider ?? 'none', record.outcome);
     ports.metrics.count('sluice_requests_total', labels);
     ports.metrics.observe('sluice_request_duration_seconds', labels, record.latencyMs / 1000);
     if (ending.kind === 'failed' && record.outcome === 'failed') {
@@ -101,7 +122,7 @@ export function createWriteLog(ports: WriteLogPorts): Ender<Exchange> {
         exchange: record.id,
         error: record.error,
         provider: record.provider,
-        cause: cause instanceof Error ? cause.name : undefined,
+        cause: cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.name) : undefined,
       });
     }
   };

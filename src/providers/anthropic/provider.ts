@@ -12,6 +12,7 @@ export const anthropic: Provider = {
     chat: [{ format: 'anthropic-messages', path: '/v1/messages' }],
     count_tokens: { format: 'anthropic-messages', path: '/v1/messages/count_tokens', free: true },
   },
+  quirks: { messageThreads: true },
   keyPrefix: 'sk-ant-',
   console: 'https://platform.claude.com/settings/keys',
 };

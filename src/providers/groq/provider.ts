@@ -11,7 +11,16 @@ export const groq: Provider = openaiLike({
   quirks: {
     maxTokensField: 'max_completion_tokens',
     reasoningReplay: 'reasoning',
-    refusedFields: ['logprobs', 'top_logprobs', 'logit_bias'],
+    // A field it does not know is answered with a 400, "property … is unsupported".
+    refusedFields: [
+      'logprobs',
+      'top_logprobs',
+      'logit_bias',
+      'verbosity',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'safety_identifier',
+    ],
     // The role may be missing, usage hides in `x_groq`, and errors come as events of their own.
     repairStream: true,
   },

@@ -13,7 +13,9 @@ export const mistral: Provider = openaiLike({
     toolChoiceRequired: 'any',
     audioOutsideInput: true,
     reasoningReplay: 'thinking_parts',
-    refusedFields: ['logit_bias', 'logprobs', 'top_logprobs', 'user', 'store', 'seed', 'service_tier'],
+    seedField: 'random_seed',
+    // A field it does not know is answered with a 422, "Extra inputs are not permitted".
+    refusedFields: ['logit_bias', 'logprobs', 'top_logprobs', 'user', 'store', 'service_tier', 'verbosity'],
     // Tool deltas come without an index, and Magistral's content is a list of parts.
     repairStream: true,
     repairWhole: true,

@@ -8,6 +8,8 @@ export interface VendorError {
   readonly code?: string;
   readonly param?: string | undefined;
   readonly retryAfterS?: number;
+  /** Anthropic's `error_code`, which its SDKs act upon. */
+  readonly errorCode?: string | undefined;
 }
 
 const OPENAI_TYPES: Readonly<Record<number, readonly [type: string, code: string | null]>> = {
@@ -88,7 +90,11 @@ export function errorBody(format: FormatId, error: VendorError): JsonObject {
     case 'anthropic-messages':
       return {
         type: 'error',
-        error: { type: ANTHROPIC_TYPES[error.status] ?? 'api_error', message: error.message },
+        error: {
+          type: ANTHROPIC_TYPES[error.status] ?? 'api_error',
+          message: error.message,
+          ...(error.errorCode === undefined ? {} : { details: { error_code: error.errorCode } }),
+        },
         request_id: 'req_011CSimulated',
       };
     case 'gemini':

@@ -9,6 +9,11 @@ function raw(steps: Iterable<Step>): Script {
   return { status: 0, headers: {}, steps, raw: true };
 }
 
+/** Something before the model answers, if anybody does: the model never hears of the call. */
+function unasked(steps: Iterable<Step>): Script {
+  return { ...raw(steps), unbilled: true };
+}
+
 /** Status line and headers as text, without the blank line. */
 function headText(scene: Scene, extra: Readonly<Record<string, string>>): string {
   const { headers } = good(scene, []);
@@ -141,9 +146,9 @@ function swapped(scene: Scene, toStream: boolean): Script {
 
 /** Faults of the connection and of HTTP itself, by mode. */
 export const CONNECTION: Readonly<Record<string, Play>> = {
-  rst: () => raw([{ do: 'reset' }]),
-  fin: () => raw([{ do: 'fin' }]),
-  'garbage-status': () => raw([{ do: 'send', data: 'ICY 2OO what?\r\n\r\n\u0000\u0001' }, { do: 'fin' }]),
+  rst: () => unasked([{ do: 'reset' }]),
+  fin: () => unasked([{ do: 'fin' }]),
+  'garbage-status': () => unasked([{ do: 'send', data: 'ICY 2OO what?\r\n\r\n\u0000\u0001' }, { do: 'fin' }]),
   hang: () => raw([{ do: 'wait', ms: Number.POSITIVE_INFINITY }]),
   'slow-headers': slowHeaders,
   ttfb: (scene) => delayed(scene, 'before'),

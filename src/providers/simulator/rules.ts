@@ -1,5 +1,11 @@
-import { badRequest } from '../../core/errors/error.ts';
-import type { ChatRequest, FormatId, JsonObject, Message } from '../../core/model/index.ts';
+import { badRequest, SluiceError } from '../../core/errors/error.ts';
+import {
+  type ChatRequest,
+  type FormatId,
+  isObject,
+  type JsonObject,
+  type Message,
+} from '../../core/model/index.ts';
 
 /** Formats whose owners refuse a tool call without its result; the others are lenient (WIRE §1.5). */
 const PAIRED: ReadonlySet<FormatId> = new Set([
@@ -53,6 +59,11 @@ function checkPairs(request: ChatRequest): void {
 export function checkRules(format: FormatId, body: JsonObject, request: ChatRequest): void {
   if (format === 'anthropic-messages' && typeof body['max_tokens'] !== 'number') {
     throw badRequest('max_tokens', 'max_tokens: Field required');
+  }
+  if (format === 'anthropic-messages' && isObject(body['thread'])) {
+    // Nothing is kept here; the vendor's word for it lets SDKs go on with the whole conversation.
+    const upstreamCode = 'thread_unsupported_request';
+    throw new SluiceError('bad_request', 'thread: this organization keeps no threads.', { upstreamCode });
   }
   const budget = request.reasoning?.budgetTokens;
   if (format === 'anthropic-messages' && budget !== undefined && request.reasoning?.enabled === true) {

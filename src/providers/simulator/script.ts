@@ -24,6 +24,8 @@ export interface Script {
   readonly steps: Iterable<Step>;
   /** The steps carry the whole message, status line and headers included. */
   readonly raw?: boolean;
+  /** Nothing is billed, whenever the caller hangs up. */
+  readonly unbilled?: boolean;
   /** Compressions to apply to the body, innermost first. */
   readonly codings?: readonly ('gzip' | 'br')[];
   /** How often the compressed body is sent. */

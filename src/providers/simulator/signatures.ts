@@ -12,8 +12,13 @@ const ISSUER_OF: Readonly<Partial<Record<FormatId, Issuer>>> = {
   'openai-responses': 'openai',
 };
 
-/** Values Google documents for calls that no Gemini model made. */
-const SKIPPED = new Set(['skip_thought_signature_validator', 'context_engineering_is_the_way_to_go']);
+/** Values Google documents for calls that no Gemini model made; clients that hold bytes (Python) send them as base64. */
+const SKIPPED = new Set(
+  ['skip_thought_signature_validator', 'context_engineering_is_the_way_to_go'].flatMap((word) => [
+    word,
+    btoa(word),
+  ]),
+);
 
 /** The issuer that signs in this format. */
 export function issuerFor(format: FormatId): Issuer | undefined {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { estimateTokens } from '../../core/cost/estimate.ts';
-import { isObject, type Json, type JsonObject } from '../../core/model/index.ts';
+import { type ChatRequest, isObject, type Json, type JsonObject } from '../../core/model/index.ts';
 import { chatEndpoints } from '../address.ts';
 import { detectLanguage } from './language.ts';
 import { SIMULATED_MODELS } from './models.ts';
@@ -10,7 +10,7 @@ import { cutToTokens, readSubject, writeProse } from './prose.ts';
 import { simulator } from './provider.ts';
 import { sampleSchema } from './schema-sample.ts';
 import { createDice } from './seed.ts';
-import { isGenuine, sign } from './signatures.ts';
+import { isGenuine, sign, verifySignatures } from './signatures.ts';
 
 /** A small judge of our own: does `value` conform to `schema`? Covers what the sampler claims to cover. */
 function conforms(root: JsonObject, schema: Json | undefined, value: Json | undefined): boolean {
@@ -204,6 +204,36 @@ describe('options', () => {
 });
 
 describe('signatures', () => {
+  it('may be left out of Gemini calls with the documented word, also as bytes', () => {
+    const word = 'skip_thought_signature_validator';
+    const request = (value: string): ChatRequest => ({
+      model: 'm',
+      tools: [],
+      sampling: {},
+      output: { type: 'text' },
+      stream: false,
+      includeUsage: false,
+      messages: [
+        {
+          role: 'assistant',
+          parts: [
+            {
+              type: 'tool_call',
+              id: 'a',
+              name: 'f',
+              arguments: '{}',
+              kind: 'function',
+              signature: { issuer: 'gemini', value },
+            },
+          ],
+        },
+      ],
+    });
+    for (const value of [word, btoa(word)])
+      expect(() => verifySignatures(request(value), 'gemini')).not.toThrow();
+    expect(() => verifySignatures(request(btoa('other')), 'gemini')).toThrow('Corrupted');
+  });
+
   it('hold for their own text and issuer only', () => {
     const signature = sign('claude', 'thought', 'n');
     expect(isGenuine(signature, 'thought')).toBe(true);

@@ -2,12 +2,12 @@ import { SimpleGrid, Skeleton, Text } from '@mantine/core';
 import { keepPreviousData, useQueries } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { api, cached, type UsageRow } from '../api.ts';
+import { DAY_MS, HOUR_MS } from '../durations.ts';
 import { formatCount, formatShortCount } from '../format.ts';
 import { tokensOf } from '../search.ts';
 import { ErrorPanel } from './feedback.tsx';
 import { Spent } from './values.tsx';
 
-const DAY_MS = 86_400_000;
 const PERIODS = ['today', '7 d', '30 d'] as const;
 type Period = (typeof PERIODS)[number];
 
@@ -15,7 +15,7 @@ function startOf(period: Period): string {
   const now = new Date();
   if (period === 'today') now.setHours(0, 0, 0, 0);
   // Whole hours, as the rollups have them: the same question within an hour is answered from the cache.
-  else now.setTime(Math.floor(now.getTime() / 3_600_000) * 3_600_000 - (period === '7 d' ? 7 : 30) * DAY_MS);
+  else now.setTime(Math.floor(now.getTime() / HOUR_MS) * HOUR_MS - (period === '7 d' ? 7 : 30) * DAY_MS);
   return now.toISOString();
 }
 

@@ -22,7 +22,10 @@ export function OverviewPage(): ReactNode {
   const rights = useRights();
   return (
     <>
-      <PageHead title="Overview">{status.data !== undefined && <Running status={status.data} />}</PageHead>
+      <PageHead title="Overview">
+        {/* What was heard last says nothing of a gateway that answers no more. */}
+        {status.data !== undefined && !status.isError && <Running status={status.data} />}
+      </PageHead>
       <Stack gap="sm">
         {status.isError && <ErrorPanel error={status.error} onRetry={() => void status.refetch()} />}
         {status.data !== undefined && <Banners status={status.data} />}

@@ -9,6 +9,7 @@ import { Empty, ErrorPanel, RowSkeletons } from '../components/feedback.tsx';
 import { Facts, PageHead, Panel } from '../components/panel.tsx';
 import { tableLook } from '../components/table-look.ts';
 import { Moment, Money } from '../components/values.tsx';
+import { DAY_MS } from '../durations.ts';
 import { formatCount, formatUsd, plural } from '../format.ts';
 import { ExperimentsPanel } from './routers/experiments.tsx';
 import { ExplainPanel } from './routers/explain.tsx';
@@ -19,7 +20,6 @@ type Report = OutputOf<'reportRouter'>;
 type Saving = Report['total']['projected'];
 
 const REFRESH_MS = 15_000;
-const DAY_MS = 86_400_000;
 const PERIODS = { '24 h': 1, '7 d': 7, '30 d': 30 } as const;
 type Period = keyof typeof PERIODS;
 

@@ -30,6 +30,16 @@ function safeReturn(from: string | undefined): string {
   return from !== undefined && /^\/(?![/\\])/.test(from) && !from.startsWith('/sign-in') ? from : '/';
 }
 
+/** Opens a session. A link works once, but who follows it again in the browser that it signed in is where it leads. */
+async function open({ token, isLink }: { readonly token: string; readonly isLink: boolean }): Promise<void> {
+  try {
+    await api.call('openSession', { token });
+  } catch (error) {
+    const isSignedIn = isLink && (await api.call('getMe', {}).catch(() => undefined)) !== undefined;
+    if (!isSignedIn) throw error;
+  }
+}
+
 /** Signs in with a one-time link, a provider, a password or the admin key. */
 export function SignInPage(): ReactNode {
   const { state } = useLocation();
@@ -42,7 +52,7 @@ export function SignInPage(): ReactNode {
   );
   const signIn = useMutation({
     mutationKey: ['openSession'],
-    mutationFn: (token: string) => api.call('openSession', { token }),
+    mutationFn: open,
     onSuccess: () => router.history.push(safeReturn(state.from)),
   });
   const { mutate } = signIn;
@@ -54,7 +64,7 @@ export function SignInPage(): ReactNode {
       if (token === '' || token === used.current) return;
       used.current = token;
       if (token.startsWith(INVITATION)) setInvitation(token.slice(INVITATION.length));
-      else mutate(token);
+      else mutate({ token, isLink: true });
     };
     spendToken();
     window.addEventListener('hashchange', spendToken);
@@ -89,7 +99,7 @@ export function SignInPage(): ReactNode {
           <form
             onSubmit={(event) => {
               event.preventDefault();
-              mutate(key.trim());
+              mutate({ token: key.trim(), isLink: false });
             }}
           >
             <Stack gap="sm">

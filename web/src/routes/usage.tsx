@@ -10,10 +10,11 @@ import { SeriesChart } from '../components/series-chart.tsx';
 import { tableLook } from '../components/table-look.ts';
 import { Spent } from '../components/values.tsx';
 import { downloadText, toCsv } from '../csv.ts';
+import { DAY_MS, HOUR_MS } from '../durations.ts';
 import { formatCount, formatDuration } from '../format.ts';
 import { Icon } from '../icons.tsx';
 import { METRICS, type Metric, SPANS, type Span, type UsageView } from '../search.ts';
-import { axisText, DAY_MS, floorTo, HOUR_MS, pointsOf } from '../series.ts';
+import { axisText, floorTo, pointsOf } from '../series.ts';
 
 const route = getRouteApi('/usage');
 

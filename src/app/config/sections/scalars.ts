@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DAY_MS } from '../../../core/durations.ts';
 
 /** Bounds and default of a number. */
 interface Range {
@@ -6,7 +7,6 @@ interface Range {
   readonly max?: number;
 }
 
-const DAY_MS = 86_400_000;
 const YEAR_S = 31_536_000;
 
 /** A duration in whole milliseconds, at most a day. */

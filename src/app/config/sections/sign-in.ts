@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { OPERATIONS } from '../../../core/policy/operations.ts';
 import { MODEL_NAME, PROVIDER_NAME, seconds, secret, text } from './scalars.ts';
 
 const NAME = z
@@ -122,7 +123,7 @@ const rule = z
       .max(1000)
       .optional()
       .describe('Models these tokens may use; every model of the team when absent.'),
-    operations: z.array(text('An operation.', 64)).max(50).optional().describe('Operations they may use.'),
+    operations: z.array(z.enum(OPERATIONS)).max(50).optional().describe('Operations they may use.'),
     rpm: z.int().min(1).max(1_000_000_000).optional().describe('Requests per minute of one subject.'),
     tpm: z.int().min(1).max(1_000_000_000).optional().describe('Tokens per minute of one subject.'),
   })

@@ -11,7 +11,8 @@ const SEES: readonly Modality[] = ['text', 'image', 'document'];
 /** Refused by every reasoning model whatever its effort. */
 const NEVER: readonly Parameter[] = ['max_tokens', 'frequency_penalty', 'presence_penalty', 'logit_bias'];
 /** Refused while the model thinks. Models that do not think by default (gpt-5.1 to 5.4) take these unless told to think. */
-const THINKING: readonly Parameter[] = [...NEVER, 'temperature', 'top_p', 'logprobs', 'stop'];
+const WHILE_THINKING: readonly Parameter[] = ['temperature', 'top_p', 'logprobs', 'stop'];
+const THINKING: readonly Parameter[] = [...NEVER, ...WHILE_THINKING];
 
 const gpt = (match: RegExp, properties: Partial<ModelProfile>): FamilyRule =>
   family(match, 'gpt', { systemAnywhere: true, ...properties });
@@ -37,7 +38,9 @@ const gpt5 = (
     maxOutputTokens: 128_000,
     input: SEES,
     reasoning,
-    refuses: reasoning.kind === 'effort' && reasoning.default === 'none' ? NEVER : THINKING,
+    ...(reasoning.kind === 'effort' && reasoning.default === 'none'
+      ? { refuses: NEVER, refusesThinking: WHILE_THINKING }
+      : { refuses: THINKING }),
     ...properties,
   });
 

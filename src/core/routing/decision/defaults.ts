@@ -1,3 +1,4 @@
+import { HOUR_MS } from '../../durations.ts';
 import type { RoutePrior, SessionPolicy, Thresholds } from './types.ts';
 
 /** Begins the version of thresholds that stand on no evidence. */
@@ -14,7 +15,7 @@ export const NO_PRIOR: RoutePrior = { version: 'none', of: () => undefined };
 
 /** Vendors keep a prompt cache for five minutes after its last use and cache nothing below 1,024 tokens (OpenAI, Anthropic). */
 export const DEFAULT_SESSIONS: SessionPolicy = {
-  ttlMs: 3_600_000,
+  ttlMs: HOUR_MS,
   cacheTtlMs: 300_000,
   minCacheTokens: 1024,
   upgrade: false,

@@ -1,12 +1,15 @@
-// Before the tests: the threads' programs in plain JavaScript (src/adapters/system/thread-entry.ts says why).
+// Before the tests that start processes or threads: the program as users run it is built of the sources as they are, and the
+// threads' programs, for gateways inside a test, in plain JavaScript (src/adapters/system/thread-entry.ts says why).
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'rolldown';
+import { ensureBuilt } from '../../scripts/bootstrap.mjs';
 import { THREADS } from '../../scripts/threads.mjs';
 
 export async function setup() {
+  await ensureBuilt();
   const dir = await mkdtemp(join(tmpdir(), 'sluice-threads-'));
   await build({
     input: THREADS,

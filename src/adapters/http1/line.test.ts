@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Upstream, UpstreamRequest } from '../../ports/upstream.ts';
-import { openUndiciUpstream } from './upstream.ts';
+import { openUpstream } from './upstream.ts';
 
 const open: ServerResponse[] = [];
 let most = 0;
@@ -16,7 +16,7 @@ const server = createServer((_request, response) => {
 beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  upstream = openUndiciUpstream({ maxConnections: 512 });
+  upstream = openUpstream({ maxConnections: 512 });
   open.length = 0;
   most = 0;
 });

@@ -1,10 +1,9 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import type { Dispatcher } from 'undici';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { UpstreamAnswer, UpstreamRequest } from '../../ports/upstream.ts';
 import { decompressed, streamTooLarge } from './coding.ts';
-import { timeoutSentence, toSluiceError } from './errors.ts';
+import { toSluiceError } from './errors.ts';
 import type { Line } from './line.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -21,22 +20,28 @@ const DECODERS: Readonly<
   br: promisify(brotliDecompress) as never,
 };
 
-function flatten(headers: Record<string, string | string[] | undefined>): Headers {
-  const flat: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const key in headers) {
-    const value = headers[key];
-    if (value !== undefined) flat[key] = typeof value === 'string' ? value : value.join(', ');
-  }
-  return flat;
+function tooLarge(): SluiceError {
+  return new SluiceError('upstream_too_large', 'The provider sent an answer above the size limit.');
 }
 
-/** An undici dispatch handler that is also the answer: no web streams, one promise per network chunk at most. */
-export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHandler {
+/** The connection that an answer comes over. */
+export interface AnswerSource {
+  readonly paused: boolean;
+  pause(): void;
+  resume(): void;
+  /** Closes the connection; the answer is told by `onError`. */
+  abort(): void;
+}
+
+/** An answer while it comes in: told piece by piece by its connection, read by the pipeline. No web streams, one promise per piece. */
+export class ReceivedAnswer implements UpstreamAnswer {
   status = 0;
   headers: Headers = {};
+  /** When the whole exchange with the upstream must be over, by `performance.now()`. */
+  readonly expiresAt: number;
   readonly #started: (answer: UpstreamAnswer) => void;
   readonly #failed: (error: SluiceError) => void;
-  #controller: Dispatcher.DispatchController | undefined;
+  #source: AnswerSource | undefined;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #limit = Number.POSITIVE_INFINITY;
@@ -47,7 +52,6 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   readonly #maxStreamBytes: number;
   #wake: (() => void) | undefined;
   #line: Line | undefined;
-  readonly #timer: NodeJS.Timeout | undefined;
 
   /** `timeouts.totalMs` bounds the whole exchange with the upstream; 0: no bound. */
   constructor(
@@ -59,7 +63,7 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
     this.#started = started;
     this.#failed = failed;
     this.#maxStreamBytes = limits.maxStreamBytes ?? Number.POSITIVE_INFINITY;
-    if (totalMs > 0) this.#timer = setTimeout(() => this.#timeOut(), totalMs);
+    this.expiresAt = totalMs > 0 ? performance.now() + totalMs : Number.POSITIVE_INFINITY;
   }
 
   /** From now on a place in `line` is taken, until the exchange with the upstream is over. */
@@ -75,40 +79,26 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
     line?.give();
   }
 
-  #timeOut(): void {
-    this.#error ??= new SluiceError('upstream_timeout', timeoutSentence());
-    if (this.status === 0) this.#failed(this.#error);
-    this.cancel();
-    this.#notify();
+  /** The request is about to be sent over `source`. */
+  onSource(source: AnswerSource): void {
+    this.#source = source;
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#cancelled) controller.abort(new Error('cancelled'));
-  }
-
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
-    if (status < 200) return;
+  /** Status and headers, names in lower case. Called once. */
+  onHead(status: number, headers: Headers): void {
     this.status = status;
-    this.headers = flatten(headers);
+    this.headers = headers;
     this.#started(this);
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Uint8Array): void {
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.length;
     if (this.#queuedBytes > this.#limit) {
-      this.#error = new SluiceError(
-        'upstream_too_large',
-        'The provider sent an answer above the size limit.',
-      );
+      this.#error = tooLarge();
       this.cancel();
     } else if (this.#limit === Number.POSITIVE_INFINITY && this.#queuedBytes > HIGH_WATER_BYTES) {
-      controller.pause();
+      this.#source?.pause();
     }
     if (this.#limit === Number.POSITIVE_INFINITY || this.#error !== undefined) this.#notify();
   }
@@ -119,15 +109,14 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
     return announced > arrived ? announced : arrived;
   }
 
-  onResponseEnd(): void {
-    clearTimeout(this.#timer);
+  onEnd(): void {
     this.#ended = true;
     this.release();
     this.#notify();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    clearTimeout(this.#timer);
+  /** The connection broke or never came to be. */
+  onError(error: Error): void {
     this.#ended = true;
     this.release();
     this.#error ??= toSluiceError(error, this.status !== 0);
@@ -138,31 +127,37 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   cancel(): void {
     if (this.#cancelled || this.#ended) return;
     this.#cancelled = true;
-    clearTimeout(this.#timer);
-    this.#controller?.abort(new Error('cancelled'));
+    this.#source?.abort();
   }
 
   async bytes(limit: number): Promise<Uint8Array> {
     this.#limit = limit;
+    // Much may have come before anybody asked for it.
+    if (this.#source?.paused === true) this.#source.resume();
     while (!this.#ended && this.#error === undefined && this.#queuedBytes <= limit) await this.#more();
     if (this.#error === undefined && this.#queuedBytes > limit) {
-      this.#error = new SluiceError(
-        'upstream_too_large',
-        'The provider sent an answer above the size limit.',
-      );
+      this.#error = tooLarge();
       this.cancel();
     }
     if (this.#error !== undefined) throw this.#error;
     const [first] = this.#queue;
     const whole = this.#queue.length === 1 && first !== undefined ? first : Buffer.concat(this.#queue);
     this.#queue = [];
-    return this.#decode(whole, limit);
+    return this.#isPlain() ? whole : this.#decode(whole, limit);
+  }
+
+  /** Names of codings know no case (RFC 9110 §8.4.1). */
+  get #coding(): string {
+    return this.headers['content-encoding']?.toLowerCase() ?? '';
+  }
+
+  #isPlain(): boolean {
+    const coding = this.#coding;
+    return coding === '' || coding === 'identity';
   }
 
   async #decode(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
-    const coding = this.headers['content-encoding'];
-    if (coding === undefined || coding === 'identity' || coding === '') return bytes;
-    const decoder = DECODERS[coding];
+    const decoder = DECODERS[this.#coding];
     if (decoder === undefined) {
       throw new SluiceError('upstream_malformed', 'The provider sent an unknown content encoding.');
     }
@@ -180,10 +175,9 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    const coding = this.headers['content-encoding'];
-    if (coding === undefined || coding === 'identity' || coding === '') return this.#chunks();
+    if (this.#isPlain()) return this.#chunks();
     const chunks = { [Symbol.asyncIterator]: () => this.#chunks() };
-    return decompressed(chunks, coding, this.#maxStreamBytes);
+    return decompressed(chunks, this.#coding, this.#maxStreamBytes);
   }
 
   #chunks(): AsyncIterator<Uint8Array> {
@@ -218,7 +212,7 @@ export class DispatchedAnswer implements UpstreamAnswer, Dispatcher.DispatchHand
       this.cancel();
       return undefined;
     }
-    if (this.#controller?.paused === true) this.#controller.resume();
+    if (this.#source?.paused === true) this.#source.resume();
     return chunk;
   }
 

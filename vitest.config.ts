@@ -79,8 +79,6 @@ export default defineConfig({
           name: 'real',
           include: [...real, 'test/**/*.test.ts'],
           exclude: [...unit.filter((pattern) => pattern.startsWith('test/')), ...timed],
-          // They wait for processes, browsers and disks of a machine that may stand still. Who needs a second go is named at the end.
-          retry: 1,
           globalSetup: 'test/support/programs.mjs',
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -91,8 +89,6 @@ export default defineConfig({
         test: {
           name: 'timed',
           include: timed,
-          // A machine that stands still for a second breaks what they judge.
-          retry: 1,
           globalSetup: 'test/support/programs.mjs',
           fileParallelism: false,
           sequence: { groupOrder: 2 },

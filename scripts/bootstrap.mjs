@@ -149,14 +149,17 @@ export async function ensureBuilt() {
 
 /** How often it is looked whether npm still runs. */
 const PARENT_MS = 500;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * Runs a command in the foreground, passes signals on, and exits as it does. npm that is told to end ends the shell between
- * us and leaves us behind: then the command is told to end as well.
+ * Runs a command in the foreground and passes signals on. npm that is told to end ends the shell between us and leaves us
+ * behind: then the command is told to end as well. Gives the exit code; a command that a signal ended takes us with it.
  */
-export function become(command, args) {
-  const child = spawn(command, args, { cwd: process.cwd(), stdio: 'inherit', env: childEnvironment() });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+export function run(command, args, environment = {}) {
+  const env = { ...childEnvironment(), ...environment };
+  const child = spawn(command, args, { cwd: process.cwd(), stdio: 'inherit', env });
+  const pass = (signal) => child.kill(signal);
+  for (const signal of SIGNALS) process.on(signal, pass);
   // Without npm in between a parent may go, as a shell does whose user logs out; that ends nothing.
   const parent = process.env.npm_lifecycle_event === undefined ? undefined : process.ppid;
   const watch = setInterval(() => {
@@ -164,8 +167,17 @@ export function become(command, args) {
     clearInterval(watch);
     child.kill('SIGTERM');
   }, PARENT_MS);
-  child.on('close', (code, signal) => {
-    if (signal) process.kill(process.pid, signal);
-    process.exit(code ?? 1);
+  return new Promise((resolve) => {
+    child.on('close', (code, signal) => {
+      clearInterval(watch);
+      for (const name of SIGNALS) process.off(name, pass);
+      if (signal) process.kill(process.pid, signal);
+      resolve(code ?? 1);
+    });
   });
+}
+
+/** Runs a command in the foreground and ends as it does. */
+export async function become(command, args) {
+  process.exit(await run(command, args));
 }

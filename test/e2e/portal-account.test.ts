@@ -3,7 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { totpCode } from '../support/authenticator.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { admin, apiUser, made } from '../support/identity.ts';
-import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble } from './portal-browser.ts';
+import {
+  newWindow,
+  openBrowser,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+  watchTrouble,
+} from './portal-browser.ts';
 
 /** Pages ask again every few seconds. */
 const SOON = { timeout: 30_000, interval: 150 };
@@ -33,7 +41,7 @@ sign_in:
   const root = admin(gateway);
   userId = (await made(root, '/api/users', { name: 'Ada', email: EMAIL, role: 'owner' })).id;
   const { url } = await made(root, '/api/invitations', { user_id: userId });
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+  context = await newWindow(browser, { colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -57,7 +65,7 @@ async function goTo(name: string, at: Page = page): Promise<void> {
 
 /** Signs in with the password in another browser, through the page; stops where a code is asked for. */
 async function elsewhere(password: string): Promise<{ at: Page; around: BrowserContext }> {
-  const around = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const around = await newWindow(browser);
   const at = await around.newPage();
   at.setDefaultTimeout(30_000);
   await at.goto(`${gateway.url}/sign-in`);
@@ -181,7 +189,7 @@ describe('people', () => {
     const root = admin(gateway);
     const { id } = await made(root, '/api/users', { name: 'Bob', email: 'bob@example.com', role: 'viewer' });
     const link = String((await made(root, '/api/sign-in-links', { user_id: id })).url);
-    const around = await browser.newContext();
+    const around = await newWindow(browser);
     const bob = await around.newPage();
     await bob.goto(link);
     await bob.waitForURL(`${gateway.url}/`);
@@ -228,15 +236,13 @@ describe('how it looks', () => {
   it('is accessible in the dark and fits a phone, also for the admin key', async () => {
     await page.emulateMedia({ colorScheme: 'dark' });
     await goTo('Account');
-    await page.waitForTimeout(450);
     expect(await violations(page)).toEqual([]);
     await picture(page, 'dark-account');
     await page.setViewportSize({ width: 390, height: 844 });
-    await page.waitForTimeout(300);
     expect(await tooWide(page)).toEqual([]);
     expect(await violations(page)).toEqual([]);
     await picture(page, 'phone-account');
-    const around = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    const around = await newWindow(browser);
     const operator = await around.newPage();
     await operator.goto(await gateway.gateway.signInLink());
     await operator.waitForURL(`${gateway.url}/`);

@@ -1,7 +1,13 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core';
 
 const CHROMIUM = '/usr/bin/chromium';
 const PORTAL = fileURLToPath(new URL('../../dist/portal/index.html', import.meta.url));
@@ -17,6 +23,9 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
+
+/** Pages that are told of what happens, and count seconds, still pause for this long. */
+const QUIET_MS = 200;
 
 /** What went wrong in the page without anyone asking. */
 export interface Trouble {
@@ -36,6 +45,36 @@ export async function openBrowser(): Promise<Browser> {
   if (!existsSync(PORTAL)) throw new Error('The portal is not built: run `npm run build` first.');
   mkdirSync(ARTEFACTS, { recursive: true });
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+}
+
+/** A window of its own, with its own cookies, on a desk where nothing fades or slides: what is judged is there or is not. */
+export function newWindow(browser: Browser, options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  return browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    reducedMotion: 'reduce',
+    ...options,
+  });
+}
+
+/** Waits until the page has not changed for a moment, and nothing in it moves that will stand still. Throws after 30 s. */
+export async function settled(page: Page): Promise<void> {
+  await page.evaluate(`new Promise((resolve, reject) => {
+    const first = performance.now();
+    let changed = first;
+    const observer = new MutationObserver(() => { changed = performance.now(); });
+    observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    const moves = (animation) =>
+      animation.playState === 'running' && animation.effect?.getComputedTiming().endTime !== Infinity;
+    const look = () => {
+      if (document.getAnimations().some(moves)) changed = performance.now();
+      const now = performance.now();
+      if (now - first > 30_000) return void reject(new Error('The page does not come to rest.'));
+      if (now - changed < ${QUIET_MS}) return void setTimeout(look, 20);
+      observer.disconnect();
+      resolve();
+    };
+    look();
+  })`);
 }
 
 /** Notes everything in a context that should not happen. */
@@ -60,6 +99,7 @@ export function watchTrouble(context: BrowserContext, origin: string): Trouble {
 
 /** Violations of WCAG A and AA and of axe's best practices, one line each. */
 export async function violations(page: Page): Promise<string[]> {
+  await settled(page);
   const { violations: found } = await new AxeBuilder({ page }).analyze();
   return found.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id} at ${target.join(' ')}: ${failureSummary ?? ''}`),
@@ -70,11 +110,13 @@ export async function violations(page: Page): Promise<string[]> {
 export async function picture(page: Page, name: string): Promise<void> {
   const fullPage = (await page.getByRole('dialog').count()) === 0;
   await page.evaluate('window.scrollTo(0, 0)');
+  await settled(page);
   await page.screenshot({ path: `${ARTEFACTS}portal-${name}.png`, fullPage });
 }
 
 /** Why a page can be scrolled sideways: the outermost elements that stick out; none when it cannot. */
-export function tooWide(page: Page): Promise<string[]> {
+export async function tooWide(page: Page): Promise<string[]> {
+  await settled(page);
   return page.evaluate<string[]>(`(() => {
     const room = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth <= room) return [];

@@ -11,7 +11,15 @@ import { usdToNano } from '../../src/core/cost/money.ts';
 import { exchange } from '../contract/ledger-samples.ts';
 import { cellsOf } from '../support/focus-rules.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble } from './portal-browser.ts';
+import {
+  newWindow,
+  openBrowser,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+  watchTrouble,
+} from './portal-browser.ts';
 
 /** Would open a dialog if the page took it for more than text, and runs in a spreadsheet (T16). */
 const HOSTILE = '=1+1<img src=x onerror="alert(1)">';
@@ -62,7 +70,7 @@ beforeAll(async () => {
   database.raw.close();
   gateway = await startGateway({ dataDir: directory });
   browser = await openBrowser();
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+  context = await newWindow(browser, { colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -145,11 +153,9 @@ test('it is accessible in light and dark, fits a phone, and says what went wrong
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     await panel('No team').waitFor();
-    await page.waitForTimeout(450);
     expect(await violations(page), colorScheme).toEqual([]);
   }
   await page.setViewportSize({ width: 390, height: 844 });
-  await page.waitForTimeout(450);
   expect(await tooWide(page)).toEqual([]);
   expect(await violations(page)).toEqual([]);
   await picture(page, 'phone-chargeback');

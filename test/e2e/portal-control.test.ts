@@ -2,7 +2,16 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble } from './portal-browser.ts';
+import {
+  newWindow,
+  openBrowser,
+  picture,
+  settled,
+  type Trouble,
+  tooWide,
+  violations,
+  watchTrouble,
+} from './portal-browser.ts';
 
 /** Pages ask again every few seconds. */
 const SOON = { timeout: 30_000, interval: 150 };
@@ -29,7 +38,7 @@ providers:
 models: { m: { deployments: ["one/m"] } }
 `,
   });
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+  context = await newWindow(browser, { colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -95,7 +104,6 @@ async function call(headers: Record<string, string> = {}): Promise<Response> {
 }
 
 async function clean(what: string): Promise<void> {
-  await page.waitForTimeout(350);
   expect(await violations(page), what).toEqual([]);
 }
 
@@ -290,7 +298,7 @@ describe('the control pages in a real browser', () => {
     await submit('Make a link');
     const link = (await dialog().locator('pre').textContent()) ?? '';
     await submit('I have copied it');
-    const elsewhere = await browser.newContext({ viewport: { width: 390, height: 844 } });
+    const elsewhere = await newWindow(browser, { viewport: { width: 390, height: 844 } });
     const other = watchTrouble(elsewhere, gateway.url);
     const phone = await elsewhere.newPage();
     await phone.goto(link);
@@ -356,7 +364,7 @@ describe('what a caller may not do', () => {
   it('is not shown to him', async () => {
     const { data } = await gateway.client.call('listUsers', {});
     const { url } = await gateway.client.call('createSignInLink', { user_id: data[0]?.id ?? '' });
-    const elsewhere = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    const elsewhere = await newWindow(browser);
     const other = watchTrouble(elsewhere, gateway.url);
     const viewer = await elsewhere.newPage();
     viewer.setDefaultTimeout(30_000);
@@ -368,7 +376,7 @@ describe('what a caller may not do', () => {
     await viewer.locator('tbody tr').first().waitFor();
     for (const name of ['People & teams', 'Keys', 'Budgets & limits', 'Approvals']) {
       await goTo(name, viewer);
-      await viewer.waitForTimeout(400);
+      await settled(viewer);
       expect(await viewer.getByRole('button', { name: /^New |^Actions for/ }).count(), name).toBe(
         name === 'Budgets & limits' ? 1 : 0,
       );
@@ -408,7 +416,6 @@ describe('how the control pages look', () => {
       await page.emulateMedia({ colorScheme });
       for (const name of CONTROL) {
         await goTo(name);
-        await page.waitForTimeout(450);
         expect(await violations(page), `${name}, ${colorScheme}`).toEqual([]);
         if (colorScheme === 'dark') await picture(page, `dark-${name.split(' ')[0]?.toLowerCase()}`);
       }
@@ -417,7 +424,6 @@ describe('how the control pages look', () => {
     for (const name of CONTROL) {
       await page.getByRole('button', { name: 'Open menu' }).click();
       await goTo(name);
-      await page.waitForTimeout(450);
       expect(await tooWide(page), name).toEqual([]);
       expect(await violations(page), name).toEqual([]);
       await picture(page, `phone-${name.split(' ')[0]?.toLowerCase()}`);
@@ -425,7 +431,6 @@ describe('how the control pages look', () => {
     await page.getByRole('button', { name: 'Open menu' }).click();
     await goTo('Keys');
     await page.getByRole('button', { name: 'New key' }).click();
-    await page.waitForTimeout(350);
     expect(await tooWide(page)).toEqual([]);
     expect(await violations(page)).toEqual([]);
     await picture(page, 'phone-key-form');

@@ -2,7 +2,15 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble } from './portal-browser.ts';
+import {
+  newWindow,
+  openBrowser,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+  watchTrouble,
+} from './portal-browser.ts';
 
 /** The page asks again every two seconds. */
 const SOON = { timeout: 30_000, interval: 150 };
@@ -37,7 +45,7 @@ models:
   pair: { deployments: ["sick/m", "well/m"], strategy: priority, retries: { attempts: 0 }, circuit: { open_s: 2 } }
 `,
   });
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+  context = await newWindow(browser, { colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -100,10 +108,8 @@ describe('the page of deployments', () => {
     await expect
       .poll(() => page.locator('html').getAttribute('data-mantine-color-scheme'), SOON)
       .toBe('dark');
-    await page.waitForTimeout(400);
     expect(await violations(page)).toEqual([]);
     await page.setViewportSize({ width: 390, height: 844 });
-    await page.waitForTimeout(400);
     expect(await tooWide(page)).toEqual([]);
     expect(await violations(page)).toEqual([]);
     expect(trouble).toEqual({ errors: [], strangers: [] });

@@ -2,7 +2,15 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble } from './portal-browser.ts';
+import {
+  newWindow,
+  openBrowser,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+  watchTrouble,
+} from './portal-browser.ts';
 
 /** Would ask somewhere, or open a dialog, if a page took it for more than text (T16). */
 const HOSTILE = '<img src=x onerror="alert(1)">';
@@ -29,7 +37,7 @@ models: { alpha: { deployments: ["one/m"] }, omega: { deployments: ["one/n"] } }
 `,
   });
   key = (await gateway.client.call('createKey', { name: `key ${HOSTILE}` })).key;
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+  context = await newWindow(browser, { colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -78,7 +86,6 @@ async function act(text: string, name: string): Promise<void> {
 }
 
 async function clean(what: string): Promise<void> {
-  await page.waitForTimeout(350);
   expect(await violations(page), what).toEqual([]);
 }
 
@@ -251,7 +258,7 @@ describe('the pages for what runs the gateway, in a real browser', () => {
     await page.setViewportSize({ width: 1280, height: 900 });
     const { id } = await gateway.client.call('createUser', { name: 'Viewer', role: 'viewer' });
     const { url } = await gateway.client.call('createSignInLink', { user_id: id });
-    const other = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    const other = await newWindow(browser);
     const at = await other.newPage();
     await at.goto(url);
     await at.waitForURL(`${gateway.url}/`);
@@ -270,7 +277,7 @@ describe('the pages for what runs the gateway, in a real browser', () => {
 
 describe('the page of the API', () => {
   it('shows the endpoints under its strict policy, and asks nobody else', async () => {
-    const api = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    const api = await newWindow(browser, { viewport: { width: 1440, height: 900 } });
     const seen = watchTrouble(api, gateway.url);
     const at = await api.newPage();
     const blocked: string[] = [];

@@ -2,7 +2,15 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble } from './portal-browser.ts';
+import {
+  newWindow,
+  openBrowser,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+  watchTrouble,
+} from './portal-browser.ts';
 
 const SOON = { timeout: 30_000, interval: 150 };
 const EASY = 'What is the capital of France?';
@@ -68,7 +76,7 @@ beforeAll(async () => {
   for (let at = 0; at < 16; at++) await chat('split', `s${at}`);
   for (let at = 0; at < 80 && (await chat('promised', `p${at}`)) !== 'cheap'; at++)
     await new Promise((resolve) => setTimeout(resolve, 25));
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+  context = await newWindow(browser, { colorScheme: 'light' });
   trouble = watchTrouble(context, gateway.url);
   page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -192,22 +200,18 @@ describe('the routers page in a real browser', () => {
   }, async () => {
     for (const router of ['auto', 'split', 'promised']) {
       await pick(router);
-      await page.waitForTimeout(500);
       expect(await violations(page), router).toEqual([]);
     }
     await pick('auto');
     await picture(page, 'routers');
     await page.getByRole('button', { name: 'Change mode…', exact: true }).click();
     await dialog().waitFor();
-    await page.waitForTimeout(400);
     expect(await violations(page), 'dialog').toEqual([]);
     await page.keyboard.press('Escape');
     await dialog().waitFor({ state: 'hidden' });
     await page.emulateMedia({ colorScheme: 'dark' });
-    await page.waitForTimeout(400);
     expect(await violations(page), 'dark').toEqual([]);
     await page.setViewportSize({ width: 390, height: 844 });
-    await page.waitForTimeout(400);
     expect(await tooWide(page)).toEqual([]);
     expect(await violations(page), 'phone').toEqual([]);
     await picture(page, 'phone-routers');

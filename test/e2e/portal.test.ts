@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openBrowser, picture, type Trouble, tooWide, violations, watchTrouble } from './portal-browser.ts';
+import {
+  newWindow,
+  openBrowser,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+  watchTrouble,
+} from './portal-browser.ts';
 import { type RunningSluice, spawnSluice } from './sluice-process.ts';
 
 const ADMIN_KEY = 'portal-test-admin-key-0123456789';
@@ -46,7 +54,7 @@ beforeAll(async () => {
   if (url === undefined || sign_in_url === undefined) throw new Error(`The gateway did not start: ${line}`);
   origin = url;
   signInUrl = sign_in_url;
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+  context = await newWindow(browser, { colorScheme: 'light' });
   trouble = watchTrouble(context, origin);
   page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -187,7 +195,6 @@ describe('the portal in a real browser', () => {
       await page.getByRole('menuitem', { name: `${name}…` }).click();
       const button = dialog.getByRole('button', { name: confirm, exact: true });
       await button.waitFor();
-      await page.waitForTimeout(300);
       expect(await violations(page), name).toEqual([]);
       await button.click();
     };
@@ -321,12 +328,10 @@ describe('how the portal looks', { timeout: 180_000 }, () => {
         .toBe(scheme);
       for (const name of PAGES) {
         await goTo(name);
-        await page.waitForTimeout(400);
         expect(await violations(page), `${name}, ${scheme}`).toEqual([]);
       }
       await goTo('Overview');
       await page.locator('tbody tr').first().waitFor();
-      await page.waitForTimeout(500);
       await picture(page, scheme);
     }
     await page.reload();
@@ -344,7 +349,6 @@ describe('how the portal looks', { timeout: 180_000 }, () => {
     for (const name of PAGES) {
       await page.getByRole('button', { name: 'Open menu' }).click();
       await goTo(name);
-      await page.waitForTimeout(400);
       expect(await tooWide(page), name).toEqual([]);
       expect(await violations(page), name).toEqual([]);
       if (name === 'Overview') await picture(page, 'phone');
@@ -380,7 +384,7 @@ describe('signing in again', () => {
     await page.goto(signInUrl);
     await page.waitForURL(`${origin}/`);
     await page.locator('[data-status=running]').waitFor();
-    const stranger = await browser.newContext();
+    const stranger = await newWindow(browser);
     const other = await stranger.newPage();
     await other.goto(signInUrl);
     expect(await other.getByRole('alert').textContent()).toContain('sluice status --link');

@@ -178,7 +178,7 @@ it('tells how many run in all of them', async () => {
 
 describe('clocks that step', () => {
   it.each([HOUR_MS, -HOUR_MS])('by %d ms in one process: nothing more is let through', async (byMs) => {
-    const key = await keyWith({ rpm: 20, concurrency: 10 });
+    const key = await keyWith({ rpm: 20, concurrency: 20 });
     expect((await burst(9, key)).ok).toBe(9);
     await group.stepClock(1, byMs);
     const { created_at } = await (all[1] as GatewayProcess).client.call('createKey', { name: 'at its time' });
@@ -187,7 +187,7 @@ describe('clocks that step', () => {
     await group.stepClock(1, 0);
     expect((await burst(30, key)).ok).toBe(0);
     // Nothing stays taken.
-    const another = await keyWith({ rpm: 20, concurrency: 10 });
+    const another = await keyWith({ rpm: 20, concurrency: 20 });
     expect((await burst(9, another)).ok).toBe(9);
   });
 });

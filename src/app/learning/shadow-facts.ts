@@ -2,6 +2,7 @@ import type { JsonObject } from '../../core/model/index.ts';
 import type { LabelSource, RouteLabel } from '../../core/routing/promise/label.ts';
 import { LABEL_WEIGHTS } from '../../core/routing/promise/label.ts';
 import type { Exchange, Principal } from '../../pipeline/exchange.ts';
+import { KEPT_FIELDS } from '../../pipeline/kept-state.ts';
 import type { RoutingNote } from '../../pipeline/routing.ts';
 
 const MAX_COPIED_BYTES = 256 * 1024;
@@ -19,12 +20,8 @@ export function isCopyable(exchange: Exchange, body: JsonObject, note: RoutingNo
   const { envelope, raw, principal } = exchange as Exchange & { readonly principal?: Principal };
   if (principal === undefined || note.situation.toolLoop || envelope.choices > 1) return false;
   // An approval was given for one call, and a stored conversation lives with one provider.
-  if (
-    principal.policy.approvals.length > 0 ||
-    body['previous_response_id'] !== undefined ||
-    body['thread'] !== undefined
-  )
-    return false;
+  if (principal.policy.approvals.length > 0) return false;
+  if (KEPT_FIELDS.some((field) => (body[field] ?? null) !== null)) return false;
   return raw.length <= MAX_COPIED_BYTES && principal.ownCredential === undefined;
 }
 

@@ -1,4 +1,5 @@
 import { chmodSync, statSync } from 'node:fs';
+import { readProxies } from '../adapters/http1/outbound-proxies.ts';
 import { openUpstream } from '../adapters/http1/upstream.ts';
 import { openFreeJournal } from '../adapters/journal/slots.ts';
 import { createMemoryEventBus } from '../adapters/memory/event-bus.ts';
@@ -106,11 +107,13 @@ export async function openAdapters(options: AdapterOptions, dataDir: string): Pr
     const heads = [createHeadFile(`${dataDir}/audit.head`)];
     const audit = new AuditLog({ store, secrets: vault.secrets, clock, heads });
     await audit.open();
+    const proxies = readProxies(source.environment);
     const upstream = openUpstream({
       maxConnections: 512,
       maxHeaderBytes: config.upstream.max_header_bytes,
+      proxies,
     });
-    const authorizers = createAuthorizers({ clock });
+    const authorizers = createAuthorizers({ clock, upstream });
     // What the resolver itself logs holds no secret.
     const { environment } = source;
     const known = { ...vault, store, clock, upstream, authorizers, environment, log: options.log };
@@ -124,7 +127,7 @@ export async function openAdapters(options: AdapterOptions, dataDir: string): Pr
       ...createResilience({ clock, metrics }),
       random: createSystemRandom(() => clock.now()),
       events,
-      auditing: openAuditing(config, { ...shared, events, resolve: resolver.resolve }),
+      auditing: openAuditing(config, { ...shared, proxies, events, resolve: resolver.resolve }),
       book: new BudgetBook(),
       limiter: new RateLimiter(),
       objects: createOwnedObjects(shared),

@@ -1,5 +1,6 @@
 import { createHttpsSink } from '../adapters/audit-sinks/https.ts';
 import { createSyslogSink } from '../adapters/audit-sinks/syslog.ts';
+import type { OutboundProxies } from '../adapters/http1/outbound-proxies.ts';
 import type { AuditLog } from '../control/audit.ts';
 import { AuditShipper, type NamedSink } from '../control/audit-shipper.ts';
 import { operator } from '../control/caller.ts';
@@ -22,6 +23,7 @@ export interface AuditingPorts {
   readonly audit: AuditLog;
   readonly events: EventBus;
   readonly upstream: Upstream;
+  readonly proxies: OutboundProxies | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

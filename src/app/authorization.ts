@@ -4,6 +4,7 @@ import { createGoogleAuthorizer } from '../adapters/google/oauth.ts';
 import { googleSettings } from '../adapters/google/service-account.ts';
 import type { Authorizers } from '../ports/authorizer.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Upstream } from '../ports/upstream.ts';
 import type { Provider } from '../providers/provider.ts';
 
 /** The facts of a provider that decide how its calls are authorized. */
@@ -17,7 +18,10 @@ export interface CredentialFacts {
 }
 
 /** One authorizer per scheme. */
-export function createAuthorizers(ports: { readonly clock: Clock }): Authorizers {
+export function createAuthorizers(ports: {
+  readonly clock: Clock;
+  readonly upstream: Upstream;
+}): Authorizers {
   return { sigv4: createSigV4Authorizer(ports), 'google-oauth': createGoogleAuthorizer(ports) };
 }
 

@@ -1,3 +1,4 @@
+import { readProxies } from '../adapters/http1/outbound-proxies.ts';
 import { openUpstream } from '../adapters/http1/upstream.ts';
 import { systemClock } from '../adapters/system/clock.ts';
 import { SluiceError } from '../core/errors/error.ts';
@@ -23,8 +24,9 @@ export async function probeSecrets(
   );
   if (wanted.every(({ reference }) => parseReference(reference) === undefined)) return [];
   const clock = systemClock;
-  const upstream = openUpstream({ maxConnections: 8, maxHeaderBytes: MAX_HEADER_BYTES });
-  const authorizers = createAuthorizers({ clock });
+  const proxies = readProxies(environment);
+  const upstream = openUpstream({ maxConnections: 8, maxHeaderBytes: MAX_HEADER_BYTES, proxies });
+  const authorizers = createAuthorizers({ clock, upstream });
   const stores = openSecretStores(config.secrets, { upstream, authorizers, clock, environment });
   const read = async (text: string): Promise<string | undefined> => {
     const reference = parseReference(text);

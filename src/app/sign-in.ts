@@ -1,5 +1,6 @@
 import { createPasswordHasher } from '../adapters/password/argon2.ts';
 import { oneTimeCodes } from '../adapters/password/one-time-codes.ts';
+import type { IdentityPorts } from '../adapters/sign-in/identity-fetch.ts';
 import { createOidcProvider } from '../adapters/sign-in/oidc.ts';
 import { createSamlProvider } from '../adapters/sign-in/saml.ts';
 import { createTokenChecker } from '../adapters/sign-in/tokens.ts';
@@ -17,7 +18,6 @@ import { TokenDesk, type TokenIssuer, type TokenRule } from '../control/sign-in/
 import { SluiceError } from '../core/errors/error.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { RateLimits } from '../core/policy/virtual-key.ts';
-import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log-sink.ts';
 import type { Random } from '../ports/random.ts';
 import type { SecretBox } from '../ports/secret-box.ts';
@@ -28,10 +28,9 @@ import type { Identity } from './identity.ts';
 type SignInConfig = Config['sign_in'];
 type PeopleConfig = SignInConfig['oidc'][number] | SignInConfig['saml'][number];
 
-interface SignInAdapters {
+interface SignInAdapters extends IdentityPorts {
   readonly store: Store;
   readonly secrets: SecretBox;
-  readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly audit: AuditLog;
@@ -99,7 +98,7 @@ function clientSecret(given: SignInConfig['oidc'][number], resolve: Resolve): st
 }
 
 function providerMaker(
-  clock: Clock,
+  ports: IdentityPorts,
   resolve: Resolve,
 ): (config: SignInConfig) => ReadonlyMap<string, ConfiguredProvider> {
   const oidc = remembered((given: SignInConfig['oidc'][number]) =>
@@ -113,7 +112,7 @@ function providerMaker(
         requireClaims: given.require_claims,
         allowPrivateNetwork: given.allow_private_network,
       },
-      clock,
+      ports,
     ),
   );
   const saml = remembered((given: SignInConfig['saml'][number]) =>
@@ -125,7 +124,7 @@ function providerMaker(
         certificates: given.certificates,
         entityId: given.entity_id,
       },
-      clock,
+      ports.clock,
     ),
   );
   const configured = (given: PeopleConfig, provider: ConfiguredProvider['provider']) =>
@@ -155,7 +154,7 @@ function ruleOf(given: TokenConfig['rules'][number]): TokenRule {
   };
 }
 
-function issuerMaker(clock: Clock): (config: SignInConfig) => readonly TokenIssuer[] {
+function issuerMaker(ports: IdentityPorts): (config: SignInConfig) => readonly TokenIssuer[] {
   const checker = remembered(
     (given: Pick<TokenConfig, 'issuer' | 'audience' | 'jwks_url' | 'algorithms' | 'allow_private_network'>) =>
       createTokenChecker(
@@ -166,7 +165,7 @@ function issuerMaker(clock: Clock): (config: SignInConfig) => readonly TokenIssu
           algorithms: given.algorithms,
           allowPrivateNetwork: given.allow_private_network,
         },
-        clock,
+        ports,
       ),
   );
   return (config) =>
@@ -185,7 +184,7 @@ function issuerMaker(clock: Clock): (config: SignInConfig) => readonly TokenIssu
 
 /** Tokens of configured issuers on the data plane. */
 export function openTokens(identity: Identity, ports: SignInAdapters, config: () => Config): TokenDesk {
-  const issuers = oncePer(issuerMaker(ports.clock));
+  const issuers = oncePer(issuerMaker(ports));
   return new TokenDesk({ ...ports, ...identity, issuers: () => issuers(config().sign_in) });
 }
 
@@ -201,7 +200,7 @@ export function openSignIn(
   adapters: SignInAdapters,
 ) {
   const { identity, sessions, config, url: baseUrl, deleteUser } = around;
-  const providersOf = oncePer(providerMaker(adapters.clock, adapters.resolver.resolve));
+  const providersOf = oncePer(providerMaker(adapters, adapters.resolver.resolve));
   const providers = () => providersOf(config().sign_in);
   const catchUp = () => identity.watch.check();
   const parts = { ...adapters, ...identity, sessions, baseUrl, catchUp };

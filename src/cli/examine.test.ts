@@ -93,7 +93,8 @@ describe('doctor', () => {
 describe('doctor, outwards', () => {
   it('says why a provider cannot be reached', async () => {
     const { server, port } = await listening('{}');
-    const about = async (url: string) => (await examineProvider('p', url)).finding;
+    const environment: Record<string, string> = {};
+    const about = async (url: string) => (await examineProvider('p', url, environment)).finding;
     expect(await about(`http://127.0.0.1:${port}/v1`)).toMatchObject({ result: 'ok' });
     expect(await about(`https://127.0.0.1:${port}/v1`)).toMatchObject({
       result: 'fail',
@@ -106,6 +107,11 @@ describe('doctor, outwards', () => {
     expect(await about(`http://127.0.0.1:${gone.port}/v1`)).toMatchObject({
       result: 'fail',
       message: expect.stringContaining('refuses the connection'),
+    });
+    environment['HTTPS_PROXY'] = `http://127.0.0.1:${gone.port}`;
+    expect(await about('https://provider.test/v1')).toMatchObject({
+      result: 'fail',
+      message: expect.stringContaining('the outbound proxy (HTTPS_PROXY) opens no way'),
     });
   });
 

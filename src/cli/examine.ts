@@ -12,6 +12,7 @@ import {
 } from '../app/cli-support.ts';
 import { type Config, formatProblem, providerType } from '../app/config/index.ts';
 import { findLocalAddress, type LocalAddress } from '../app/local-address.ts';
+import { proxyProblem, reachProvider } from '../app/reach-provider.ts';
 import { examineLive } from './examine-live.ts';
 import type { Terminal } from './terminal.ts';
 import type { DoctorOptions } from './verbs/doctor.ts';
@@ -161,47 +162,69 @@ const UNREACHED: Readonly<Record<ConnectionFault, readonly [message: string, rem
     'Check the base_url; NODE_EXTRA_CA_CERTS adds an authority of your own.',
   ],
   no_tls: ['does not speak TLS there.', 'Check whether the base_url has to start with http://.'],
+  proxy: [
+    'is not reached: the outbound proxy (HTTPS_PROXY) opens no way to it.',
+    'Check HTTPS_PROXY, its credentials and what it lets through; NO_PROXY names hosts that need none.',
+  ],
   refused: ['refuses the connection.', 'Start what should run there, or check the base_url.'],
   unknown_host: ['is a name that is not known here.', 'Check the base_url and the name server.'],
 };
 
 /** Why a provider did not answer. */
-function unreached(host: string, error: unknown): Pick<Finding, 'message' | 'remedy'> {
-  const fault = connectionFault(error);
+function unreached(
+  host: string,
+  { error, late }: { readonly error: unknown; readonly late: boolean },
+): Pick<Finding, 'message' | 'remedy'> {
+  const fault = late ? undefined : connectionFault(error);
   if (fault !== undefined) {
     const [message, remedy] = UNREACHED[fault];
     return { message: `${host} ${message}`, remedy };
   }
-  const late = error instanceof Error && error.name === 'TimeoutError';
   return late
     ? {
         message: `${host} did not answer within ${ANSWER_MS / 1000} s.`,
-        remedy: 'Check the network and the base_url; behind a proxy, let this machine through.',
+        remedy: 'Check the network and the base_url; behind an outbound proxy, set HTTPS_PROXY.',
       }
     : { message: `${host} broke the connection off.`, remedy: 'Check the network and the base_url.' };
 }
 
 /** Any answer will do: that it is refused without a key shows that the way is open. No credential is sent. */
-export async function examineProvider(name: string, url: string | undefined): Promise<Reached> {
+export async function examineProvider(
+  name: string,
+  url: string | undefined,
+  environment: Terminal['environment'],
+): Promise<Reached> {
   const check = `Provider ${name}`;
   if (url === undefined || url.includes('{')) {
     const message = 'Its address depends on region or account; it was not asked.';
     return { finding: { check, result: 'ok', message }, skewMs: undefined };
   }
   const { host } = new URL(url);
+  const signal = AbortSignal.timeout(ANSWER_MS);
   try {
     const started = Date.now();
-    const answer = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(ANSWER_MS) });
-    await answer.body?.cancel();
-    const theirs = Date.parse(answer.headers.get('date') ?? '');
+    const theirs = Date.parse((await reachProvider(url, { environment, signal })) ?? '');
     const middle = (started + Date.now()) / 2;
     return {
       finding: { check, result: 'ok', message: `${host} answers.` },
       skewMs: Number.isNaN(theirs) ? undefined : middle - theirs,
     };
   } catch (error) {
-    return { finding: { check, result: 'fail', ...unreached(host, error) }, skewMs: undefined };
+    return {
+      finding: { check, result: 'fail', ...unreached(host, { error, late: signal.aborted }) },
+      skewMs: undefined,
+    };
   }
+}
+
+/** The way to the providers, where it leads through a proxy. */
+function examineProxy(environment: Terminal['environment']): readonly Finding[] {
+  const check = 'Outbound proxy';
+  const problem = proxyProblem(environment);
+  if (problem === undefined) return [];
+  if (problem === '') return [{ check, result: 'ok', message: 'Providers are reached through HTTPS_PROXY.' }];
+  const remedy = 'The gateway does not start like this: nothing goes past a proxy that was meant.';
+  return [{ check, result: 'fail', message: problem, remedy }];
 }
 
 /** Compares this clock with those of the providers that answered. */
@@ -255,12 +278,19 @@ function configurationFindings(checked: Awaited<ReturnType<typeof checkConfigura
   return [...fine, ...warnings];
 }
 
-async function examineProviders(config: Config | undefined): Promise<readonly Reached[]> {
+async function examineProviders(
+  config: Config | undefined,
+  environment: Terminal['environment'],
+): Promise<readonly Reached[]> {
   if (config === undefined) return [];
   const vendors = new Map(listVendors().map((vendor) => [vendor.id, vendor]));
   return Promise.all(
     Object.entries(config.providers).map(([name, provider]) =>
-      examineProvider(name, provider.base_url ?? vendors.get(providerType(config, name))?.baseUrl),
+      examineProvider(
+        name,
+        provider.base_url ?? vendors.get(providerType(config, name))?.baseUrl,
+        environment,
+      ),
     ),
   );
 }
@@ -274,12 +304,17 @@ export async function examine(options: DoctorOptions, terminal: Terminal): Promi
     environment,
   });
   const local = findLocalAddress({ path: options.config, environment, dataDir: options.dataDir });
-  const [port, providers] = await Promise.all([examinePort(local), examineProviders(checked.config)]);
+  const proxy = examineProxy(environment);
+  const isAsked = proxy.every(({ result }) => result === 'ok');
+  const [port, providers] = await Promise.all([
+    examinePort(local),
+    isAsked ? examineProviders(checked.config, environment) : [],
+  ]);
   const runs = port.message.startsWith(GATEWAY_ANSWERS);
   const live = await examineLive(options, terminal, { runs, config: checked.config });
   const skews = providers.flatMap(({ skewMs }) => (skewMs === undefined ? [] : [skewMs]));
   const demo: readonly Finding[] =
-    checked.config !== undefined && providers.length === 0
+    isAsked && checked.config !== undefined && providers.length === 0
       ? [
           {
             check: 'Providers',
@@ -296,6 +331,7 @@ export async function examine(options: DoctorOptions, terminal: Terminal): Promi
     ...(await examineDatabase(local.dataDir)),
     examineDisk(local.dataDir),
     port,
+    ...proxy,
     ...providers.map(({ finding }) => finding),
     ...live,
     ...demo,

@@ -1,11 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Authority } from '../support/certificates.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { admin, made } from '../support/identity.ts';
 import { syslogOverTls, syslogOverUdp } from './sink-servers.ts';
@@ -16,40 +16,12 @@ let folder: string;
 const files = { ca: '', key: '', cert: '', otherCa: '' };
 const open: { close(): unknown }[] = [];
 
-function openssl(...argv: string[]): void {
-  execFileSync('openssl', argv, { stdio: 'ignore', cwd: folder });
-}
-
-/** An authority, and a certificate of it for `localhost` and 127.0.0.1. */
-function makeCertificates(): void {
-  for (const name of ['ca', 'other']) {
-    const subject = ['-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.pem`];
-    openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject);
-  }
-  openssl(
-    'req',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-subj',
-    '/CN=sink',
-    '-keyout',
-    'sink.key',
-    '-out',
-    'sink.csr',
-  );
-  writeFileSync(join(folder, 'san'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
-  const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'];
-  openssl('x509', '-req', '-in', 'sink.csr', ...by, '-days', '2', '-extfile', 'san', '-out', 'sink.pem');
-  files.ca = join(folder, 'ca.pem');
-  files.otherCa = join(folder, 'other.pem');
-  files.key = readFileSync(join(folder, 'sink.key'), 'utf8');
-  files.cert = readFileSync(join(folder, 'sink.pem'), 'utf8');
-}
-
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-sinks-'));
-  makeCertificates();
+  const authority = new Authority(folder, 'ca');
+  files.ca = authority.file;
+  files.otherCa = new Authority(folder, 'other').file;
+  Object.assign(files, authority.certify('sink', 'DNS:localhost', 'IP:127.0.0.1'));
 });
 
 afterEach(async () => {

@@ -105,7 +105,7 @@ export async function attemptText(exchange: Routed): Promise<string> {
   const upstream = openUpstream({ maxConnections: 4 });
   const attempt = createAttempt({
     upstream,
-    authorizers: createAuthorizers({ clock: systemClock }),
+    authorizers: createAuthorizers({ clock: systemClock, upstream }),
     clock: systemClock,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     ...createResilience({ clock: systemClock, metrics: createMemoryMetrics() }),

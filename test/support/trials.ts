@@ -134,7 +134,7 @@ export function openTrials(config: ConfigInput): Trials {
   const book = new BudgetBook();
   const attempt = createAttempt({
     upstream,
-    authorizers: createAuthorizers({ clock: systemClock }),
+    authorizers: createAuthorizers({ clock: systemClock, upstream }),
     clock: systemClock,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     ...resilience,

@@ -4,6 +4,7 @@ import type { AuditSink } from '../../ports/audit-sink.ts';
 import type { AuditRecord } from '../../ports/audit-store.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Upstream } from '../../ports/upstream.ts';
+import type { OutboundProxies } from '../http1/outbound-proxies.ts';
 import { openUpstream } from '../http1/upstream.ts';
 import { factsOf } from './cef.ts';
 
@@ -18,6 +19,8 @@ export interface HttpsOptions {
   readonly allowPrivateNetwork: boolean;
   /** Certificates to trust instead of the system's. */
   readonly caFile: string | undefined;
+  /** The way to it, where it has connections of its own. */
+  readonly proxies?: OutboundProxies | undefined;
 }
 
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -33,12 +36,12 @@ function lineOf(record: AuditRecord): string {
  * receiver can tell ours from others', and old ones from new ones. Any 2xx takes the entries.
  */
 export function createHttpsSink(options: HttpsOptions): AuditSink {
-  const { clock, timeoutMs, allowPrivateNetwork, caFile } = options;
+  const { clock, timeoutMs, allowPrivateNetwork, caFile, proxies } = options;
   /** With certificates of its own the sink has connections of its own, opened when they are needed first. */
   let own: Upstream | undefined;
   const connections = (): Upstream => {
     if (caFile === undefined) return options.upstream;
-    own ??= openUpstream({ maxConnections: 2, ca: readFileSync(caFile, 'utf8') });
+    own ??= openUpstream({ maxConnections: 2, ca: readFileSync(caFile, 'utf8'), proxies });
     return own;
   };
   const { origin, pathname, search } = new URL(options.url);

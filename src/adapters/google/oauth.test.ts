@@ -14,6 +14,7 @@ import {
 } from '../../../test/support/attempts.ts';
 import type { Account } from '../../ports/authorizer.ts';
 import type { UpstreamRequest } from '../../ports/upstream.ts';
+import { openUpstream } from '../http1/upstream.ts';
 import { systemClock } from '../system/clock.ts';
 import { createGoogleAuthorizer } from './oauth.ts';
 import { googleSettings, parseServiceAccount } from './service-account.ts';
@@ -72,6 +73,8 @@ async function listen(answering: Answering): Promise<Loopback> {
   return server;
 }
 
+const upstream = openUpstream({ maxConnections: 4 });
+
 beforeEach(() => {
   count = 0;
 });
@@ -82,7 +85,7 @@ afterEach(() => {
 describe('an access token', () => {
   it('is had once for a signed assertion, however many ask', async () => {
     const tokens = await listen(freshToken);
-    const authorizer = createGoogleAuthorizer({ clock: systemClock });
+    const authorizer = createGoogleAuthorizer({ clock: systemClock, upstream });
     const account = accountOf({ service_account_json: serviceAccount(`${tokens.url}/token`) });
     const ask = () => authorizer.authorize(REQUEST, account, never);
     const all = await Promise.all([ask(), ask(), ask()]);
@@ -107,7 +110,7 @@ describe('an access token', () => {
       reply = () => freshToken(got, response);
       release();
     });
-    const authorizer = createGoogleAuthorizer({ clock: systemClock });
+    const authorizer = createGoogleAuthorizer({ clock: systemClock, upstream });
     const account = accountOf({ service_account_json: serviceAccount(tokens.url) });
     const leaving = new AbortController();
     const left = authorizer.authorize(REQUEST, account, leaving.signal);
@@ -124,7 +127,7 @@ describe('an access token', () => {
 describe('a token that cannot be had', () => {
   it('fails with a sentence that holds nothing secret', async () => {
     const tokens = await listen(answer(400, { error: 'invalid_grant', error_description: 'SECRET text' }));
-    const authorizer = createGoogleAuthorizer({ clock: systemClock });
+    const authorizer = createGoogleAuthorizer({ clock: systemClock, upstream });
     const fail = (settings: Record<string, string>) =>
       authorizer.authorize(REQUEST, accountOf(settings), never).catch((error) => error);
     const refused = await fail({ service_account_json: serviceAccount(tokens.url) });
@@ -146,7 +149,7 @@ describe('a token that cannot be had', () => {
 
   it('is given up when the endpoint does not answer in time', async () => {
     const tokens = await listen(() => undefined);
-    const authorizer = createGoogleAuthorizer({ clock: systemClock, fetchTimeoutMs: 500 });
+    const authorizer = createGoogleAuthorizer({ clock: systemClock, upstream, fetchTimeoutMs: 500 });
     const account = accountOf({ service_account_json: serviceAccount(tokens.url) });
     const startedAt = performance.now();
     await expect(authorizer.authorize(REQUEST, account, never)).rejects.toMatchObject({
@@ -159,7 +162,7 @@ describe('a token that cannot be had', () => {
   it('is not read from an endless answer, nor from where a redirect leads', async () => {
     const ask = async (answering: Answering) => {
       const { url } = await listen(answering);
-      const authorizer = createGoogleAuthorizer({ clock: systemClock });
+      const authorizer = createGoogleAuthorizer({ clock: systemClock, upstream });
       const account = accountOf({ service_account_json: serviceAccount(url) });
       return authorizer.authorize(REQUEST, account, never).catch((error) => error);
     };
@@ -178,7 +181,7 @@ describe('a token that cannot be had', () => {
     const tokens = await listen((got, response) =>
       (tokens.got.length === 1 ? answer(503, {}) : freshToken)(got, response),
     );
-    const authorizer = createGoogleAuthorizer({ clock: systemClock });
+    const authorizer = createGoogleAuthorizer({ clock: systemClock, upstream });
     const account = accountOf({ service_account_json: serviceAccount(tokens.url) });
     expect(await authorizer.authorize(REQUEST, account, never)).toEqual({ authorization: 'Bearer token-1' });
     expect(tokens.got).toHaveLength(2);

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Account, Authorizer } from '../../ports/authorizer.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { Upstream } from '../../ports/upstream.ts';
+import { createFetch } from '../http1/fetch.ts';
 import { loadServiceAccount, type ServiceAccount, ServiceAccountFault } from './service-account.ts';
 import { type Token, TokenSource } from './token-source.ts';
 
@@ -12,25 +14,11 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 /** Accounts whose tokens are kept; more means that the configuration was changed many times. */
 const MAX_SOURCES = 256;
 
-/**
- * Node's own `fetch` with a limit on the answer. The library's default, node-fetch, throws past every handler when a
- * request is tried again after its signal has aborted (seen with 3.3 in tests): that would end the process.
- */
-const fetchSmall: typeof fetch = async (input, init) => {
-  const response = await fetch(input, init);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new Error('The answer is too long.');
-    chunks.push(chunk);
-  }
-  const { status, headers } = response;
-  return new Response(Buffer.concat(chunks), { status, headers });
-};
-
 /** Fetches one token for a service account (RFC 7523: a signed assertion for an access token). */
-async function fetchToken(account: ServiceAccount, timeoutMs: number): Promise<Token> {
+async function fetchToken(
+  account: ServiceAccount,
+  { fetch, timeoutMs }: { readonly fetch: typeof globalThis.fetch; readonly timeoutMs: number },
+): Promise<Token> {
   // Loaded on the first token, so that those who need none start faster.
   const { gaxios, JWT } = await import('google-auth-library');
   const transporter = new gaxios.Gaxios();
@@ -39,7 +27,8 @@ async function fetchToken(account: ServiceAccount, timeoutMs: number): Promise<T
       // The library always asks Google's own endpoint; the account's JSON names the one it belongs to.
       options.url = new URL(account.tokenUri);
       options.redirect = 'error';
-      options.fetchImplementation = fetchSmall;
+      // Its default, node-fetch, throws past every handler when a request is tried again after its signal has aborted (3.3, in tests).
+      options.fetchImplementation = fetch;
       options.signal = AbortSignal.timeout(timeoutMs);
       options.retryConfig = { httpMethodsToRetry: ['POST'], retry: 1, noResponseRetries: 1, retryDelay: 100 };
       return options;
@@ -116,10 +105,13 @@ function sourceKey({ settings }: Account): string {
  */
 export function createGoogleAuthorizer(ports: {
   readonly clock: Clock;
+  readonly upstream: Upstream;
   /** Absent: ten seconds. */
   readonly fetchTimeoutMs?: number;
 }): Authorizer {
-  const { clock, fetchTimeoutMs = FETCH_TIMEOUT_MS } = ports;
+  const { clock, upstream, fetchTimeoutMs: timeoutMs = FETCH_TIMEOUT_MS } = ports;
+  // The file that names the endpoint is the operator's own.
+  const fetch = createFetch(upstream, { allowPrivateNetwork: true, timeoutMs, maxBytes: MAX_ANSWER_BYTES });
   const sources = new Map<string, TokenSource>();
 
   function sourceFor(account: Account): TokenSource {
@@ -129,7 +121,7 @@ export function createGoogleAuthorizer(ports: {
     const source = new TokenSource(clock, async () => {
       const loaded = await loadServiceAccount(account.settings);
       if (loaded === undefined) throw new ServiceAccountFault('is not set');
-      return fetchToken(loaded, fetchTimeoutMs);
+      return fetchToken(loaded, { fetch, timeoutMs });
     });
     if (sources.size >= MAX_SOURCES) sources.clear();
     sources.set(key, source);

@@ -2,6 +2,7 @@ import { type ConnectionFault, connectionFault } from '../../core/errors/connect
 import { SluiceError } from '../../core/errors/error.ts';
 import type { ErrorCode } from '../../core/errors/table.ts';
 import { EgressError } from './egress.ts';
+import { ProxyError } from './tunnel.ts';
 
 /** An answer that is no HTTP/1.1, or goes beyond a limit. */
 export class MalformedAnswerError extends Error {
@@ -49,6 +50,14 @@ export function toSluiceError(error: Error, started: boolean): SluiceError {
     return new SluiceError(
       'upstream_unreachable',
       'The provider’s address is on a private network; set `allow_private_network: true` on the provider to allow it.',
+      { cause: error },
+    );
+  }
+  if (error instanceof ProxyError) {
+    const said = error.status === undefined ? 'does not answer' : `answers ${error.status}`;
+    return new SluiceError(
+      'upstream_unreachable',
+      `The outbound proxy (\`HTTPS_PROXY\`) opens no way to the provider: it ${said}. Check its address, its credentials and what it lets through.`,
       { cause: error },
     );
   }

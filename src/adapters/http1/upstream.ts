@@ -6,6 +6,7 @@ import { connectorFor } from './connect.ts';
 import { ONREAD } from './connection.ts';
 import { toSluiceError } from './errors.ts';
 import { Origin } from './origin.ts';
+import type { OutboundProxies } from './outbound-proxies.ts';
 
 /** What the adapter needs to know beforehand. */
 export interface UpstreamConfig {
@@ -15,6 +16,8 @@ export interface UpstreamConfig {
   readonly maxHeaderBytes?: number;
   /** Certificates to trust instead of the system's, as PEM. */
   readonly ca?: string;
+  /** Ways TLS connections to other machines take. Default: the direct one. */
+  readonly proxies?: OutboundProxies | undefined;
 }
 
 const DEFAULT_HEADER_BYTES = 64 * 1024;
@@ -62,7 +65,8 @@ export function openUpstream(config: UpstreamConfig): Upstream {
     const key = `${request.origin} ${connectMs} ${request.allowPrivateNetwork} ${connections}`;
     let origin = origins.get(key);
     if (origin === undefined) {
-      const rules = { connectMs, allowPrivate: request.allowPrivateNetwork, ca: config.ca, onread: ONREAD };
+      const { ca, proxies } = config;
+      const rules = { connectMs, allowPrivate: request.allowPrivateNetwork, ca, proxies, onread: ONREAD };
       origin = new Origin({
         origin: request.origin,
         connect: connectorFor(rules),

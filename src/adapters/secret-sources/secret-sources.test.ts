@@ -193,7 +193,7 @@ test('Google Secret Manager: a service account’s token, projects and versions'
   };
   const source = createGoogleSource({
     address: address(),
-    authorizer: createGoogleAuthorizer({ clock: systemClock }),
+    authorizer: createGoogleAuthorizer({ clock: systemClock, upstream }),
     settings: { service_account_json: JSON.stringify(account), project: 'p' },
     endpoint: base,
   });

@@ -2,7 +2,7 @@ import * as client from 'openid-client';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SignInProvider } from '../../ports/sign-in.ts';
-import { createGuardedFetch, unreachable } from './guarded-fetch.ts';
+import { type IdentityPorts, identityFetch, unreachable } from './identity-fetch.ts';
 
 /** A provider as configured. */
 export interface OidcSettings {
@@ -32,9 +32,8 @@ function refused(cause?: unknown): SluiceError {
 
 /** Failures of the network, as opposed to answers that are wrong. */
 function isOutage(error: unknown): boolean {
-  const { name = '', code = '', cause } = error as { name?: string; code?: string; cause?: unknown };
-  if (name === 'TimeoutError' || name === 'EgressError') return true;
-  if (error instanceof TypeError && /fetch failed/.test(error.message)) return true;
+  const { code = '', cause } = error as { code?: string; cause?: unknown };
+  if (error instanceof SluiceError) return true;
   // The library's own words for a status it did not expect.
   if (code === 'OAUTH_RESPONSE_IS_NOT_CONFORM' || code === 'OAUTH_TIMEOUT') {
     return cause instanceof Response ? cause.status >= 500 : code === 'OAUTH_TIMEOUT';
@@ -57,11 +56,11 @@ class OidcProvider implements SignInProvider {
     | undefined;
   #finding: Promise<client.Configuration> | undefined;
 
-  constructor(settings: OidcSettings, clock: Clock) {
+  constructor(settings: OidcSettings, ports: IdentityPorts) {
     this.name = settings.name;
     this.#settings = settings;
-    this.#clock = clock;
-    this.#fetch = createGuardedFetch(settings);
+    this.#clock = ports.clock;
+    this.#fetch = identityFetch(ports, settings);
   }
 
   async begin(state: string, callbackUrl: string) {
@@ -159,6 +158,6 @@ class OidcProvider implements SignInProvider {
 }
 
 /** Authorization code with PKCE, state and nonce; discovery only when somebody signs in. */
-export function createOidcProvider(settings: OidcSettings, clock: Clock): SignInProvider {
-  return new OidcProvider(settings, clock);
+export function createOidcProvider(settings: OidcSettings, ports: IdentityPorts): SignInProvider {
+  return new OidcProvider(settings, ports);
 }

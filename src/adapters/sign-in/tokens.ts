@@ -3,7 +3,7 @@ import { DAY_MS } from '../../core/durations.ts';
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { CheckedToken, TokenChecker } from '../../ports/sign-in.ts';
-import { createGuardedFetch, unreachable } from './guarded-fetch.ts';
+import { type IdentityPorts, identityFetch, unreachable } from './identity-fetch.ts';
 
 /** An issuer as configured. */
 export interface TokenSettings {
@@ -44,10 +44,10 @@ class KeySet {
   #failed = false;
   #fetching: Promise<void> | undefined;
 
-  constructor(settings: TokenSettings, clock: Clock) {
+  constructor(settings: TokenSettings, ports: IdentityPorts) {
     this.#settings = settings;
-    this.#clock = clock;
-    this.#fetch = createGuardedFetch(settings);
+    this.#clock = ports.clock;
+    this.#fetch = identityFetch(ports, settings);
   }
 
   /** Keys to check with; throws `upstream_unreachable` while there are none. */
@@ -129,8 +129,9 @@ function isKeyMatter(error: unknown): boolean {
 }
 
 /** Checks JWTs of one issuer: signature by its published keys, exact issuer and audience, times, a subject. */
-export function createTokenChecker(settings: TokenSettings, clock: Clock): TokenChecker {
-  const keys = new KeySet(settings, clock);
+export function createTokenChecker(settings: TokenSettings, ports: IdentityPorts): TokenChecker {
+  const { clock } = ports;
+  const keys = new KeySet(settings, ports);
   const verify = async (token: string, find: KeyFinder): Promise<CheckedToken> => {
     const { payload } = await jwtVerify(token, find, {
       issuer: settings.issuer,

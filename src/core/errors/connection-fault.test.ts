@@ -7,6 +7,7 @@ it.each([
   ['ERR_SSL_WRONG_VERSION_NUMBER', 'no_tls'],
   ['ENOTFOUND', 'unknown_host'],
   ['ECONNREFUSED', 'refused'],
+  ['ERR_OUTBOUND_PROXY', 'proxy'],
   ['ECONNRESET', undefined],
 ])('tells %s', (code, fault) => {
   const error = Object.assign(new Error('failed'), { code });

@@ -1,5 +1,8 @@
 /** Why a connection to a server could not be made, as far as it decides what to do. */
-export type ConnectionFault = 'certificate' | 'no_tls' | 'unknown_host' | 'refused';
+export type ConnectionFault = 'certificate' | 'no_tls' | 'proxy' | 'unknown_host' | 'refused';
+
+/** Code of the error of an outbound proxy that opens no way. */
+export const PROXY_FAULT = 'ERR_OUTBOUND_PROXY';
 
 /** Node's names for OpenSSL's verification failures (X509_V_ERR_…) that do not start with `CERT_`. */
 const UNTRUSTED: ReadonlySet<string> = new Set([
@@ -15,6 +18,7 @@ function faultOf(code: unknown): ConnectionFault | undefined {
   if (typeof code !== 'string') return undefined;
   if (UNTRUSTED.has(code) || code.startsWith('CERT_')) return 'certificate';
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') return 'no_tls';
+  if (code === PROXY_FAULT) return 'proxy';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'unknown_host';
   return code === 'ECONNREFUSED' ? 'refused' : undefined;
 }

@@ -1,5 +1,4 @@
 import type { Catalog } from '../core/catalog/index.ts';
-import { completePrice, perSecond, picoPerToken } from '../core/cost/complete-price.ts';
 import type { PriceSnapshot } from '../core/cost/price.ts';
 import { nearest } from '../core/nearest.ts';
 import { matchesPattern } from '../core/policy/key.ts';
@@ -11,8 +10,9 @@ import type {
   Runtime,
 } from '../pipeline/runtime.ts';
 import type { Provider } from '../providers/provider.ts';
+import { compilePrice } from './compile-price.ts';
 import { compileProvider } from './compile-provider.ts';
-import type { Config, DeploymentConfig, ModelConfig, PriceConfig } from './config/index.ts';
+import type { Config, DeploymentConfig, ModelConfig } from './config/index.ts';
 import { configHash, deploymentSettings, isLoopbackHost } from './config/index.ts';
 import { compileCache, compileFailover } from './failover-policy.ts';
 import { compileRouting } from './routers.ts';
@@ -41,59 +41,11 @@ export interface CompileInput {
 const MAX_MEMO = 10_000;
 const MEGABYTE = 1_048_576;
 
-/** A price from the configuration over what the catalog knows, class by class. */
-function configPrice(given: PriceConfig, base: PriceSnapshot | undefined, now: number): PriceSnapshot {
-  const rate = (usd: number | string | undefined): number | undefined =>
-    usd === undefined ? undefined : picoPerToken(Number(usd));
-  const own = {
-    input: rate(given.input_usd_per_mtok),
-    output: rate(given.output_usd_per_mtok),
-    cacheRead: rate(given.cache_read_usd_per_mtok),
-    cacheWrite5m: rate(given.cache_write_usd_per_mtok),
-    cacheWrite1h: rate(given.cache_write_1h_usd_per_mtok),
-    audioInput: rate(given.audio_input_usd_per_mtok),
-    audioOutput: rate(given.audio_output_usd_per_mtok),
-    character: rate(given.input_usd_per_mchar),
-    audioSecond: perSecond(given.audio_usd_per_minute),
-    image: given.image_usd === undefined ? undefined : picoPerToken(Number(given.image_usd) * 1e6),
-    webSearch:
-      given.web_search_usd === undefined ? undefined : picoPerToken(Number(given.web_search_usd) * 1e6),
-    request: given.request_usd === undefined ? undefined : picoPerToken(Number(given.request_usd) * 1e6),
-  };
-  // Both token rates given: the file speaks for the whole price, and the catalog's tiers no longer apply.
-  const whole = own.input !== undefined && own.output !== undefined;
-  const known = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
-  const price = completePrice(whole || base === undefined ? known : { ...base.price, ...known });
-  return { price, source: 'config', asOf: new Date(now).toISOString() };
-}
-
-/** What simulated answers pretend to cost, so that budgets and reports can be tried in demo mode. Nobody is billed. */
-const SIMULATED_PRICE: PriceSnapshot = {
-  price: completePrice({ input: picoPerToken(0.15), output: picoPerToken(0.6) }),
-  source: 'catalog',
-  asOf: 'simulated',
-};
-
 interface DeploymentWish {
   readonly provider: ConfiguredProvider;
   readonly model: string;
   readonly entry: DeploymentConfig | { readonly provider: string };
   readonly modelConfig: ModelConfig | undefined;
-}
-
-function priceOf(
-  input: CompileInput,
-  wish: DeploymentWish,
-  given: PriceConfig | undefined,
-): PriceSnapshot | undefined {
-  const { provider, model } = wish;
-  const override = input.overrides.get(`${provider.name}/${model}`) ?? input.overrides.get(model);
-  if (override !== undefined) return override;
-  if (provider.vendor.id === input.demo?.vendor.id) return SIMULATED_PRICE;
-  const listed = input.catalog.price(provider.vendor.catalogId ?? provider.vendor.id, model, input.now);
-  const catalog: PriceSnapshot | undefined =
-    listed === undefined ? undefined : { price: listed.price, source: 'catalog', asOf: listed.asOf };
-  return given === undefined ? catalog : configPrice(given, catalog, input.now);
 }
 
 function compileDeployment(input: CompileInput, wish: DeploymentWish): Deployment {
@@ -126,7 +78,7 @@ function compileDeployment(input: CompileInput, wish: DeploymentWish): Deploymen
     },
     ...compileUpstreamPolicy(settings),
     profile,
-    price: priceOf(input, wish, settings.price),
+    price: compilePrice(input, wish, settings.price),
   };
 }
 

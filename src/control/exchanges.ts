@@ -82,14 +82,15 @@ export function usdPerMillion(pico: number): string {
 }
 
 function priceRow(snapshot: PriceSnapshot): z.output<typeof exchangeDetail>['price'] {
-  const { tiers: _, ...rates } = snapshot.price;
+  const { tiers: _, terms: __, ...rates } = snapshot.price;
   const perMillion = Object.fromEntries(
-    Object.entries(rates as Omit<Price, 'tiers'>).map(([name, pico]) => [
+    Object.entries(rates as Omit<Price, 'tiers' | 'terms'>).map(([name, pico]) => [
       name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
       usdPerMillion(pico),
     ]),
   );
-  return { source: snapshot.source, as_of: snapshot.asOf, usd_per_mtok: perMillion };
+  const { source, asOf, terms } = snapshot;
+  return { source, as_of: asOf, usd_per_mtok: perMillion, terms: [...(terms ?? [])] };
 }
 
 function detailOf(record: ExchangeRecord): z.output<typeof exchangeDetail> {

@@ -240,6 +240,8 @@ export const exchangeDetail = exchangeRow.extend({
       source: z.enum(['catalog', 'config', 'override']),
       as_of: z.string(),
       usd_per_mtok: z.record(z.string(), usd),
+      /** Service tiers, speeds and places whose factors the rates hold, as the vendor names them. */
+      terms: z.array(z.string()),
     })
     .nullable(),
   metadata: z.string().nullable(),

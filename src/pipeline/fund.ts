@@ -1,8 +1,10 @@
 import { worstCase } from '../core/cost/cost.ts';
+import { priceUnder } from '../core/cost/terms.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BudgetClaims } from '../ports/shared-spend.ts';
+import { askedTerms } from './asked-terms.ts';
 import { promptEstimate, searchReach } from './estimate.ts';
 import type { Exchange, Hold } from './exchange.ts';
 import type { Deployment } from './runtime.ts';
@@ -13,17 +15,18 @@ const DEFAULT_OUTPUT_TOKENS = 16_384;
 /** The dearest an exchange can become at one deployment, nano-dollars; `undefined` when its price is not known. */
 export function worstAt(exchange: Exchange, deployment: Deployment): number | undefined {
   if (exchange.facts.free === true) return 0;
-  if (deployment.price === undefined) return undefined;
+  const { price } = deployment;
+  if (price === undefined) return undefined;
   const { envelope } = exchange;
   const most = deployment.profile.maxOutputTokens;
-  return worstCase(deployment.price.price, {
+  return worstCase(priceUnder(price, askedTerms(exchange, price)).price, {
     inputTokens: promptEstimate(exchange),
     maxOutputTokens: envelope.maxOutputTokens ?? most ?? DEFAULT_OUTPUT_TOKENS,
     choices: envelope.choices,
     images: envelope.images ?? 0,
     characters: envelope.characters ?? 0,
     audioSeconds: envelope.audioSeconds ?? 0,
-    webSearches: deployment.price.price.webSearch === undefined ? 0 : searchReach(exchange),
+    webSearches: price.price.webSearch === undefined ? 0 : searchReach(exchange),
     audio: envelope.audio ?? false,
   });
 }

@@ -393,7 +393,7 @@ export function chatResponses(reach: Reach = {}): fc.Arbitrary<ChatResponse> {
 
 /** A value without the vendors' own words, which only a trip over the wire adds. */
 export function withoutRaw(response: ChatResponse): ChatResponse {
-  const { raw: _, ...usage } = response.usage;
+  const { raw: _, terms: __, ...usage } = response.usage;
   const choices = response.choices.map((choice) => ({ ...choice, finish: { reason: choice.finish.reason } }));
   return { ...response, choices, usage };
 }

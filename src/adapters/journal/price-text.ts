@@ -7,14 +7,15 @@ const priceTexts = new WeakMap<PriceSnapshot, string>();
 export function priceText(snapshot: PriceSnapshot): string {
   let text = priceTexts.get(snapshot);
   if (text === undefined) {
-    const { price, source, asOf } = snapshot;
-    text = JSON.stringify([source, asOf, rateValues(price), price.tiers?.map(tierValues)]);
+    const { price, source, asOf, terms } = snapshot;
+    const values = [source, asOf, rateValues(price), price.tiers?.map(tierValues)];
+    text = JSON.stringify(terms === undefined ? values : [...values, terms]);
     priceTexts.set(snapshot, text);
   }
   return text;
 }
 
-type Rates = Omit<Price, 'tiers'>;
+type Rates = Omit<Price, 'tiers' | 'terms'>;
 
 function tierValues({ above, rates }: { readonly above: number; readonly rates: Rates }) {
   return [above, rateValues(rates)];
@@ -61,16 +62,18 @@ function ratesOf(values: readonly number[]): Rates {
 
 /** Throws `SyntaxError` for text that is not ours. */
 export function decodePrice(text: string): PriceSnapshot {
-  const [source, asOf, values, tiers] = JSON.parse(text) as [
+  const [source, asOf, values, tiers, terms] = JSON.parse(text) as [
     PriceSnapshot['source'],
     string,
     number[],
     [number, number[]][] | null,
+    string[]?,
   ];
   const decoded = tiers?.map(([above, rates]) => ({ above, rates: ratesOf(rates) }));
   return {
     price: { ...ratesOf(values), ...(decoded === undefined ? {} : { tiers: decoded }) },
     source,
     asOf,
+    ...(terms === undefined ? {} : { terms }),
   };
 }

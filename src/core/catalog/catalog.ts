@@ -1,5 +1,5 @@
 import { completePrice } from '../cost/complete-price.ts';
-import type { Price } from '../cost/price.ts';
+import type { Price, PriceTerms } from '../cost/price.ts';
 import { type ModelProfile, OPEN_PROFILE } from '../model/index.ts';
 import { type CatalogData, type CatalogModel, listedPrice, priceAt, type RawPrice } from './data.ts';
 import { indexModels, type ModelIndex } from './match.ts';
@@ -30,6 +30,8 @@ export interface Catalog {
   profile(providerId: string, model: string): ModelProfile;
   /** The price at a time (milliseconds since 1970); `undefined` if unknown, which is not free. */
   price(providerId: string, model: string, atMs: number): CatalogPrice | undefined;
+  /** What service tiers, speeds and places do to a model's price, whoever states it; `undefined`: nothing is known to. */
+  terms(providerId: string, model: string): PriceTerms | undefined;
   /** The provider's own models, in no order; empty for one the catalog does not know. */
   entries(providerId: string): Iterable<CatalogEntry>;
   /** The id under which a model is listed: `gpt-4o` for `gpt-4o-2024-08-06`. */
@@ -98,6 +100,7 @@ export function createCatalog(data: CatalogData, overlay: Overlay = OVERLAY): Ca
       if (overlay.free.includes(providerId)) return free;
       return currentPrice(known(providerId, model), atMs, overlay.webSearch?.[providerId]);
     },
+    terms: (providerId, model) => termsOf(overlay, providerId, model),
     entries: (providerId) => listEntries(data, overlay, providerId),
     canonicalId: (providerId, model) => known(providerId, model).model?.i,
   };
@@ -141,6 +144,14 @@ function createFinder(data: CatalogData, overlay: Overlay) {
     }
     return undefined;
   };
+}
+
+function termsOf(overlay: Overlay, providerId: string, model: string): PriceTerms | undefined {
+  const rules = overlay.terms;
+  if (rules === undefined || !Object.hasOwn(rules, providerId) || model.length > MAX_NAME_CHARS)
+    return undefined;
+  const name = familyName(model);
+  return rules[providerId]?.find(({ match }) => match.test(name))?.terms;
 }
 
 function profileOf(overlay: Overlay, model: string, listed: CatalogModel | undefined): ModelProfile {

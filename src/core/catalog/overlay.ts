@@ -5,6 +5,7 @@ import type { FamilyRule } from './families/family.ts';
 import { GOOGLE_FAMILIES } from './families/google.ts';
 import { OPENAI_FAMILIES } from './families/openai.ts';
 import { OTHER_FAMILIES } from './families/others.ts';
+import { PRICE_TERMS, type TermsRule } from './price-terms.ts';
 
 /** What we know beyond the price library; consulted before it. */
 export interface Overlay {
@@ -18,6 +19,8 @@ export interface Overlay {
   readonly free: readonly string[];
   /** Pico-dollars per search of the web, by catalog provider. */
   readonly webSearch?: Readonly<Record<string, number>>;
+  /** What terms do to prices, by catalog provider. */
+  readonly terms?: Readonly<Record<string, readonly TermsRule[]>>;
 }
 
 interface UsdRates {
@@ -118,5 +121,6 @@ export const OVERLAY: Overlay = {
   models: { anthropic: CLAUDE_5_5, openai: [...GPT_6_1, ...OPENAI_SOUND] },
   families: [...OPENAI_FAMILIES, ...ANTHROPIC_FAMILIES, ...GOOGLE_FAMILIES, ...OTHER_FAMILIES],
   free: ['local'],
+  terms: PRICE_TERMS,
   webSearch: WEB_SEARCH,
 };

@@ -2,8 +2,8 @@ import { promptTokens, type Usage } from '../model/index.ts';
 import type { Cost } from './exchange.ts';
 import type { Price } from './price.ts';
 
-/** Rates of one tier: a `Price` without its tiers. */
-export type Rates = Omit<Price, 'tiers'>;
+/** Rates of one tier: a `Price` without its tiers and terms. */
+export type Rates = Omit<Price, 'tiers' | 'terms'>;
 
 /** No money at all. */
 export const NO_COST: Cost = Object.freeze({

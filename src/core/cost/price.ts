@@ -22,8 +22,16 @@ export interface Price {
   /** Pico-dollars per search of the web that the vendor made for the model; absent: none is billed. */
   readonly webSearch?: number;
   /** Rates that replace these when the whole prompt is longer than `above` tokens; ascending. */
-  readonly tiers?: readonly { readonly above: number; readonly rates: Omit<Price, 'tiers'> }[];
+  readonly tiers?: readonly { readonly above: number; readonly rates: Omit<Price, 'tiers' | 'terms'> }[];
+  /** What other terms than the usual ones do to the rates of tokens; absent: nothing is known to. */
+  readonly terms?: PriceTerms;
 }
+
+/** An exact ratio: 2.5 times is `[5, 2]`. */
+export type PriceFactor = readonly [numerator: number, denominator: number];
+
+/** Factors by the vendor's word for the term: a service tier (`flex`, `priority`), a speed (`fast`), a place (`us`). */
+export type PriceTerms = Readonly<Record<string, PriceFactor>>;
 
 /** The price an exchange was charged with, kept with it so that the sum can be checked later. */
 export interface PriceSnapshot {
@@ -32,4 +40,6 @@ export interface PriceSnapshot {
   readonly source: 'catalog' | 'config' | 'override';
   /** The catalog's version or the override's date, RFC 3339. */
   readonly asOf: string;
+  /** The terms whose factors the rates hold already; see `priceUnder`. */
+  readonly terms?: readonly string[];
 }

@@ -24,6 +24,8 @@ export interface Usage {
   readonly audioSeconds?: number;
   /** Searches of the web that the vendor made and reports; absent where it made none. */
   readonly webSearches?: number;
+  /** Terms the answer says it was made under, see `underTerms`; absent where it says nothing of them. */
+  readonly terms?: readonly string[];
   readonly source: 'reported' | 'estimated' | 'unknown';
   /** The vendor's usage object as received. */
   readonly raw?: Json;
@@ -42,6 +44,33 @@ export const UNKNOWN_USAGE: Usage = Object.freeze({
   images: 0,
   source: 'unknown',
 });
+
+/** What vendors call the terms every price is stated for. */
+const USUAL: ReadonlySet<string> = new Set([
+  '',
+  'auto',
+  'default',
+  'global',
+  'not_available',
+  'on_demand',
+  'standard',
+]);
+const NOTHING_SPECIAL: readonly string[] = Object.freeze([]);
+
+/**
+ * Usage with the terms its answer names (`service_tier`, `speed`, `inference_geo`, `trafficType`), in small letters, without
+ * those that every price is stated for. Unchanged where the answer names none at all.
+ */
+export function underTerms(usage: Usage, ...words: readonly (Json | undefined)[]): Usage {
+  let terms: readonly string[] | undefined;
+  for (const word of words) {
+    if (typeof word !== 'string') continue;
+    const term = word.toLowerCase().replace(/^(?:service_tier|on_demand)_/, '');
+    terms ??= NOTHING_SPECIAL;
+    if (!USUAL.has(term)) terms = [...terms, term];
+  }
+  return terms === undefined ? usage : { ...usage, terms };
+}
 
 function sumOf(
   name: 'characters' | 'audioSeconds' | 'webSearches',

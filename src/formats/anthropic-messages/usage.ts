@@ -5,6 +5,7 @@ import {
   type JsonObject,
   UNKNOWN_USAGE,
   type Usage,
+  underTerms,
 } from '../../core/model/index.ts';
 import { tokenCount } from '../token-count.ts';
 
@@ -52,7 +53,7 @@ function isOutside(entry: Json): entry is JsonObject {
 export function decodeUsage(raw: Json | undefined): Usage {
   if (!isObject(raw)) return UNKNOWN_USAGE;
   const { iterations } = raw;
-  const counts = countsOf(raw);
+  const counts = underTerms(countsOf(raw), raw['service_tier'], raw['speed'], raw['inference_geo']);
   if (!Array.isArray(iterations) || counts.source === 'unknown') return counts;
   const outside = iterations.filter(isOutside);
   if (outside.length === 0) return counts;

@@ -14,7 +14,7 @@ import { bridgeResponse } from '../tool-bridge.ts';
 import { decodeBlocks } from './content-decode.ts';
 import { encodePart } from './content-encode.ts';
 import { decodeFinish, encodeFinish, responseFields } from './finish.ts';
-import { decodeUsage, encodeUsage } from './usage.ts';
+import { encodeUsage, usageIn } from './usage.ts';
 import { extended, fromUpstream, own } from './wire.ts';
 
 const KNOWN = new Set(['output', 'stopReason', 'usage', 'serviceTier']);
@@ -54,7 +54,7 @@ export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
         ...extended(unknownFields(body, KNOWN)),
       },
     ],
-    usage: decodeUsage(body['usage']) ?? UNKNOWN_USAGE,
+    usage: usageIn(body) ?? UNKNOWN_USAGE,
     ...(typeof tier === 'string' ? { serviceTier: tier } : {}),
   };
   return bridgeResponse(namedResponse(response, source.request), source.request);

@@ -16,7 +16,7 @@ import { bridgeDecoder } from '../tool-bridge.ts';
 import { decodeCitation, decodeRedacted, opaqueBlock, readSignature } from './content-decode.ts';
 import { exceptionError } from './errors.ts';
 import { decodeFinish } from './finish.ts';
-import { decodeUsage } from './usage.ts';
+import { usageIn } from './usage.ts';
 import { extended } from './wire.ts';
 
 /** A content block that has begun. */
@@ -248,7 +248,7 @@ class ConverseDecoder implements StreamDecoder {
   }
 
   #metadata(body: JsonObject, out: StreamEvent[]): void {
-    const usage = decodeUsage(body['usage']);
+    const usage = usageIn(body);
     if (usage !== undefined) out.push({ type: 'usage', usage });
     // Metadata is the last event: the finish waited for its trace and metrics.
     if (this.#finish(unknownFields(body, METADATA_FIELDS), out)) this.#done = true;

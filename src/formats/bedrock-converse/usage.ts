@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject, type Usage } from '../../core/model/index.ts';
+import { isObject, type Json, type JsonObject, type Usage, underTerms } from '../../core/model/index.ts';
 import { tokenCount } from '../token-count.ts';
 
 function count(usage: JsonObject, ...keys: readonly string[]): number {
@@ -22,7 +22,7 @@ function hourWrites(details: Json | undefined): number {
  * Reads a Converse `usage`; `undefined` if there is none. `inputTokens` excludes cache reads and writes:
  * total = input + output + cacheRead + cacheWrite (WIRE §1.1, 20 of 20).
  */
-export function decodeUsage(value: Json | undefined): Usage | undefined {
+function decodeUsage(value: Json | undefined): Usage | undefined {
   if (!isObject(value) || (value['inputTokens'] === undefined && value['outputTokens'] === undefined)) {
     return undefined;
   }
@@ -41,6 +41,13 @@ export function decodeUsage(value: Json | undefined): Usage | undefined {
     source: 'reported',
     raw: value,
   };
+}
+
+/** The usage of an answer, or of the last event of a stream, under the service tier it names. */
+export function usageIn(body: JsonObject): Usage | undefined {
+  const usage = decodeUsage(body['usage']);
+  const { serviceTier } = body;
+  return usage === undefined || !isObject(serviceTier) ? usage : underTerms(usage, serviceTier['type']);
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   promptTokens,
   UNKNOWN_USAGE,
   type Usage,
+  underTerms,
 } from '../../core/model/index.ts';
 import { compact } from '../fields.ts';
 import { tokenCount } from '../token-count.ts';
@@ -40,7 +41,7 @@ export function decodeUsage(meta: Json | undefined, images = 0): Usage {
   const reasoning = tokenCount(meta['thoughtsTokenCount']) ?? 0;
   const candidates = tokenCount(meta['candidatesTokenCount']) ?? 0;
   const audioOutput = Math.min(candidates, audio(meta['candidatesTokensDetails']));
-  return {
+  const usage: Usage = {
     ...UNKNOWN_USAGE,
     input: prompt - cacheRead - audioInput,
     cacheRead,
@@ -52,6 +53,7 @@ export function decodeUsage(meta: Json | undefined, images = 0): Usage {
     source: 'reported',
     raw: meta,
   };
+  return underTerms(usage, meta['serviceTier'], meta['trafficType']);
 }
 
 const CLASSES = [

@@ -13,7 +13,8 @@ import type {
   TextPart,
   Usage,
 } from '../../core/model/index.ts';
-import { isObject } from '../../core/model/index.ts';
+
+import { isObject, underTerms } from '../../core/model/index.ts';
 import { toNumber } from '../../core/model/parse-json.ts';
 import { createIdSource, type IdSource } from '../../core/translation/tool-ids.ts';
 import { fitToolName, NAME_RULES } from '../../core/translation/tool-names.ts';
@@ -142,7 +143,8 @@ function decodeChoice(
 /** The usage an answer reports, at Groq's own place too. */
 export function usageIn(body: JsonObject, quirks: Quirks): Usage {
   const groq = body['x_groq'];
-  return usageOf(body['usage'] ?? (isObject(groq) ? groq['usage'] : undefined), quirks);
+  const usage = usageOf(body['usage'] ?? (isObject(groq) ? groq['usage'] : undefined), quirks);
+  return underTerms(usage, body['service_tier']);
 }
 
 /** See `ChatCodec.decodeResponse`. Throws the upstream's own error where the body is one with status 200. */

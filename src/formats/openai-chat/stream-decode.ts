@@ -1,6 +1,7 @@
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Json, JsonObject, StreamEvent } from '../../core/model/index.ts';
-import { isObject } from '../../core/model/index.ts';
+
+import { isObject, underTerms } from '../../core/model/index.ts';
 import { parseJson, toNumber } from '../../core/model/parse-json.ts';
 import { createIdSource, type IdSource } from '../../core/translation/tool-ids.ts';
 import type { Source, StreamDecoder } from '../codec.ts';
@@ -119,7 +120,7 @@ class ChatStreamDecoder implements StreamDecoder {
     const usage = decodeUsage(raw, this.#source.quirks);
     if (usage === undefined) return;
     this.#hasUsage = true;
-    out.push({ type: 'usage', usage });
+    out.push({ type: 'usage', usage: underTerms(usage, chunk['service_tier']) });
   }
 
   #start(chunk: JsonObject, out: StreamEvent[]): void {

@@ -1,5 +1,6 @@
 import type { Json } from '../../core/model/index.ts';
-import { isObject } from '../../core/model/index.ts';
+
+import { isObject, underTerms } from '../../core/model/index.ts';
 import type { Frame } from '../frame.ts';
 import type { Observation, Seen, TapRules } from '../tap.ts';
 import { failureIn, isErrorBody } from './errors.ts';
@@ -35,7 +36,7 @@ function read(frame: Frame, { quirks }: Seen): Observation {
   const usage = decodeUsage(chunk['usage'] ?? (isObject(groq) ? groq['usage'] : undefined), quirks);
   return {
     ...finishOf(list),
-    ...(usage === undefined ? {} : { usage }),
+    ...(usage === undefined ? {} : { usage: underTerms(usage, chunk['service_tier']) }),
     ...(usage !== undefined && list.length === 0 ? { usageOnly: true } : {}),
   };
 }

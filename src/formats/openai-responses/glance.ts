@@ -4,7 +4,7 @@ import { callBytes, type Glance, glanceAt } from '../glance.ts';
 import { decodeFinish } from './finish.ts';
 import { argumentsOf, carriedBack, isText, reasoningTexts } from './items.ts';
 import { decodeResponse } from './response.ts';
-import { decodeUsage } from './usage.ts';
+import { usageIn } from './usage.ts';
 
 /** What the items of an answer come to. */
 interface Sum {
@@ -57,14 +57,14 @@ function addItem(sum: Sum, item: JsonObject): void {
 
 /** See `ChatCodec.glance`. */
 export function glance(body: JsonObject, source: Source): Glance {
-  const { error, id, output, status, usage } = body;
+  const { error, id, output, status } = body;
   const isFailure = status === 'failed' || (error !== undefined && error !== null);
   if (isFailure || !Array.isArray(output)) return glanceAt(decodeResponse(body, source));
   const sum: Sum = { parts: 0, bytes: 0, hasCalls: false, hasRefusal: false };
   for (const item of output) if (isObject(item)) addItem(sum, item);
   return {
     id: typeof id === 'string' && id !== '' ? id : undefined,
-    usage: decodeUsage(usage, output),
+    usage: usageIn(body),
     finish: decodeFinish(body, sum),
     outputBytes: sum.bytes,
     isEmpty: sum.parts === 0,

@@ -26,7 +26,7 @@ import {
 } from './item-encode.ts';
 import { decodeItems } from './items.ts';
 import { responseObject } from './response-object.ts';
-import { decodeUsage } from './usage.ts';
+import { usageIn } from './usage.ts';
 import { FORMAT, ownFields } from './wire.ts';
 
 /** Fields of an answer that have a canonical place, or that only repeat it. */
@@ -98,7 +98,7 @@ export function decodeResponse(body: JsonObject, { request }: Source): ChatRespo
         ...(logprobs === undefined ? {} : { logprobs }),
       },
     ],
-    usage: decodeUsage(body['usage'], output),
+    usage: usageIn(body),
   };
   return namedResponse(response, request);
 }

@@ -15,7 +15,7 @@ import { decodeFinish } from './finish.ts';
 import { carriedBack } from './items.ts';
 import { responseFacts } from './response.ts';
 import { ItemReader, type PartSink } from './stream-item.ts';
-import { decodeUsage } from './usage.ts';
+import { usageIn } from './usage.ts';
 import { FORMAT } from './wire.ts';
 
 /** Request parameters that an answer echoes: they do not change while it streams. */
@@ -189,7 +189,7 @@ class ResponsesStreamDecoder implements StreamDecoder, PartSink {
 
   #finish(response: JsonObject, type: string): void {
     this.#start(response);
-    const usage = decodeUsage(response['usage'], response['output']);
+    const usage = usageIn(response);
     const isFailed = type === 'response.failed' || response['status'] === 'failed';
     if (isFailed) {
       if (usage.source !== 'unknown') this.send({ type: 'usage', usage });

@@ -3,7 +3,7 @@ import type { Frame } from '../frame.ts';
 import type { Observation, TapRules } from '../tap.ts';
 import { malformedEvent, reportedFailure } from './errors.ts';
 import { decodeFinish } from './finish.ts';
-import { decodeUsage } from './usage.ts';
+import { usageIn } from './usage.ts';
 
 const TERMINAL: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete']);
 
@@ -13,7 +13,7 @@ function itemTypes(response: JsonObject): readonly string[] {
 }
 
 function readResponse(type: string, response: JsonObject): Observation {
-  const usage = decodeUsage(response['usage'], response['output']);
+  const usage = usageIn(response);
   const id = typeof response['id'] === 'string' ? { id: response['id'] } : {};
   if (!TERMINAL.has(type)) return id;
   const types = itemTypes(response);

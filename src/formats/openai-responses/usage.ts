@@ -6,6 +6,7 @@ import {
   promptTokens,
   UNKNOWN_USAGE,
   type Usage,
+  underTerms,
 } from '../../core/model/index.ts';
 import { tokenCount } from '../token-count.ts';
 
@@ -47,6 +48,11 @@ export function decodeUsage(raw: Json | undefined, output?: Json): Usage {
     source: 'reported',
     raw,
   };
+}
+
+/** The usage that a response object reports, under the terms it names. */
+export function usageIn(response: JsonObject): Usage {
+  return underTerms(decodeUsage(response['usage'], response['output']), response['service_tier']);
 }
 
 /** Official SDK `ResponseUsage`; `null` when nothing is known, because a zero would be taken for a report. */

@@ -1,5 +1,12 @@
 import { estimateTokens } from '../../core/cost/estimate.ts';
-import { isObject, type Json, type JsonObject, UNKNOWN_USAGE, type Usage } from '../../core/model/index.ts';
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  UNKNOWN_USAGE,
+  type Usage,
+  underTerms,
+} from '../../core/model/index.ts';
 import { decodeUsage as anthropicUsage, mergeUsage } from '../anthropic-messages/usage.ts';
 import { decodeUsage as cohereUsage } from '../cohere/usage.ts';
 import { decodeUsage as geminiUsage, isUsage as isGeminiUsage } from '../gemini/usage.ts';
@@ -74,15 +81,21 @@ function fromUsage(raw: JsonObject): Usage | undefined {
   return total === undefined ? cohereUsage(raw) : inputUsage(total, 'reported', raw);
 }
 
+/** The service tier an answer names: OpenAI's word, Bedrock's object. */
+function tierOf({ service_tier, serviceTier }: JsonObject): Json | undefined {
+  return service_tier ?? (isObject(serviceTier) ? serviceTier['type'] : serviceTier);
+}
+
 /**
  * The usage that a JSON answer or stream event of any known format reports, or `undefined`: OpenAI's `usage`, also inside
  * `response`; Anthropic's, also inside `message`; Gemini's `usageMetadata`; Cohere's `meta`; Ollama's counts.
  */
 export function reportedUsage(body: JsonObject): Usage | undefined {
   for (const holder of [body, body['response'], body['message']]) {
-    const raw = isObject(holder) ? holder['usage'] : undefined;
+    if (!isObject(holder)) continue;
+    const raw = holder['usage'];
     const usage = isObject(raw) ? fromUsage(raw) : undefined;
-    if (usage !== undefined && usage.source !== 'unknown') return usage;
+    if (usage !== undefined && usage.source !== 'unknown') return underTerms(usage, tierOf(holder));
   }
   const google = body['usageMetadata'] ?? body['usage_metadata'];
   if (isGeminiUsage(google)) return geminiUsage(google);

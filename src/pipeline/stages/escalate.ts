@@ -1,4 +1,3 @@
-import { costOf } from '../../core/cost/cost.ts';
 import { SluiceError } from '../../core/errors/error.ts';
 import {
   type ChatResponse,
@@ -14,7 +13,7 @@ import { createCollector } from '../../core/translation/collect.ts';
 import { createFrameReader } from '../../formats/reader.ts';
 import { CODECS } from '../../formats/registry.ts';
 import type { Place } from '../admission.ts';
-import { finalUsage } from '../charge.ts';
+import { costOfCall, finalUsage } from '../charge.ts';
 import type { Stage } from '../compose.ts';
 import { type Answer, type Answered, extend, type Facts, type Routed } from '../exchange.ts';
 import { type FundPorts, fund } from '../fund.ts';
@@ -186,8 +185,7 @@ function setAside(exchange: Asked, weakness: { cause: string }, note: RoutingNot
   const usage = finalUsage(exchange);
   const { deployment } = before;
   const model = exchange.grant.route.name;
-  const price = deployment?.price?.price;
-  const costNano = price === undefined ? undefined : costOf(usage, price).total;
+  const costNano = deployment && costOfCall(exchange, { deployment, usage })?.total;
   note.calls.push({ model, costNano, cause: weakness.cause });
   exchange.place?.end({ kind: 'good' }, promptTokens(usage) + completionTokens(usage));
   const billed = deployment === undefined ? before.billed : [...(before.billed ?? []), { deployment, usage }];

@@ -42,7 +42,7 @@ function toRecord(
   clock: Clock,
 ): ExchangeRecord {
   const { facts, client, envelope } = exchange;
-  const { usage, cost } = chargeExchange(exchange);
+  const { usage, cost, price } = chargeExchange(exchange);
   const error = 'error' in ending && ending.error instanceof SluiceError ? ending.error.code : undefined;
   return {
     id: exchange.id,
@@ -63,7 +63,7 @@ function toRecord(
     finishReason: facts.finish?.reason,
     usage,
     cost,
-    price: (facts.deployment ?? facts.billed?.[0]?.deployment)?.price,
+    price,
     latencyMs: toMicroseconds(clock.monotonic() - exchange.startedMono),
     firstByteMs:
       facts.firstByteAt === undefined ? undefined : toMicroseconds(facts.firstByteAt - exchange.startedMono),

@@ -209,6 +209,7 @@ function Cost({ of }: { readonly of: ExchangeDetail }): ReactNode {
       {price !== null && (
         <Text size="xs" c="dimmed" mt={4}>
           Price from the {price.source}: {price.as_of}
+          {price.terms.length > 0 && `, for ${price.terms.join(' and ')}`}
         </Text>
       )}
     </Section>

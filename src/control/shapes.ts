@@ -237,7 +237,7 @@ export const exchangeDetail = exchangeRow.extend({
   cost_by_class: costByClass.nullable(),
   price: z
     .strictObject({
-      source: z.enum(['catalog', 'config', 'override']),
+      source: z.enum(['catalog', 'config', 'override', 'vendor']),
       as_of: z.string(),
       usd_per_mtok: z.record(z.string(), usd),
       /** Service tiers, speeds and places whose factors the rates hold, as the vendor names them. */

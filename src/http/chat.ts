@@ -28,6 +28,7 @@ export function newFacts(): Facts {
     firstByteAt: undefined,
     status: undefined,
     cost: undefined,
+    price: undefined,
     error: undefined,
   };
 }

@@ -1,11 +1,9 @@
-import { addCosts, costOf, NO_COST } from '../core/cost/cost.ts';
+import { addCosts, NO_COST } from '../core/cost/cost.ts';
 import { estimateTokens } from '../core/cost/estimate.ts';
 import type { Cost } from '../core/cost/exchange.ts';
-import type { PriceSnapshot } from '../core/cost/price.ts';
-import { priceUnder } from '../core/cost/terms.ts';
 import { addUsage, type ChatRequest, promptTokens, UNKNOWN_USAGE, type Usage } from '../core/model/index.ts';
 import { latin1 } from '../formats/bytes.ts';
-import { askedTerms } from './asked-terms.ts';
+import { type CallCost, callCost } from './call-cost.ts';
 import { estimateRequest, promptEstimate } from './estimate.ts';
 import type { BilledCall, Exchange } from './exchange.ts';
 
@@ -70,51 +68,37 @@ export function finalUsage(exchange: Exchange): Usage {
     : facts.billed.reduce((sum, { usage }) => addUsage(sum, usage), own);
 }
 
-/** The price of a call under the terms its answer names, or else under those that were asked for. */
-function priceOfCall(exchange: Exchange, { deployment, usage }: BilledCall): PriceSnapshot | undefined {
-  const { price } = deployment;
-  if (price?.price.terms === undefined) return price;
-  return priceUnder(price, usage.terms ?? askedTerms(exchange, price));
+/** The calls of an exchange together. One without a price must not hide what the others cost. */
+function costOfAll(exchange: Exchange, calls: readonly BilledCall[]): CallCost {
+  const costs = calls.map((call) => callCost(exchange, call));
+  const cost = costs.reduce<Cost | undefined>(
+    (sum, one) => (one.cost === undefined || sum === undefined ? (one.cost ?? sum) : addCosts(sum, one.cost)),
+    undefined,
+  );
+  return { cost, price: costs[0]?.price };
 }
 
-/** What a call costs; `undefined` when its model has no known price. */
-export function costOfCall(exchange: Exchange, call: BilledCall): Cost | undefined {
-  const snapshot = priceOfCall(exchange, call);
-  return snapshot === undefined ? undefined : costOf(call.usage, snapshot.price);
-}
-
-/** The price of the call that answered, or of the first of those that did not. */
-function priceOf(exchange: Exchange): PriceSnapshot | undefined {
-  const { deployment, billed } = exchange.facts;
-  if (deployment?.price?.price.terms !== undefined)
-    return priceOfCall(exchange, { deployment, usage: ownUsage(exchange) });
-  return (deployment ?? billed?.[0]?.deployment)?.price;
-}
-
-/** Cost of an exchange, computed once and kept in its facts; `undefined` when a model has no known price. */
-export function chargeExchange(exchange: Exchange): {
-  readonly usage: Usage;
-  readonly cost: Cost | undefined;
-  readonly price: PriceSnapshot | undefined;
-} {
+/**
+ * Cost of an exchange and the price of the call that answered, computed once and kept in its facts; `undefined` when a model has
+ * no known price.
+ */
+export function chargeExchange(exchange: Exchange): CallCost & { readonly usage: Usage } {
   const { facts } = exchange;
   const usage = finalUsage(exchange);
-  const price = priceOf(exchange);
-  if (facts.cost !== undefined) return { usage, cost: facts.cost, price };
+  if (facts.cost !== undefined) return { usage, cost: facts.cost, price: facts.price };
   const { deployment, billed } = facts;
+  let charged: CallCost;
   if (facts.free === true || (deployment === undefined && billed === undefined)) {
-    facts.cost = NO_COST;
-  } else if (billed === undefined) {
-    if (deployment !== undefined) facts.cost = costOfCall(exchange, { deployment, usage });
+    charged = { cost: NO_COST, price: deployment?.price };
+  } else if (billed === undefined && deployment !== undefined) {
+    charged = callCost(exchange, { deployment, usage });
   } else {
-    const calls = deployment === undefined ? billed : [{ deployment, usage: ownUsage(exchange) }, ...billed];
-    // A call without a price must not hide what the others cost.
-    facts.cost = calls.reduce<Cost | undefined>((sum, call) => {
-      const cost = costOfCall(exchange, call);
-      return cost === undefined || sum === undefined ? (cost ?? sum) : addCosts(sum, cost);
-    }, undefined);
+    const own = deployment === undefined ? [] : [{ deployment, usage: ownUsage(exchange) }];
+    charged = costOfAll(exchange, [...own, ...(billed ?? [])]);
   }
-  return { usage, cost: facts.cost, price };
+  facts.cost = charged.cost;
+  facts.price = charged.price;
+  return { usage, ...charged };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Origin } from '../core/cache/answer-cache.ts';
 import type { AttemptRecord, CacheState, Cost, ExchangePlace, PlanName } from '../core/cost/exchange.ts';
+import type { PriceSnapshot } from '../core/cost/price.ts';
 import type { SluiceError } from '../core/errors/error.ts';
 import type {
   ChatRequest,
@@ -74,6 +75,8 @@ export interface Facts {
   status: number | undefined;
   /** What it cost, once known. */
   cost: Cost | undefined;
+  /** The price it was charged with, once it is. */
+  price: PriceSnapshot | undefined;
   error: SluiceError | undefined;
   /** Nothing is owed and no tokens are used: files, lists, refusals of the provider. */
   free?: boolean;

@@ -1,3 +1,4 @@
+import type { StatedCost } from '../core/cost/stated-cost.ts';
 import type { FormatId } from '../core/model/index.ts';
 import type { Quirks } from '../formats/codec.ts';
 
@@ -67,6 +68,8 @@ export interface Provider {
     readonly [Other in Exclude<Operation, 'chat'>]?: Endpoint;
   };
   readonly quirks?: Quirks;
+  /** Its answers say what they cost. Believed over the catalog, and never over a price that the operator set. */
+  readonly statesCost?: StatedCost;
   /** The vendor's id in the price catalog, where it differs from `id`. */
   readonly catalogId?: string;
   /** Text that a key of this vendor starts with; used to recognise a client's own key in open mode. */

@@ -36,8 +36,8 @@ export type PriceTerms = Readonly<Record<string, PriceFactor>>;
 /** The price an exchange was charged with, kept with it so that the sum can be checked later. */
 export interface PriceSnapshot {
   readonly price: Price;
-  /** `catalog`, `config` or `override`. */
-  readonly source: 'catalog' | 'config' | 'override';
+  /** `vendor`: the vendor itself said what the call costs, whatever these rates come to. */
+  readonly source: 'catalog' | 'config' | 'override' | 'vendor';
   /** The catalog's version or the override's date, RFC 3339. */
   readonly asOf: string;
   /** The terms whose factors the rates hold already; see `priceUnder`. */

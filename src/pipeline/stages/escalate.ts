@@ -13,7 +13,8 @@ import { createCollector } from '../../core/translation/collect.ts';
 import { createFrameReader } from '../../formats/reader.ts';
 import { CODECS } from '../../formats/registry.ts';
 import type { Place } from '../admission.ts';
-import { costOfCall, finalUsage } from '../charge.ts';
+import { callCost } from '../call-cost.ts';
+import { finalUsage } from '../charge.ts';
 import type { Stage } from '../compose.ts';
 import { type Answer, type Answered, extend, type Facts, type Routed } from '../exchange.ts';
 import { type FundPorts, fund } from '../fund.ts';
@@ -185,7 +186,7 @@ function setAside(exchange: Asked, weakness: { cause: string }, note: RoutingNot
   const usage = finalUsage(exchange);
   const { deployment } = before;
   const model = exchange.grant.route.name;
-  const costNano = deployment && costOfCall(exchange, { deployment, usage })?.total;
+  const costNano = deployment && callCost(exchange, { deployment, usage }).cost?.total;
   note.calls.push({ model, costNano, cause: weakness.cause });
   exchange.place?.end({ kind: 'good' }, promptTokens(usage) + completionTokens(usage));
   const billed = deployment === undefined ? before.billed : [...(before.billed ?? []), { deployment, usage }];

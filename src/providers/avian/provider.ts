@@ -8,5 +8,6 @@ export const avian: Provider = openaiLike({
   baseUrl: 'https://api.avian.io/v1',
   // Ids change in mid-stream.
   quirks: { reasoningReplay: 'reasoning_content', repairStream: true },
+  statesCost: 'usd',
   console: 'https://avian.io',
 });

@@ -17,6 +17,7 @@ export const openrouter: Provider = openaiLike({
     cacheControl: true,
     providerRouting: true,
   },
+  statesCost: 'usd',
   keyPrefix: 'sk-or-',
   console: 'https://openrouter.ai/keys',
 });

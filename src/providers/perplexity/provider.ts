@@ -8,6 +8,7 @@ export const perplexity: Provider = openaiLike({
   baseUrl: 'https://api.perplexity.ai',
   // Usage and citations come on every chunk.
   quirks: { streamUsage: 'always', repairStream: true },
+  statesCost: 'usd',
   keyPrefix: 'pplx-',
   console: 'https://www.perplexity.ai/account/api/keys',
 });

@@ -18,6 +18,7 @@ export const vercel: Provider = openaiLike({
     repairStream: true,
     repairWhole: true,
   },
+  statesCost: 'usd',
   keyPrefix: 'vck_',
   console: 'https://vercel.com/ai-gateway',
 });

@@ -11,6 +11,7 @@ export const xai: Provider = openaiLike({
   // Reasoning tokens are missing from `completion_tokens`, so usage has to be corrected on its way to the client.
   quirks: { reasoningOutsideOutput: true, repairStream: true, repairWhole: true },
   catalogId: 'x-ai',
+  statesCost: 'ticks',
   keyPrefix: 'xai-',
   console: 'https://console.x.ai',
 });

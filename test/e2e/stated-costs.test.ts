@@ -92,7 +92,7 @@ describe('an answer that states its cost', () => {
       expect(price?.source ?? 'vendor', one.id).toBe('vendor');
     }
     expect(differing).toEqual([]);
-    expect(recorded.length).toBeGreaterThanOrEqual(WIRE_PRESENT ? 45 : 0);
+    expect(recorded.length).toBeGreaterThanOrEqual(WIRE_PRESENT ? 49 : 0);
   });
 
   const usage = { prompt_tokens: 1000, completion_tokens: 100, total_tokens: 1100 };

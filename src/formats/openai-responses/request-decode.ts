@@ -1,4 +1,4 @@
-import { badRequest } from '../../core/errors/error.ts';
+import { badRequest, unsupported } from '../../core/errors/error.ts';
 import {
   type ChatRequest,
   EFFORTS,
@@ -67,8 +67,17 @@ function maxOutputTokens(body: JsonObject): number | undefined {
   return optionalNumber(body, 'max_output_tokens', { min: 1, integer: true });
 }
 
-/** See `ChatCodec.envelope`. A Responses stream always ends with usage, so nobody has to ask for it. */
+/**
+ * See `ChatCodec.envelope`. A Responses stream always ends with usage, so nobody has to ask for it. Throws
+ * `unsupported_feature` for background answers: they and their usage are fetched later, by requests that are not served here.
+ */
 export function envelope(body: JsonObject): Envelope {
+  if (body['background'] === true) {
+    throw unsupported(
+      'background',
+      'Background answers cannot be fetched, nor billed, through this gateway. Leave `background` out; `stream: true` keeps a long answer alive.',
+    );
+  }
   const limit = maxOutputTokens(body);
   const { input } = body;
   if (input !== undefined && input !== null && typeof input !== 'string') optionalArray(body, 'input');

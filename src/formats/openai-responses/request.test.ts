@@ -134,6 +134,13 @@ describe('same format, nothing lost', () => {
       media: 2,
     });
   });
+
+  it('refuses background answers, which nobody could fetch or bill', () => {
+    const body: JsonObject = { model: 'm', input: 'hi' };
+    expect(() => openaiResponses.envelope({ ...body, background: true })).toThrow(/Leave `background` out/);
+    for (const background of [false, null])
+      expect(openaiResponses.envelope({ ...body, background }).model).toBe('m');
+  });
 });
 
 describe('canonical turns', () => {

@@ -34,7 +34,11 @@ beforeEach(() => {
 const run = (...argv: string[]) =>
   sluice(argv, {
     folder: home,
-    environment: { PATH: `${home}:${process.env['PATH']}`, OPENAI_API_KEY: 'sk-secret-of-mine-1' },
+    environment: {
+      PATH: `${home}:${process.env['PATH']}`,
+      OPENAI_API_KEY: 'sk-secret-of-mine-1',
+      HTTPS_PROXY: 'http://proxy.example:3128',
+    },
   });
 const told = () =>
   existsSync(join(home, 'told')) ? readFileSync(join(home, 'told'), 'utf8').trim().split('\n') : [];
@@ -59,7 +63,10 @@ onLinux.each([
     expect(await run(group, 'status')).toMatchObject({ code: 1, stdout: expect.stringContaining('not set') });
     const made = await run(group, on, '--port', '4177', '--json');
     expect({ code: made.code, stderr: made.stderr }).toEqual({ code: 0, stderr: '' });
-    expect(JSON.parse(made.stdout)).toMatchObject({ keeper: 'systemd', variables: ['OPENAI_API_KEY'] });
+    expect(JSON.parse(made.stdout)).toMatchObject({
+      keeper: 'systemd',
+      variables: ['OPENAI_API_KEY', 'HTTPS_PROXY'],
+    });
     expect(made.stdout).not.toContain('sk-secret-of-mine-1');
     const text = readFileSync(unit(), 'utf8');
     expect(text).not.toContain('sk-secret-of-mine-1');
@@ -67,7 +74,9 @@ onLinux.each([
       /^ExecStart="\/.*node" "\/.*bin\/sluice" "start" "--data-dir" ".*\.sluice" "--port" "4177"$/m,
     );
     const variables = join(home, '.sluice/service.env');
-    expect(readFileSync(variables, 'utf8')).toBe('OPENAI_API_KEY="sk-secret-of-mine-1"\n');
+    expect(readFileSync(variables, 'utf8')).toBe(
+      'OPENAI_API_KEY="sk-secret-of-mine-1"\nHTTPS_PROXY="http://proxy.example:3128"\n',
+    );
     expect(statSync(variables).mode & 0o777).toBe(0o600);
     expect(told()).toEqual([
       '--user show-environment',

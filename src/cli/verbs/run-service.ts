@@ -62,7 +62,10 @@ function homeOf(terminal: Terminal): string {
   return terminal.environment['HOME'] || homedir();
 }
 
-/** Variables that the service has to be given: what the file refers to, or what providers were found by. */
+/** The way out, which a service goes like this shell: a proxy, and authorities besides the system's. */
+const WAY_OUT = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'NODE_EXTRA_CA_CERTS'] as const;
+
+/** Variables that the service has to be given: what the file refers to, or what providers were found by, and the way out. */
 async function variablesOf(path: string | undefined, terminal: Terminal): Promise<Record<string, string>> {
   const { environment } = terminal;
   const names =
@@ -74,7 +77,8 @@ async function variablesOf(path: string | undefined, terminal: Terminal): Promis
         )
       : readFileSync(path, 'utf8');
   const found: Record<string, string> = {};
-  for (const [, name = ''] of names.matchAll(/\$\{([A-Z_][A-Z0-9_]*)/g)) {
+  const named = [...names.matchAll(/\$\{([A-Z_][A-Z0-9_]*)/g)].map(([, name = '']) => name);
+  for (const name of [...named, ...WAY_OUT]) {
     const value = environment[name];
     // A line end cannot stand in the service's file.
     if (value !== undefined && value !== '' && !/[\r\n]/.test(value)) found[name] = value;

@@ -109,13 +109,12 @@ export async function runDirect(
 ): Promise<void> {
   const { arrived, format, operation, free } = given;
   const target = { ...given.target, headers: headersOf(call.request, arrived.client) };
-  const { body, ...rest } = arrived;
   const exchange: Direct = {
-    ...rest,
+    ...arrived,
     id: call.requestId,
     codec: { id: format, encodeError: (error, requestId) => call.codec.encodeError(error, requestId) },
     operation,
-    envelope: envelopeFor(target, body),
+    envelope: envelopeFor(target, arrived.body),
     signal: hangUp(call.response),
     facts: { ...newFacts(), free },
     end: undefined,

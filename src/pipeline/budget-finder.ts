@@ -96,11 +96,11 @@ export class BudgetFinder {
     const found = index.find(scopes, scopeFacts(exchange, index as ScopeIndex<never>));
     const own = key === undefined ? undefined : budgetOfKey(key);
     const applied = own === undefined ? found : [{ rule: own, account: own.id }, ...found];
-    return payersOf(applied.map((entry) => this.#opened(entry, now)));
+    return payersOf(applied.map((entry) => this.opened(entry, now)));
   }
 
   /** A member's account is opened when it is first met. */
-  #opened(entry: Applied<Budget>, now: number): Applied<Budget> {
+  opened(entry: Applied<Budget>, now: number): Applied<Budget> {
     const { rule, account } = entry;
     if (account === rule.id || this.#book.has(account)) return entry;
     const shared = this.#book.size >= MAX_ACCOUNTS ? `${rule.id}/(other)` : account;

@@ -33,17 +33,27 @@ function priceOf(exchange: Exchange, { deployment, usage }: BilledCall): PriceSn
 }
 
 /**
- * What a call costs: what its vendor states, where it does and the operator set no price; else its usage at its price. A vendor
- * that states nothing to pay for what has a price is not believed.
+ * What its vendor says that a call costs, in nano-dollars, where that counts: the operator set no price, and it is not nothing for
+ * what has a price.
  */
+function statedFor({ usage, deployment }: BilledCall): number | undefined {
+  const { price, provider } = deployment;
+  const { statesCost } = provider.vendor;
+  const isSet = price !== undefined && price.source !== 'catalog';
+  if (statesCost === undefined || isSet || usage.source !== 'reported') return undefined;
+  const stated = statedCost(usage.raw, statesCost);
+  return stated === 0 && price !== undefined ? undefined : stated;
+}
+
+/** Whether its vendor says what a call costs, with all that it did for it. */
+export function isStated(call: BilledCall): boolean {
+  return statedFor(call) !== undefined;
+}
+
+/** What a call costs: what its vendor states, else its usage at its price. */
 export function callCost(exchange: Exchange, call: BilledCall): CallCost {
   const price = priceOf(exchange, call);
-  const { usage, deployment } = call;
-  const cost = price === undefined ? undefined : costOf(usage, price.price);
-  const { statesCost } = deployment.provider.vendor;
-  if (statesCost === undefined || usage.source !== 'reported') return { cost, price };
-  const stated = statedCost(usage.raw, statesCost);
-  const isOurs = price !== undefined && price.source !== 'catalog';
-  if (stated === undefined || isOurs || (stated === 0 && cost !== undefined)) return { cost, price };
-  return { cost: splitStated(stated, cost), price: statedBy(price) };
+  const cost = price === undefined ? undefined : costOf(call.usage, price.price);
+  const stated = statedFor(call);
+  return stated === undefined ? { cost, price } : { cost: splitStated(stated, cost), price: statedBy(price) };
 }

@@ -19,6 +19,8 @@ export interface Called extends Exchange {
 
 /** A request that goes to one provider as it is: files, batches, passthrough. */
 export interface Direct extends Exchange {
+  /** The JSON body or the plain fields of a form; absent for anything else. */
+  readonly body?: JsonObject | undefined;
   readonly target: {
     readonly provider: ConfiguredProvider;
     readonly method: string;

@@ -3,9 +3,11 @@ import { estimateTokens } from '../core/cost/estimate.ts';
 import type { Cost } from '../core/cost/exchange.ts';
 import { addUsage, type ChatRequest, promptTokens, UNKNOWN_USAGE, type Usage } from '../core/model/index.ts';
 import { latin1 } from '../formats/bytes.ts';
-import { type CallCost, callCost } from './call-cost.ts';
+import { type CallCost, callCost, isStated } from './call-cost.ts';
 import { estimateRequest, promptEstimate } from './estimate.ts';
-import type { BilledCall, Exchange } from './exchange.ts';
+import type { BilledCall, Exchange, Facts } from './exchange.ts';
+import { helperDeployment } from './helper-models.ts';
+import type { Deployment } from './runtime.ts';
 
 /** The likely tokens of the prompt: of its texts where it can be decoded, else of its bytes. */
 function likelyPrompt(exchange: Exchange & { decoded?: () => ChatRequest }): number {
@@ -56,6 +58,51 @@ function ownUsage(exchange: Exchange): Usage {
 }
 
 /**
+ * The call that answered, and those of other models that its vendor made within it, each at its own price and all under the terms
+ * of the answer. Where the vendor states what it takes, that is for all of them.
+ */
+function callsOf(exchange: Exchange, usage: Usage): readonly BilledCall[] {
+  const { deployment } = exchange.facts;
+  if (deployment === undefined) return [];
+  const { helpers = [], servedBy, ...own } = usage;
+  const isOne = helpers.length === 0 && servedBy === undefined;
+  if (isOne || isStated({ deployment, usage })) return [{ deployment, usage }];
+  const at = (model: string | undefined): Deployment =>
+    model === undefined ? deployment : helperDeployment(exchange.runtime, deployment, model);
+  const terms = own.terms === undefined ? {} : { terms: own.terms };
+  return [
+    { deployment: at(servedBy), usage: own },
+    ...helpers.map(
+      (helper): BilledCall => ({
+        deployment: at(helper.model),
+        usage: { ...helper.usage, ...terms },
+        within: true,
+      }),
+    ),
+  ];
+}
+
+/** The last call of an exchange as its provider bills it; empty where no upstream was reached. */
+export function ownCalls(exchange: Exchange): readonly BilledCall[] {
+  return exchange.facts.free === true ? [] : callsOf(exchange, ownUsage(exchange));
+}
+
+/** How many calls of the gateway's own stand in a list. */
+export function callCount(calls: readonly BilledCall[] = []): number {
+  return calls.reduce((count, { within }) => (within === true ? count : count + 1), 0);
+}
+
+function sumOf(exchange: Exchange, own: Usage): Usage {
+  const { billed, deployment } = exchange.facts;
+  const { helpers, servedBy: _, ...counts } = own;
+  if (billed === undefined && (helpers === undefined || deployment === undefined)) return counts;
+  const inside = deployment === undefined ? [] : (helpers ?? []);
+  const sum = [...inside, ...(billed ?? [])].reduce<Usage>((all, { usage }) => addUsage(all, usage), counts);
+  // What the vendor said of all its models together.
+  return billed === undefined && counts.raw !== undefined ? { ...sum, raw: counts.raw } : sum;
+}
+
+/**
  * The usage an exchange is charged by: what the upstream reported, else an estimate from the bytes of prompt and
  * delivered output, else unknown when no upstream was reached; and that of further calls their providers bill.
  */
@@ -63,13 +110,16 @@ export function finalUsage(exchange: Exchange): Usage {
   const { facts } = exchange;
   if (facts.free === true) return UNKNOWN_USAGE;
   const own = ownUsage(exchange);
-  return facts.billed === undefined
-    ? own
-    : facts.billed.reduce((sum, { usage }) => addUsage(sum, usage), own);
+  return isPlain(facts, own) ? own : sumOf(exchange, own);
 }
 
-/** The calls of an exchange together. One without a price must not hide what the others cost. */
-function costOfAll(exchange: Exchange, calls: readonly BilledCall[]): CallCost {
+/** Whether one call at one price is all there is. */
+function isPlain({ billed }: Facts, { helpers, servedBy }: Usage): boolean {
+  return billed === undefined && helpers === undefined && servedBy === undefined;
+}
+
+/** What calls cost together, and the price of the first. One without a price must not hide what the others cost. */
+export function costOfCalls(exchange: Exchange, calls: readonly BilledCall[]): CallCost {
   const costs = calls.map((call) => callCost(exchange, call));
   const cost = costs.reduce<Cost | undefined>(
     (sum, one) => (one.cost === undefined || sum === undefined ? (one.cost ?? sum) : addCosts(sum, one.cost)),
@@ -84,17 +134,18 @@ function costOfAll(exchange: Exchange, calls: readonly BilledCall[]): CallCost {
  */
 export function chargeExchange(exchange: Exchange): CallCost & { readonly usage: Usage } {
   const { facts } = exchange;
-  const usage = finalUsage(exchange);
-  if (facts.cost !== undefined) return { usage, cost: facts.cost, price: facts.price };
   const { deployment, billed } = facts;
+  const own = facts.free === true ? UNKNOWN_USAGE : ownUsage(exchange);
+  const plain = facts.free === true || isPlain(facts, own);
+  const usage = plain ? own : sumOf(exchange, own);
+  if (facts.cost !== undefined) return { usage, cost: facts.cost, price: facts.price };
   let charged: CallCost;
   if (facts.free === true || (deployment === undefined && billed === undefined)) {
     charged = { cost: NO_COST, price: deployment?.price };
-  } else if (billed === undefined && deployment !== undefined) {
+  } else if (plain && deployment !== undefined) {
     charged = callCost(exchange, { deployment, usage });
   } else {
-    const own = deployment === undefined ? [] : [{ deployment, usage: ownUsage(exchange) }];
-    charged = costOfAll(exchange, [...own, ...(billed ?? [])]);
+    charged = costOfCalls(exchange, [...callsOf(exchange, own), ...(billed ?? [])]);
   }
   facts.cost = charged.cost;
   facts.price = charged.price;
@@ -130,7 +181,6 @@ export function toldOutput(body: Uint8Array): number | undefined {
 
 /** The calls of an exchange that their providers bill, whatever became of them. */
 export function billedCalls(exchange: Exchange): readonly BilledCall[] {
-  const { deployment, billed = [], free } = exchange.facts;
-  if (free === true) return [];
-  return deployment === undefined ? billed : [{ deployment, usage: ownUsage(exchange) }, ...billed];
+  const { billed = [], free } = exchange.facts;
+  return free === true ? [] : [...ownCalls(exchange), ...billed];
 }

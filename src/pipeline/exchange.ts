@@ -121,6 +121,8 @@ export interface Ruling {
 export interface BilledCall {
   readonly deployment: Deployment;
   readonly usage: Usage;
+  /** Its vendor made it within another call of the list: no call of ours. */
+  readonly within?: true;
 }
 
 /** What every exchange has, whatever is asked for: identity, limits, budgets, ledger and log need no more. */
@@ -207,7 +209,7 @@ export interface Hold {
   readonly budgetId: string | undefined;
   /** Every budget and window that pays, for the ledger; see `readCharges`. */
   charges: string | undefined;
-  /** Budgets of fallback models: they pay only if theirs is the model that answers. */
+  /** Budgets of fallback models and of helpers: they pay only if theirs is a model that answers or helps. */
   readonly perhaps?: readonly { readonly budgetId: string; readonly models: readonly string[] }[] | undefined;
   /** A stream that says more than this is cut off: what was set aside is used up. Tokens. */
   readonly cutAtTokens?: number | undefined;

@@ -5,23 +5,29 @@ import type { BudgetBook } from '../core/policy/budget.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { BudgetClaims } from '../ports/shared-spend.ts';
 import { askedTerms } from './asked-terms.ts';
+import { callCount } from './charge.ts';
 import { promptEstimate, searchReach } from './estimate.ts';
 import type { Exchange, Hold } from './exchange.ts';
+import { helpersWorst } from './helper-models.ts';
 import type { Deployment } from './runtime.ts';
 
 /** Output assumed where neither the client nor the catalog names a limit. */
 const DEFAULT_OUTPUT_TOKENS = 16_384;
 
-/** The dearest an exchange can become at one deployment, nano-dollars; `undefined` when its price is not known. */
+/**
+ * The dearest an exchange can become at one deployment, with the models that its vendor may call besides, nano-dollars;
+ * `undefined` when its price is not known.
+ */
 export function worstAt(exchange: Exchange, deployment: Deployment): number | undefined {
   if (exchange.facts.free === true) return 0;
   const { price } = deployment;
   if (price === undefined) return undefined;
   const { envelope } = exchange;
   const most = deployment.profile.maxOutputTokens;
-  return worstCase(priceUnder(price, askedTerms(exchange, price)).price, {
+  const output = envelope.maxOutputTokens ?? most ?? DEFAULT_OUTPUT_TOKENS;
+  const own = worstCase(priceUnder(price, askedTerms(exchange, price)).price, {
     inputTokens: promptEstimate(exchange),
-    maxOutputTokens: envelope.maxOutputTokens ?? most ?? DEFAULT_OUTPUT_TOKENS,
+    maxOutputTokens: output,
     choices: envelope.choices,
     images: envelope.images ?? 0,
     characters: envelope.characters ?? 0,
@@ -29,6 +35,8 @@ export function worstAt(exchange: Exchange, deployment: Deployment): number | un
     webSearches: price.price.webSearch === undefined ? 0 : searchReach(exchange),
     audio: envelope.audio ?? false,
   });
+  const helpers = helpersWorst(exchange, deployment, { output, unknown: DEFAULT_OUTPUT_TOKENS });
+  return Math.min(own + helpers, Number.MAX_SAFE_INTEGER);
 }
 
 /** What is needed to set more money aside. */
@@ -68,7 +76,7 @@ export async function fund(
     );
   }
   const { calls: others, nano } = wish.aside ?? NO_OTHERS;
-  const calls = 1 + (wish.besides === true ? 1 : 0) + (exchange.facts.billed?.length ?? 0) - others;
+  const calls = 1 + (wish.besides === true ? 1 : 0) + callCount(exchange.facts.billed) - others;
   return raise(ports, exchange, worst * calls + nano);
 }
 

@@ -1,13 +1,6 @@
 import type { Tried } from './carrier.ts';
-import { finalUsage, givenUp } from './charge.ts';
-import {
-  type BilledCall,
-  type Candidate,
-  type Exchange,
-  extend,
-  type Facts,
-  type Grant,
-} from './exchange.ts';
+import { givenUp, ownCalls } from './charge.ts';
+import { type Candidate, type Exchange, extend, type Facts, type Grant } from './exchange.ts';
 import { type FundPorts, fund } from './fund.ts';
 import type { HedgeBudget } from './hedge-policy.ts';
 import { KEPT_FIELDS } from './kept-state.ts';
@@ -93,12 +86,10 @@ function lose<In extends Asking, Out>(leg: Leg<In, Out>, now: number): void {
       attemptRecord(leg.trial, { startedAt: leg.startedAt, latencyMs }, { error: 'superseded' }),
     ];
   }
-  const call: BilledCall | undefined =
-    facts.deployment === undefined
-      ? givenUp(leg.exchange)
-      : { deployment: facts.deployment, usage: finalUsage(leg.exchange) };
+  const lost = facts.deployment === undefined ? givenUp(leg.exchange) : undefined;
+  const calls = lost === undefined ? ownCalls(leg.exchange) : [lost];
   facts.calling = undefined;
-  if (call !== undefined) facts.billed = [...(facts.billed ?? []), call];
+  if (calls.length > 0) facts.billed = [...(facts.billed ?? []), ...calls];
   leg.giveUp();
   // It may have begun in the meantime: nobody takes its answer.
   leg.result.then(

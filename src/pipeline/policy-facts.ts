@@ -81,7 +81,8 @@ function looseTools(value: Json | undefined, depth = 0): readonly string[] {
   return typeof value['type'] === 'string' ? [value['type']] : Object.keys(value);
 }
 
-function looseBody(raw: Uint8Array): JsonObject | undefined {
+/** The object that a body holds, whatever it says it is; `undefined` where there is none. */
+export function looseBody(raw: Uint8Array): JsonObject | undefined {
   try {
     const value = JSON.parse(asBuffer(raw).toString('utf8')) as Json;
     return isObject(value) ? value : undefined;

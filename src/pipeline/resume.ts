@@ -1,9 +1,9 @@
 import { SluiceError } from '../core/errors/error.ts';
 import type { ChatRequest, OutputPart, StreamEvent, Usage } from '../core/model/index.ts';
-import { addUsage } from '../core/model/index.ts';
+import { addUsage, UNKNOWN_USAGE } from '../core/model/index.ts';
 import { createCollector } from '../core/translation/collect.ts';
 import { chatEndpoints } from '../providers/address.ts';
-import { finalUsage } from './charge.ts';
+import { ownCalls } from './charge.ts';
 import { type Answered, type Candidate, extend, type Facts, type Routed } from './exchange.ts';
 import { type FundPorts, fund } from './fund.ts';
 import { outcomeOf } from './outcome.ts';
@@ -131,7 +131,8 @@ async function restart(
   if (!ports.retries.take(exchange.runtime.maxRetryPercent, now)) throw cut.error;
   if ((await fund(ports, exchange, { deployment: first.deployment, besides: true })) !== undefined)
     throw cut.error;
-  const before = finalUsage({ ...exchange, facts: { ...facts, billed: undefined } });
+  const made = ownCalls(exchange);
+  const before = made[0]?.usage ?? UNKNOWN_USAGE;
   const request = exchange.decoded();
   const fresh: Facts = {
     ...facts,
@@ -165,7 +166,7 @@ async function restart(
     ...facts.attempts,
     ...second.attempts.map((one) => ({ ...one, kind: 'restart' as const })),
   ];
-  second.billed = [...(facts.billed ?? []), { deployment: broken, usage: before }, ...(second.billed ?? [])];
+  second.billed = [...(facts.billed ?? []), ...made, ...(second.billed ?? [])];
   extend(exchange, { facts: second, place: answered.place });
   return { events: answer.events, mode, before };
 }

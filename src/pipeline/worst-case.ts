@@ -1,9 +1,10 @@
 import type { BudgetBook } from '../core/policy/budget.ts';
 import type { Budget } from '../core/policy/budget-rule.ts';
-import type { ScopeIndex } from '../core/policy/scope-index.ts';
+import type { Applied, ScopeIndex } from '../core/policy/scope-index.ts';
 import { modelNames } from './budget-finder.ts';
 import { extend, type Hold } from './exchange.ts';
 import { worstAt } from './fund.ts';
+import { helperNames } from './helper-rules.ts';
 import type { Granted } from './policy-facts.ts';
 import type { ModelRoute } from './runtime.ts';
 
@@ -52,7 +53,7 @@ export function payersOfFallbacks(
     const route = runtime.resolve(name);
     if (route === undefined) continue;
     const models = modelNames(name, route);
-    const payers = besides(exchange, models, budgets);
+    const payers = besides(exchange, models, budgets).map(({ account }) => account);
     if (!payers.every((id) => (book.view(id, now)?.remainingNano ?? amountNano) >= amountNano)) continue;
     kept.add(name);
     for (const budgetId of payers) perhaps.push({ budgetId, models });
@@ -63,14 +64,28 @@ export function payersOfFallbacks(
 
 const NONE: NonNullable<Hold['perhaps']> = Object.freeze([]);
 
+/** Budgets on models that the vendor may call within the call, besides those that pay anyway, with those models' names. */
+export function budgetsOfHelpers(
+  exchange: Granted,
+  budgets: ScopeIndex<Budget>,
+): readonly { readonly applied: Applied<Budget>; readonly models: readonly string[] }[] {
+  if (!budgets.hasModels) return [];
+  return helperNames(exchange).flatMap((models) =>
+    besides(exchange, models, budgets).map((applied) => ({ applied, models })),
+  );
+}
+
 /** Budgets on models besides those that pay anyway. */
-function besides(exchange: Granted, models: readonly string[], index: ScopeIndex<Budget>): readonly string[] {
+function besides(
+  exchange: Granted,
+  models: readonly string[],
+  index: ScopeIndex<Budget>,
+): readonly Applied<Budget>[] {
   const { scopes } = exchange.principal;
   const none = { tags: {}, endUser: undefined, session: undefined };
   const own = modelNames(exchange.envelope.model, exchange.grant.route);
   const paying = new Set(index.find(scopes, { ...none, models: own }).map(({ account }) => account));
-  const found = index.find(scopes, { ...none, models }).map(({ account }) => account);
-  return found.filter((account) => !paying.has(account));
+  return index.find(scopes, { ...none, models }).filter(({ account }) => !paying.has(account));
 }
 
 function keepFallbacks(

@@ -29,6 +29,17 @@ export interface Usage {
   readonly source: 'reported' | 'estimated' | 'unknown';
   /** The vendor's usage object as received. */
   readonly raw?: Json;
+  /** What other models took that the vendor called within the same call; in none of the counts, only the bill has it. */
+  readonly helpers?: readonly HelperUsage[];
+  /** The model whose tokens the counts are, where the vendor let another answer than the one that was called. */
+  readonly servedBy?: string;
+}
+
+/** What one model took besides the one that answered. */
+export interface HelperUsage {
+  /** The vendor's name of it; absent where it is the one that was called. */
+  readonly model?: string;
+  readonly usage: Usage;
 }
 
 /** No tokens known. */
@@ -81,7 +92,10 @@ function sumOf(
   return sum === 0 ? {} : { [name]: sum };
 }
 
-/** Two calls together. Estimated as soon as a part of it is; the vendors' own objects are left out. */
+/**
+ * Two calls together. Estimated as soon as a part of it is; the vendors' own objects are left out, and so is what belongs to
+ * one of the calls alone (`helpers`, `servedBy`).
+ */
 export function addUsage(one: Usage, other: Usage): Usage {
   if (other.source === 'unknown') return one;
   if (one.source === 'unknown') return other;

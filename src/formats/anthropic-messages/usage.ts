@@ -1,5 +1,6 @@
 import {
   addUsage,
+  type HelperUsage,
   isObject,
   type Json,
   type JsonObject,
@@ -40,24 +41,73 @@ function countsOf(raw: JsonObject): Usage {
 }
 
 /** Entries of `iterations` that the model made besides its answer and that the top-level counts leave out. */
-function isOutside(entry: Json): entry is JsonObject {
-  return isObject(entry) && entry['type'] === 'compaction';
+function isOutside(entry: JsonObject): boolean {
+  return entry['type'] === 'compaction';
+}
+
+function modelOf(entry: JsonObject): string | undefined {
+  return typeof entry['model'] === 'string' ? entry['model'] : undefined;
+}
+
+function helperOf(entry: JsonObject): HelperUsage | undefined {
+  const usage = countsOf(entry);
+  const model = modelOf(entry);
+  if (usage.source === 'unknown') return undefined;
+  return model === undefined ? { usage } : { model, usage };
+}
+
+/** The entry of the model whose answer it is, where the vendor had more than one try to answer. */
+function servingEntry(tries: readonly JsonObject[]): JsonObject | undefined {
+  const served = tries.findLast((entry) => entry['type'] === 'fallback_message');
+  if (served !== undefined) return served;
+  const names = new Set(tries.map(modelOf));
+  names.delete(undefined);
+  return names.size < 2 ? undefined : tries.findLast((entry) => modelOf(entry) !== undefined);
+}
+
+/** What `iterations` tells of other models than the called one. */
+function helpersOf(iterations: readonly JsonObject[]): Pick<Usage, 'helpers' | 'servedBy'> {
+  const advice = iterations.filter((entry) => entry['type'] === 'advisor_message');
+  const tries = iterations.filter(({ type }) => type === 'message' || type === 'fallback_message');
+  const served = servingEntry(tries);
+  const servedBy = served === undefined ? undefined : modelOf(served);
+  const declined =
+    served === undefined
+      ? []
+      : tries.filter(
+          (entry) => entry !== served && modelOf(entry) !== servedBy && countsOf(entry).output > 0,
+        );
+  const helpers = [...advice, ...declined].flatMap((entry) => helperOf(entry) ?? []);
+  return {
+    ...(helpers.length === 0 ? {} : { helpers }),
+    ...(servedBy === undefined ? {} : { servedBy }),
+  };
 }
 
 /**
  * Reads Anthropic's `usage`: `input_tokens` is without cache reads and writes, the classes are disjoint already (WIRE
  * §1.1). A cache-write total without its split counts as five-minute writes, the default lifetime. What compaction took
- * is billed at the same rates and stands in `iterations` only (official SDK, `BetaIterationsUsage`); what an advisor took
- * stands there too, but is another model's, so that no price here is right for it.
+ * is billed at the same rates and stands in `iterations` only (official SDK, `BetaIterationsUsage`).
+ *
+ * So does what other models took, each billed at its own rates: an advisor in entries `advisor_message` (Anthropic, "Advisor
+ * tool", "Usage and billing"), and with server-side `fallbacks` every model that was tried (Anthropic, "Refusals and
+ * fallback", "Billing"; official SDK, `BetaFallbackMessageIterationUsage`). Of those the top-level counts are only what the
+ * one took that served the answer, the entry `fallback_message`; entries `message` of other models are tries that were
+ * declined: billed, unless before any output. An entry there that names no model counts as one of the called model's, so
+ * that nothing is missed. If all of them declined there is no `fallback_message`, and the last one's refusal is the answer.
  */
 export function decodeUsage(raw: Json | undefined): Usage {
   if (!isObject(raw)) return UNKNOWN_USAGE;
-  const { iterations } = raw;
-  const counts = underTerms(countsOf(raw), raw['service_tier'], raw['speed'], raw['inference_geo']);
-  if (!Array.isArray(iterations) || counts.source === 'unknown') return counts;
+  return underTerms(withIterations(raw), raw['service_tier'], raw['speed'], raw['inference_geo']);
+}
+
+function withIterations(raw: JsonObject): Usage {
+  const counts = countsOf(raw);
+  if (!Array.isArray(raw['iterations']) || counts.source === 'unknown') return counts;
+  const iterations = raw['iterations'].filter(isObject);
   const outside = iterations.filter(isOutside);
-  if (outside.length === 0) return counts;
-  return { ...outside.map(countsOf).reduce(addUsage, counts), raw };
+  const own = outside.length === 0 ? counts : { ...outside.map(countsOf).reduce(addUsage, counts), raw };
+  return { ...own, ...helpersOf(iterations) };
 }
 
 /**

@@ -11,6 +11,7 @@ import type { Scope } from '../../core/policy/scope.ts';
 import type { ApprovalDesk } from '../../ports/approval-desk.ts';
 import { approvalWish } from '../approval-wish.ts';
 import { extend } from '../exchange.ts';
+import { helperToApprove, refuseHelpers } from '../helper-rules.ts';
 import { needsApproval } from '../may-use.ts';
 import { type Granted, policyFacts, reachOf } from '../policy-facts.ts';
 import type { ModelRoute, Runtime } from '../runtime.ts';
@@ -144,14 +145,15 @@ function adjust(
 
 /**
  * Enforces what the places of a key say about data and requests: providers, regions, parameters, length, tools, tags, the
- * system prompt, approvals. Throws `forbidden` or `model_forbidden`, naming the field and who forbids, or
- * `approval_required`.
+ * system prompt, approvals, and models that the vendor is to call besides. Throws `forbidden` or `model_forbidden`, naming
+ * the field and who forbids, or `approval_required`.
  */
 export function createEnforcePolicy(
   ports: EnforcePolicyPorts,
 ): <E extends Granted>(exchange: E) => E | Promise<E> {
   return (exchange) => {
     const { policy } = exchange.principal;
+    refuseHelpers(exchange);
     if (!isConcerned(policy)) return exchange;
     const whole = policy.parameters.size > 0 || (policy.tools.length > 0 && exchange.envelope.tools > 0);
     const facts = policyFacts(exchange, whole);
@@ -162,16 +164,19 @@ export function createEnforcePolicy(
   };
 }
 
-/** Waits for a yes where the model needs one. */
+/** Waits for a yes where the model needs one, or another that its vendor is to call. */
 async function approved<E extends Granted>(
   ports: EnforcePolicyPorts,
   exchange: E,
   policy: EffectivePolicy,
 ): Promise<E> {
-  if (!needsApproval(policy, exchange.envelope.model, exchange.grant.route)) return exchange;
-  const model = exchange.envelope.model.slice(0, 200);
+  const { model } = exchange.envelope;
+  const what = needsApproval(policy, model, exchange.grant.route)
+    ? `A call of \`${model.slice(0, 200)}\``
+    : helperToApprove(exchange);
+  if (what === undefined) return exchange;
   const id = await ports.approvals.pass(
-    approvalWish(exchange, { subject: `A call of \`${model}\`, which needs an approval.`, details: {} }),
+    approvalWish(exchange, { subject: `${what}, which needs an approval.`, details: {} }),
   );
   exchange.facts.ruling = { ...exchange.facts.ruling, approval: id };
   return exchange;

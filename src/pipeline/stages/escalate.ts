@@ -13,8 +13,7 @@ import { createCollector } from '../../core/translation/collect.ts';
 import { createFrameReader } from '../../formats/reader.ts';
 import { CODECS } from '../../formats/registry.ts';
 import type { Place } from '../admission.ts';
-import { callCost } from '../call-cost.ts';
-import { finalUsage } from '../charge.ts';
+import { callCount, costOfCalls, finalUsage, ownCalls } from '../charge.ts';
 import type { Stage } from '../compose.ts';
 import { type Answer, type Answered, extend, type Facts, type Routed } from '../exchange.ts';
 import { type FundPorts, fund } from '../fund.ts';
@@ -184,12 +183,12 @@ function setAside(exchange: Asked, weakness: { cause: string }, note: RoutingNot
   const before = callFacts(facts);
   facts.billed = undefined;
   const usage = finalUsage(exchange);
-  const { deployment } = before;
+  const calls = ownCalls(exchange);
   const model = exchange.grant.route.name;
-  const costNano = deployment && callCost(exchange, { deployment, usage }).cost?.total;
+  const costNano = costOfCalls(exchange, calls).cost?.total;
   note.calls.push({ model, costNano, cause: weakness.cause });
   exchange.place?.end({ kind: 'good' }, promptTokens(usage) + completionTokens(usage));
-  const billed = deployment === undefined ? before.billed : [...(before.billed ?? []), { deployment, usage }];
+  const billed = calls.length === 0 ? before.billed : [...(before.billed ?? []), ...calls];
   Object.assign(facts, NO_CALL, { billed });
   return before;
 }
@@ -248,7 +247,7 @@ class Climb {
     if (cost !== undefined && calls.length > 0) {
       facts.billed = [...(facts.billed ?? []), ...calls];
       facts.attempts.push(...cost.attempts);
-      this.#aside.calls += calls.length;
+      this.#aside.calls += callCount(calls);
       this.#aside.nano += found.heldNano;
     }
     if (verdict !== 'not asked')

@@ -14,7 +14,7 @@ import { downgradeTarget } from '../downgrade-target.ts';
 import { extend, type Hold } from '../exchange.ts';
 import { holdRecord } from '../hold-record.ts';
 import type { Granted } from '../policy-facts.ts';
-import { outputReach, payersOfFallbacks, worstOf } from '../worst-case.ts';
+import { budgetsOfHelpers, outputReach, payersOfFallbacks, worstOf } from '../worst-case.ts';
 
 /** A hold that nothing settled is charged in full after this long; longer than any exchange may run. */
 const HOLD_MS = 6 * 3_600_000;
@@ -29,6 +29,7 @@ export interface ReservePorts {
   readonly claims?: BudgetClaims;
 }
 
+const NOBODY: Payers = { applied: [], ids: [], soft: new Set(), hard: false };
 const NO_BUDGET_HOLD = { budgetId: undefined, charges: undefined };
 
 /** What one request tries to get past its budgets with. */
@@ -79,6 +80,10 @@ class Reserver {
   reserve(exchange: Granted): Hold | Promise<Hold> {
     const payers = this.#finder.find(exchange, this.#ports.budgets(), this.#ports.clock.now());
     if (payers === undefined) {
+      // A budget may still be on a model that this one's vendor calls in.
+      if (budgetsOfHelpers(exchange, this.#ports.budgets()).length > 0) {
+        return this.#bid(exchange, { payers: NOBODY, forced: NOBODY.soft });
+      }
       return { amountNano: worstOf(exchange, exchange.grant.route) ?? 0, ...NO_BUDGET_HOLD };
     }
     return this.#bid(exchange, { payers, forced: payers.soft });
@@ -91,7 +96,9 @@ class Reserver {
     for (let turn = 0; turn <= payers.applied.length * 2 + 1; turn++) {
       const amountNano = worstOf(exchange, exchange.grant.route);
       if (amountNano === undefined) throw unknownPrice();
-      const perhaps = payersOfFallbacks(exchange, amountNano, { budgets: this.#ports.budgets(), book, now });
+      const budgets = this.#ports.budgets();
+      const helpers = this.#helpers(exchange, budgets, now);
+      const perhaps = [...payersOfFallbacks(exchange, amountNano, { budgets, book, now }), ...helpers.payers];
       const budgetIds =
         perhaps.length === 0 ? payers.ids : [...payers.ids, ...perhaps.map(({ budgetId }) => budgetId)];
       const wish = {
@@ -99,7 +106,7 @@ class Reserver {
         budgetIds,
         amountNano,
         expiresAt: now + HOLD_MS,
-        force: bid.forced,
+        force: helpers.soft.size === 0 ? bid.forced : new Set([...bid.forced, ...helpers.soft]),
       };
       const decision = book.reserve(wish, now);
       if (decision.granted) {
@@ -110,6 +117,21 @@ class Reserver {
       if (asked !== undefined) return asked;
     }
     throw new SluiceError('internal', 'Budgets could not agree on this request.');
+  }
+
+  /** Budgets on models that the vendor may call in: they hold too, and pay if theirs was one. `soft`: those that only warn. */
+  #helpers(
+    exchange: Granted,
+    budgets: ScopeIndex<Budget>,
+    now: number,
+  ): { readonly payers: NonNullable<Hold['perhaps']>; readonly soft: ReadonlySet<string> } {
+    const found = budgetsOfHelpers(exchange, budgets);
+    if (found.length === 0) return { payers: [], soft: NOBODY.soft };
+    const opened = found.map(({ applied, models }) => ({ ...this.#finder.opened(applied, now), models }));
+    return {
+      payers: opened.map(({ account, models }) => ({ budgetId: account, models })),
+      soft: new Set(opened.filter(({ rule }) => rule.action === 'warn').map(({ account }) => account)),
+    };
   }
 
   /** Asks for a yes, or resolves to nothing when a cheaper model may try again. Throws `budget_exceeded` otherwise. */
@@ -180,7 +202,7 @@ class Reserver {
     },
   ): Hold {
     const { amountNano, payers, perhaps } = held;
-    const [first] = payers.ids;
+    const [first = perhaps[0]?.budgetId] = payers.ids;
     return {
       amountNano,
       budgetId: first,

@@ -1,18 +1,20 @@
 import { completionTokens, promptTokens } from '../../core/model/index.ts';
 import type { BudgetBook } from '../../core/policy/budget.ts';
-import { chargeExchange } from '../charge.ts';
+import { chargeExchange, ownCalls } from '../charge.ts';
 import type { Ender } from '../compose.ts';
 import type { Exchange, Hold, Slot } from '../exchange.ts';
 
-/** Budgets of fallback models that were not used pay nothing, neither in the book nor in the ledger. */
+/** Budgets of fallback models and helpers that were not used pay nothing, neither in the book nor in the ledger. */
 function spareUnused(exchange: Exchange, hold: Hold): ReadonlySet<string> {
   const { deployment } = exchange.facts;
-  const spared = new Set<string>();
-  for (const { budgetId, models } of hold.perhaps ?? []) {
-    const used =
-      deployment !== undefined && (models.includes(deployment.model) || models.includes(deployment.id));
-    if (!used) spared.add(budgetId);
-  }
+  const called = ownCalls(exchange).map((call) => call.deployment);
+  if (deployment !== undefined) called.push(deployment);
+  const perhaps = hold.perhaps ?? [];
+  const used = perhaps.filter(({ models }) =>
+    called.some(({ model, id }) => models.includes(model) || models.includes(id)),
+  );
+  const spared = new Set(perhaps.map(({ budgetId }) => budgetId));
+  for (const { budgetId } of used) spared.delete(budgetId);
   const paying = hold.charges
     ?.split('\n')
     .filter((charge) => !spared.has(charge.slice(charge.indexOf('@') + 1)));

@@ -3,15 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { totpCode } from '../support/authenticator.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { admin, apiUser, made } from '../support/identity.ts';
-import {
-  newWindow,
-  openBrowser,
-  picture,
-  type Trouble,
-  tooWide,
-  violations,
-  watchTrouble,
-} from './portal-browser.ts';
+import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
 
 /** Pages ask again every few seconds. */
 const SOON = { timeout: 30_000, interval: 150 };
@@ -21,7 +13,6 @@ const EMAIL = 'ada@example.com';
 
 let gateway: TestGateway;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 let trouble: Trouble;
 let userId: string;
@@ -41,10 +32,7 @@ sign_in:
   const root = admin(gateway);
   userId = (await made(root, '/api/users', { name: 'Ada', email: EMAIL, role: 'owner' })).id;
   const { url } = await made(root, '/api/invitations', { user_id: userId });
-  context = await newWindow(browser, { colorScheme: 'light' });
-  trouble = watchTrouble(context, gateway.url);
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  ({ page, trouble } = await openWindow(browser, gateway.url, { colorScheme: 'light' }));
   await page.goto(url);
   await page.getByLabel('New password').fill(FIRST);
   await page.getByRole('button', { name: 'Set password and sign in' }).click();
@@ -65,9 +53,7 @@ async function goTo(name: string, at: Page = page): Promise<void> {
 
 /** Signs in with the password in another browser, through the page; stops where a code is asked for. */
 async function elsewhere(password: string): Promise<{ at: Page; around: BrowserContext }> {
-  const around = await newWindow(browser);
-  const at = await around.newPage();
-  at.setDefaultTimeout(30_000);
+  const { context: around, page: at } = await openWindow(browser, gateway.url);
   await at.goto(`${gateway.url}/sign-in`);
   await at.getByLabel('E-mail address').fill(EMAIL);
   await at.getByLabel('Password', { exact: true }).fill(password);
@@ -189,8 +175,7 @@ describe('people', () => {
     const root = admin(gateway);
     const { id } = await made(root, '/api/users', { name: 'Bob', email: 'bob@example.com', role: 'viewer' });
     const link = String((await made(root, '/api/sign-in-links', { user_id: id })).url);
-    const around = await newWindow(browser);
-    const bob = await around.newPage();
+    const { context: around, page: bob } = await openWindow(browser, gateway.url);
     await bob.goto(link);
     await bob.waitForURL(`${gateway.url}/`);
     await page.getByRole('tab', { name: 'Users' }).click();
@@ -242,8 +227,7 @@ describe('how it looks', () => {
     expect(await tooWide(page)).toEqual([]);
     expect(await violations(page)).toEqual([]);
     await picture(page, 'phone-account');
-    const around = await newWindow(browser);
-    const operator = await around.newPage();
+    const { context: around, page: operator } = await openWindow(browser, gateway.url);
     await operator.goto(await gateway.gateway.signInLink());
     await operator.waitForURL(`${gateway.url}/`);
     await goTo('Account', operator);

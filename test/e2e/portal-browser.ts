@@ -47,13 +47,31 @@ export async function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
-/** A window of its own, with its own cookies, on a desk where nothing fades or slides: what is judged is there or is not. */
-export function newWindow(browser: Browser, options: BrowserContextOptions = {}): Promise<BrowserContext> {
-  return browser.newContext({
+/** A window of its own, and its page. */
+export interface Window {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  readonly trouble: Trouble;
+}
+
+/**
+ * Opens a window with its own cookies, on a desk where nothing fades or slides: what is judged is there or is not. `origin`: the
+ * gateway, besides which its page may ask nobody.
+ */
+export async function openWindow(
+  browser: Browser,
+  origin: string,
+  options: BrowserContextOptions = {},
+): Promise<Window> {
+  const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: 'reduce',
     ...options,
   });
+  const trouble = watchTrouble(context, origin);
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  return { context, page, trouble };
 }
 
 /** Waits until the page has not changed for a moment, and nothing in it moves that will stand still. Throws after 30 s. */
@@ -78,7 +96,7 @@ export async function settled(page: Page): Promise<void> {
 }
 
 /** Notes everything in a context that should not happen. */
-export function watchTrouble(context: BrowserContext, origin: string): Trouble {
+function watchTrouble(context: BrowserContext, origin: string): Trouble {
   const trouble: Trouble = { errors: [], strangers: [] };
   context.on('request', (request) => {
     const url = request.url();

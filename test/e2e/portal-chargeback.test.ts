@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeHead, encodeExchange } from '../../src/adapters/journal/exchange-text.ts';
 import { openDatabase } from '../../src/adapters/sqlite/database.ts';
@@ -11,15 +11,7 @@ import { usdToNano } from '../../src/core/cost/money.ts';
 import { exchange } from '../contract/ledger-samples.ts';
 import { cellsOf } from '../support/focus-rules.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import {
-  newWindow,
-  openBrowser,
-  picture,
-  type Trouble,
-  tooWide,
-  violations,
-  watchTrouble,
-} from './portal-browser.ts';
+import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
 
 /** Would open a dialog if the page took it for more than text, and runs in a spreadsheet (T16). */
 const HOSTILE = '=1+1<img src=x onerror="alert(1)">';
@@ -31,7 +23,6 @@ const LAST_MONTH = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1);
 const directory = mkdtempSync(join(tmpdir(), 'sluice-chargeback-'));
 let gateway: TestGateway;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 let trouble: Trouble;
 const records: ExchangeRecord[] = [];
@@ -70,10 +61,7 @@ beforeAll(async () => {
   database.raw.close();
   gateway = await startGateway({ dataDir: directory });
   browser = await openBrowser();
-  context = await newWindow(browser, { colorScheme: 'light' });
-  trouble = watchTrouble(context, gateway.url);
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  ({ page, trouble } = await openWindow(browser, gateway.url, { colorScheme: 'light' }));
   await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
 });

@@ -1,16 +1,15 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
 import {
-  newWindow,
   openBrowser,
+  openWindow,
   picture,
   settled,
   type Trouble,
   tooWide,
   violations,
-  watchTrouble,
 } from './portal-browser.ts';
 
 /** Pages ask again every few seconds. */
@@ -22,7 +21,6 @@ const CONTROL = ['People & teams', 'Budgets & limits', 'Approvals', 'Keys', 'Aud
 let upstream: TestUpstream;
 let gateway: TestGateway;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 let trouble: Trouble;
 let secret = '';
@@ -38,10 +36,7 @@ providers:
 models: { m: { deployments: ["one/m"] } }
 `,
   });
-  context = await newWindow(browser, { colorScheme: 'light' });
-  trouble = watchTrouble(context, gateway.url);
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  ({ page, trouble } = await openWindow(browser, gateway.url, { colorScheme: 'light' }));
   await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
 });
@@ -298,9 +293,11 @@ describe('the control pages in a real browser', () => {
     await submit('Make a link');
     const link = (await dialog().locator('pre').textContent()) ?? '';
     await submit('I have copied it');
-    const elsewhere = await newWindow(browser, { viewport: { width: 390, height: 844 } });
-    const other = watchTrouble(elsewhere, gateway.url);
-    const phone = await elsewhere.newPage();
+    const {
+      context: elsewhere,
+      page: phone,
+      trouble: other,
+    } = await openWindow(browser, gateway.url, { viewport: { width: 390, height: 844 } });
     await phone.goto(link);
     await phone.getByText(second).waitFor();
     expect(phone.url()).toBe(`${gateway.url}/approve`);
@@ -364,10 +361,7 @@ describe('what a caller may not do', () => {
   it('is not shown to him', async () => {
     const { data } = await gateway.client.call('listUsers', {});
     const { url } = await gateway.client.call('createSignInLink', { user_id: data[0]?.id ?? '' });
-    const elsewhere = await newWindow(browser);
-    const other = watchTrouble(elsewhere, gateway.url);
-    const viewer = await elsewhere.newPage();
-    viewer.setDefaultTimeout(30_000);
+    const { context: elsewhere, page: viewer, trouble: other } = await openWindow(browser, gateway.url);
     await viewer.goto(url);
     await viewer.waitForURL(`${gateway.url}/`);
     await goTo('People & teams', viewer);

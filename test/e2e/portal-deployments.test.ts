@@ -1,16 +1,8 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import {
-  newWindow,
-  openBrowser,
-  picture,
-  type Trouble,
-  tooWide,
-  violations,
-  watchTrouble,
-} from './portal-browser.ts';
+import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
 
 /** The page asks again every two seconds. */
 const SOON = { timeout: 30_000, interval: 150 };
@@ -19,7 +11,6 @@ let sick: TestUpstream;
 let well: TestUpstream;
 let gateway: TestGateway;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 let trouble: Trouble;
 
@@ -45,10 +36,7 @@ models:
   pair: { deployments: ["sick/m", "well/m"], strategy: priority, retries: { attempts: 0 }, circuit: { open_s: 2 } }
 `,
   });
-  context = await newWindow(browser, { colorScheme: 'light' });
-  trouble = watchTrouble(context, gateway.url);
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  ({ page, trouble } = await openWindow(browser, gateway.url, { colorScheme: 'light' }));
   await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
 });

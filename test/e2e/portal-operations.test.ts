@@ -1,16 +1,8 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import {
-  newWindow,
-  openBrowser,
-  picture,
-  type Trouble,
-  tooWide,
-  violations,
-  watchTrouble,
-} from './portal-browser.ts';
+import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
 
 /** Would ask somewhere, or open a dialog, if a page took it for more than text (T16). */
 const HOSTILE = '<img src=x onerror="alert(1)">';
@@ -19,7 +11,6 @@ const SOON = { timeout: 30_000, interval: 150 };
 let upstream: TestUpstream;
 let gateway: TestGateway;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 let trouble: Trouble;
 let key = '';
@@ -37,10 +28,7 @@ models: { alpha: { deployments: ["one/m"] }, omega: { deployments: ["one/n"] } }
 `,
   });
   key = (await gateway.client.call('createKey', { name: `key ${HOSTILE}` })).key;
-  context = await newWindow(browser, { colorScheme: 'light' });
-  trouble = watchTrouble(context, gateway.url);
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  ({ page, trouble } = await openWindow(browser, gateway.url, { colorScheme: 'light' }));
   await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
 });
@@ -258,8 +246,7 @@ describe('the pages for what runs the gateway, in a real browser', () => {
     await page.setViewportSize({ width: 1280, height: 900 });
     const { id } = await gateway.client.call('createUser', { name: 'Viewer', role: 'viewer' });
     const { url } = await gateway.client.call('createSignInLink', { user_id: id });
-    const other = await newWindow(browser);
-    const at = await other.newPage();
+    const { context: other, page: at } = await openWindow(browser, gateway.url);
     await at.goto(url);
     await at.waitForURL(`${gateway.url}/`);
     const links = at.getByRole('navigation', { name: 'Pages' }).getByRole('link');
@@ -277,9 +264,11 @@ describe('the pages for what runs the gateway, in a real browser', () => {
 
 describe('the page of the API', () => {
   it('shows the endpoints under its strict policy, and asks nobody else', async () => {
-    const api = await newWindow(browser, { viewport: { width: 1440, height: 900 } });
-    const seen = watchTrouble(api, gateway.url);
-    const at = await api.newPage();
+    const {
+      context: api,
+      page: at,
+      trouble: seen,
+    } = await openWindow(browser, gateway.url, { viewport: { width: 1440, height: 900 } });
     const blocked: string[] = [];
     at.on(
       'response',

@@ -1,16 +1,8 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import {
-  newWindow,
-  openBrowser,
-  picture,
-  type Trouble,
-  tooWide,
-  violations,
-  watchTrouble,
-} from './portal-browser.ts';
+import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
 
 const SOON = { timeout: 30_000, interval: 150 };
 const EASY = 'What is the capital of France?';
@@ -20,7 +12,6 @@ const HOSTILE = '<img src=x onerror="alert(1)">';
 let upstream: TestUpstream;
 let gateway: TestGateway;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 let trouble: Trouble;
 
@@ -76,10 +67,7 @@ beforeAll(async () => {
   for (let at = 0; at < 16; at++) await chat('split', `s${at}`);
   for (let at = 0; at < 80 && (await chat('promised', `p${at}`)) !== 'cheap'; at++)
     await new Promise((resolve) => setTimeout(resolve, 25));
-  context = await newWindow(browser, { colorScheme: 'light' });
-  trouble = watchTrouble(context, gateway.url);
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  ({ page, trouble } = await openWindow(browser, gateway.url, { colorScheme: 'light' }));
   await page.goto(await gateway.gateway.signInLink());
   await page.waitForURL(`${gateway.url}/`);
   await page

@@ -3,15 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  newWindow,
-  openBrowser,
-  picture,
-  type Trouble,
-  tooWide,
-  violations,
-  watchTrouble,
-} from './portal-browser.ts';
+import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
 import { type RunningSluice, spawnSluice } from './sluice-process.ts';
 
 const ADMIN_KEY = 'portal-test-admin-key-0123456789';
@@ -54,10 +46,7 @@ beforeAll(async () => {
   if (url === undefined || sign_in_url === undefined) throw new Error(`The gateway did not start: ${line}`);
   origin = url;
   signInUrl = sign_in_url;
-  context = await newWindow(browser, { colorScheme: 'light' });
-  trouble = watchTrouble(context, origin);
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  ({ context, page, trouble } = await openWindow(browser, origin, { colorScheme: 'light' }));
 });
 
 beforeEach(async () => {
@@ -384,8 +373,7 @@ describe('signing in again', () => {
     await page.goto(signInUrl);
     await page.waitForURL(`${origin}/`);
     await page.locator('[data-status=running]').waitFor();
-    const stranger = await newWindow(browser);
-    const other = await stranger.newPage();
+    const { context: stranger, page: other } = await openWindow(browser, origin);
     await other.goto(signInUrl);
     expect(await other.getByRole('alert').textContent()).toContain('sluice status --link');
     expect(other.url()).toBe(`${origin}/sign-in`);

@@ -28,17 +28,7 @@ export function statedCost(usage: Json | undefined, how: StatedCost): number | u
   return total + (amount(details['upstream_inference_cost'], 1e9) ?? 0);
 }
 
-const CLASSES = [
-  'input',
-  'cacheRead',
-  'cacheWrite5m',
-  'cacheWrite1h',
-  'output',
-  'audioInput',
-  'audioOutput',
-  'images',
-  'requests',
-] as const;
+const CLASSES = (Object.keys(NO_COST) as (keyof Cost)[]).filter((name) => name !== 'total');
 
 /**
  * A stated total by class: as our price has it, and what the vendor takes besides (searches, fees) under `requests`; where it

@@ -1,25 +1,30 @@
 import type { PriceSnapshot } from '../core/cost/price.ts';
 import { dearerTerms } from '../core/cost/terms.ts';
-import { asBuffer } from '../formats/bytes.ts';
+import { isObject, type Json, type JsonObject, termsIn } from '../core/model/index.ts';
 import type { Exchange } from './exchange.ts';
 
-/** Where the dialects ask for a service tier, a speed or a place. */
-const NAMES = ['"service_tier"', '"serviceTier"', '"speed"', '"inference_geo"'] as const;
-const ASKED =
-  /"(?:service_tier|serviceTier|speed|inference_geo)"\s*:\s*(?:\{\s*"type"\s*:\s*)?"([A-Za-z_]{1,32})"/g;
+/** Bedrock's tier is an object. */
+function wordOf(tier: Json | undefined): Json | undefined {
+  return isObject(tier) ? tier['type'] : tier;
+}
 
 /**
- * The terms a request asks for that make it dearer at this price, by its bytes alone. They hold until its answer says
- * otherwise; what a vendor's own default is, nobody can know here.
+ * The terms a request asks for that make it dearer at this price. They hold until its answer says otherwise; what a vendor's own
+ * default is, nobody can know here. None where the request could not be read.
  */
-export function askedTerms({ raw }: Pick<Exchange, 'raw'>, { price }: PriceSnapshot): readonly string[] {
-  if (price.terms === undefined) return NONE;
-  const bytes = asBuffer(raw);
-  if (!NAMES.some((name) => bytes.includes(name))) return NONE;
-  const words = [...bytes.toString('latin1').matchAll(ASKED)].map(([, word = '']) =>
-    word.toLowerCase().replace(/^service_tier_/, ''),
-  );
-  return dearerTerms(price.terms, [...new Set(words)]);
+export function askedTerms(exchange: Exchange, { price }: PriceSnapshot): readonly string[] {
+  const { body } = exchange as Exchange & { readonly body?: JsonObject };
+  if (price.terms === undefined || body === undefined) return NONE;
+  const { service_tier, serviceTier, speed, inference_geo } = body;
+  if (
+    service_tier === undefined &&
+    serviceTier === undefined &&
+    speed === undefined &&
+    inference_geo === undefined
+  )
+    return NONE;
+  const words = termsIn([service_tier, wordOf(serviceTier), speed, inference_geo]);
+  return words === undefined ? NONE : dearerTerms(price.terms, words);
 }
 
 const NONE: readonly string[] = Object.freeze([]);

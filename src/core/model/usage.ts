@@ -69,10 +69,10 @@ const USUAL: ReadonlySet<string> = new Set([
 const NOTHING_SPECIAL: readonly string[] = Object.freeze([]);
 
 /**
- * Usage with the terms its answer names (`service_tier`, `speed`, `inference_geo`, `trafficType`), in small letters, without
- * those that every price is stated for. Unchanged where the answer names none at all.
+ * The terms that words of a request or an answer name (`service_tier`, `speed`, `inference_geo`, `trafficType`), in small letters,
+ * without those that every price is stated for. `undefined` where there is no word at all.
  */
-export function underTerms(usage: Usage, ...words: readonly (Json | undefined)[]): Usage {
+export function termsIn(words: readonly (Json | undefined)[]): readonly string[] | undefined {
   let terms: readonly string[] | undefined;
   for (const word of words) {
     if (typeof word !== 'string') continue;
@@ -80,6 +80,12 @@ export function underTerms(usage: Usage, ...words: readonly (Json | undefined)[]
     terms ??= NOTHING_SPECIAL;
     if (!USUAL.has(term)) terms = [...terms, term];
   }
+  return terms;
+}
+
+/** Usage with the terms its answer names; unchanged where it names none at all. */
+export function underTerms(usage: Usage, ...words: readonly (Json | undefined)[]): Usage {
+  const terms = termsIn(words);
   return terms === undefined ? usage : { ...usage, terms };
 }
 

@@ -193,6 +193,38 @@ describe('OpenAI’s service tiers', () => {
   });
 });
 
+describe('a background answer, whose usage is told later', () => {
+  const background = (path: string, key: string) =>
+    fetch(gateway.url + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: path.startsWith('/v1') ? 'oa/gpt-5.5' : 'gpt-5.5',
+        input: 'hi',
+        background: true,
+      }),
+    });
+
+  it('is refused where nobody could fetch it', async () => {
+    const answer = await background('/v1/responses', (await newKey()).key);
+    expect(answer.status).toBe(422);
+    expect(await answer.json()).toMatchObject({ error: { param: 'background' } });
+    expect(upstream.seen).toHaveLength(0);
+  });
+
+  it('passes through without a price, and not at a budget’s expense', async () => {
+    const { key, id } = await newKey();
+    const answer = await background('/passthrough/oa/responses', key);
+    expect(answer.status).toBe(200);
+    await answer.text();
+    expect((await lastOf(id)).cost_usd).toBeNull();
+    upstream.seen.length = 0;
+    const refused = await background('/passthrough/oa/responses', (await newKey(1)).key);
+    expect([refused.status, refused.headers.get('x-sluice-error')]).toEqual([403, 'price_unknown']);
+    expect(upstream.seen).toHaveLength(0);
+  });
+});
+
 describe('Anthropic’s speed and place', () => {
   it.each([
     [{ speed: 'fast' }, CLAUDE_NANO * 2],

@@ -2,6 +2,7 @@ import { SluiceError } from '../../core/errors/error.ts';
 import { isModelAllowed } from '../../core/policy/key.ts';
 import type { Direct } from '../call.ts';
 import { extend, type Grant, type Principal } from '../exchange.ts';
+import type { Deployment, ModelRoute } from '../runtime.ts';
 
 /**
  * Whether a list of models lets a key use this model at this provider: by `provider/model`, or by a plain name that leads
@@ -13,6 +14,13 @@ function isAllowed(exchange: Direct, models: readonly string[], model: string): 
   if (!isModelAllowed(models, model)) return false;
   const deployments = exchange.runtime.resolve(model)?.deployments ?? [];
   return deployments.some((entry) => entry.provider.name === provider.name && entry.model === model);
+}
+
+/** What a background answer takes is told later, to requests that cost nothing: as if its price were not known. */
+function pricedNow({ body }: Direct, { deployments }: ModelRoute): readonly Deployment[] {
+  return body?.['background'] === true
+    ? deployments.map((deployment) => ({ ...deployment, price: undefined }))
+    : deployments;
 }
 
 /** The key may use the named model, or any where none can be read → grant for the one provider, without fallbacks. */
@@ -40,7 +48,11 @@ export function createAuthorizeDirect(): <E extends Direct & { principal: Princi
     const route = exchange.runtime.reach(provider.name, model ?? '');
     if (route === undefined) throw new SluiceError('no_provider', `\`${provider.name}\` is not configured.`);
     // Nothing is known about what a repetition would do.
-    const once = { ...route, retries: { ...route.retries, attempts: 0 } };
+    const once = {
+      ...route,
+      retries: { ...route.retries, attempts: 0 },
+      deployments: pricedNow(exchange, route),
+    };
     return extend(exchange, { grant: { route: once, objective: undefined } });
   };
 }

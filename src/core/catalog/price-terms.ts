@@ -51,7 +51,7 @@ const GEMINI: readonly TermsRule[] = [
   { match: /^gemini/, terms: { flex: HALF, batch: HALF, priority: [9, 5] } },
 ];
 
-/** Bedrock's tiers ("Service tiers"): flex is half, priority 75 % more. */
+/** Bedrock's tiers ("Service tiers", which names no figures): flex is half, priority 75 % more, as its price list had it at their start. */
 const BEDROCK: readonly TermsRule[] = [{ match: /^/, terms: { flex: HALF, priority: [7, 4] } }];
 
 /** By catalog provider. */

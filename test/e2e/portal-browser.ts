@@ -6,8 +6,10 @@ import {
   type BrowserContext,
   type BrowserContextOptions,
   chromium,
+  type Locator,
   type Page,
 } from 'playwright-core';
+import { expect } from 'vitest';
 
 const CHROMIUM = '/usr/bin/chromium';
 const PORTAL = fileURLToPath(new URL('../../dist/portal/index.html', import.meta.url));
@@ -93,6 +95,24 @@ export async function settled(page: Page): Promise<void> {
     };
     look();
   })`);
+}
+
+/**
+ * Chooses from a list that opens below a field. A dialog takes the focus a moment after it is there, and a list whose field loses
+ * it closes: nobody's hand is that quick, and here it is opened again.
+ */
+export async function choose(field: Locator, option: string | RegExp): Promise<void> {
+  const wanted = field.page().getByRole('option', { name: option, exact: typeof option === 'string' });
+  const open = async (): Promise<boolean> => {
+    if (await wanted.isVisible()) return true;
+    await field.click();
+    return wanted.waitFor({ timeout: 2000 }).then(
+      () => true,
+      () => false,
+    );
+  };
+  await expect.poll(open, { timeout: 30_000, interval: 250 }).toBe(true);
+  await wanted.click();
 }
 
 /** Notes everything in a context that should not happen. */

@@ -11,7 +11,15 @@ import { usdToNano } from '../../src/core/cost/money.ts';
 import { exchange } from '../contract/ledger-samples.ts';
 import { cellsOf } from '../support/focus-rules.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
+import {
+  choose,
+  openBrowser,
+  openWindow,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+} from './portal-browser.ts';
 
 /** Would open a dialog if the page took it for more than text, and runs in a spreadsheet (T16). */
 const HOSTILE = '=1+1<img src=x onerror="alert(1)">';
@@ -84,8 +92,7 @@ test('the page shows what every team spent in the month that is chosen', { timeo
   await page.getByRole('heading', { level: 1, name: 'Chargeback' }).waitFor();
   await panel('Alpha').waitFor();
   expect(await cells('Teams', 'Alpha')).toEqual(['Alpha', '$3', '1', '100', '27', '50']);
-  await page.getByRole('combobox', { name: 'Month' }).click();
-  await page.getByRole('option', { name: month(LAST_MONTH) }).click();
+  await choose(page.getByRole('combobox', { name: 'Month' }), month(LAST_MONTH));
   await panel('No team').waitFor();
   expect(new URL(page.url()).searchParams.get('month')).toBe(new Date(LAST_MONTH).toISOString().slice(0, 7));
   // Dearest first, then what has no team; the total is the sum.

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
 import {
+  choose,
   openBrowser,
   openWindow,
   picture,
@@ -58,10 +59,9 @@ async function goTo(name: string, at: Page = page): Promise<void> {
   await at.getByRole('heading', { level: 1, name, exact: true }).waitFor();
 }
 
-/** Chooses from a select of the dialog, by keyboard as much as by mouse. */
-async function choose(label: string, option: string): Promise<void> {
-  await dialog().getByRole('combobox', { name: label }).click();
-  await page.getByRole('option', { name: option, exact: true }).click();
+/** Chooses from a select of the dialog. */
+function select(label: string, option: string): Promise<void> {
+  return choose(dialog().getByRole('combobox', { name: label }), option);
 }
 
 async function submit(name: string): Promise<void> {
@@ -132,19 +132,21 @@ describe('the control pages in a real browser', () => {
     await act(HOSTILE, 'Edit');
     expect(await dialog().getByLabel('Most output tokens').inputValue()).toBe('500');
     await dialog().getByText('Policy', { exact: true }).click();
-    await dialog().getByRole('combobox', { name: 'Tools' }).or(dialog().getByLabel('Tools')).first().click();
-    await page.getByRole('option', { name: 'none at all' }).click();
+    await choose(
+      dialog().getByRole('combobox', { name: 'Tools' }).or(dialog().getByLabel('Tools')).first(),
+      /none at all/,
+    );
     await submit('Save');
     await dialog().waitFor({ state: 'hidden' });
     const { data: teams } = await gateway.client.call('listTeams', {});
     expect(teams).toMatchObject([{ name: HOSTILE, policy: { max_output_tokens: 500, tools: [] } }]);
 
     await page.getByRole('tab', { name: 'Projects' }).click();
-    await make('project', `project ${HOSTILE}`, () => choose('Team', HOSTILE));
+    await make('project', `project ${HOSTILE}`, () => select('Team', HOSTILE));
     await page.getByRole('tab', { name: 'Users' }).click();
     await make('user', `Ada ${HOSTILE}`, async () => {
       await dialog().getByLabel('E-mail').fill('ada@example.com');
-      await choose('First role', 'viewer');
+      await select('First role', 'viewer');
     });
     await row('Ada').getByText('viewer').waitFor();
     await page.getByRole('button', { name: 'New user', exact: true }).click();
@@ -158,18 +160,17 @@ describe('the control pages in a real browser', () => {
     await page.keyboard.press('Escape');
     await dialog().waitFor({ state: 'hidden' });
     await page.getByRole('tab', { name: 'Service accounts' }).click();
-    await make('service account', 'nightly', () => choose('Team', HOSTILE));
+    await make('service account', 'nightly', () => select('Team', HOSTILE));
     await page.getByRole('tab', { name: 'Roles' }).click();
     await make('role', 'clerk', async () => {
-      await dialog().getByLabel('Permissions').click();
-      await page.getByRole('option', { name: 'keys:read', exact: true }).click();
+      await choose(dialog().getByLabel('Permissions'), 'keys:read');
       await page.keyboard.press('Tab');
     });
     await page.getByRole('tab', { name: 'Memberships' }).click();
     await page.getByRole('button', { name: 'New membership' }).click();
-    await choose('User', `Ada ${HOSTILE}`);
-    await choose('Role', 'clerk');
-    await choose('Team', HOSTILE);
+    await select('User', `Ada ${HOSTILE}`);
+    await select('Role', 'clerk');
+    await select('Team', HOSTILE);
     await submit('Create membership');
     await row('clerk').waitFor();
     await picture(page, 'people');
@@ -186,7 +187,7 @@ describe('the control pages in a real browser', () => {
     await goTo('Keys');
     await page.getByRole('button', { name: 'New key' }).click();
     await dialog().getByRole('textbox', { name: 'Name', exact: true }).fill(`bot ${HOSTILE}`);
-    await choose('Team', HOSTILE);
+    await select('Team', HOSTILE);
     await dialog().getByLabel('Models', { exact: true }).fill('m');
     await page.keyboard.press('Enter');
     await dialog().getByLabel('Addresses').fill('127.0.0.0/8');
@@ -211,7 +212,7 @@ describe('the control pages in a real browser', () => {
     await act('bot', 'Edit');
     await dialog().getByLabel('Requests / min').fill('600');
     await dialog().getByText('More rate limits', { exact: true }).click();
-    await choose('Over the limit', 'wait in turn');
+    await select('Over the limit', 'wait in turn');
     await dialog().getByLabel('Longest wait, ms').fill('2500');
     await submit('Save');
     await row('600 req/min').waitFor();
@@ -225,7 +226,7 @@ describe('the control pages in a real browser', () => {
     await goTo('Budgets & limits');
     await page.getByText('There is no budget yet').waitFor();
     await page.getByRole('button', { name: 'New budget' }).click();
-    await choose('Which team', HOSTILE);
+    await select('Which team', HOSTILE);
     await dialog().getByLabel('Limit in US dollars').fill('much');
     await submit('Create budget');
     await dialog()
@@ -233,27 +234,27 @@ describe('the control pages in a real browser', () => {
       .waitFor();
     expect(await dialog().getByLabel('Limit in US dollars').getAttribute('aria-invalid')).toBe('true');
     await dialog().getByLabel('Limit in US dollars').fill('0.000000001');
-    await choose('When it is used up', 'use a cheaper model');
+    await select('When it is used up', 'use a cheaper model');
     await dialog().getByLabel('Cheaper model').fill('gone');
     await submit('Create budget');
     await dialog()
       .getByText(/names "gone", which is no known model/)
       .waitFor();
     expect(await dialog().getByLabel('Cheaper model').getAttribute('aria-invalid')).toBe('true');
-    await choose('When it is used up', 'ask for approval');
+    await select('When it is used up', 'ask for approval');
     await dialog().getByRole('textbox', { name: 'Name', exact: true }).fill(`tight ${HOSTILE}`);
     await clean('the form of a budget');
     await submit('Create budget');
     await row('tight').getByText('80, 100 %').waitFor();
     await page.getByRole('button', { name: 'New limit' }).click();
-    await choose('Of a', 'tag');
+    await select('Of a', 'tag');
     await dialog().getByLabel('Which tag').fill('feature=search');
     await dialog().getByLabel('Requests / min').fill('100');
-    await choose('Over the limit', 'wait in turn');
+    await select('Over the limit', 'wait in turn');
     await submit('Create limit');
     await row('feature=search').getByText('queue').waitFor();
     await make('budget', 'every end user', async () => {
-      await choose('Of a', 'end user');
+      await select('Of a', 'end user');
       await dialog().getByLabel('Which end user').fill('*');
       await dialog().getByLabel('Limit in US dollars').fill('10');
     });
@@ -348,8 +349,7 @@ describe('the control pages in a real browser', () => {
     await make('organization', 'Second');
     await page.getByRole('tab', { name: 'Teams' }).click();
     await row(HOSTILE).waitFor();
-    await page.getByRole('combobox', { name: 'Organization' }).click();
-    await page.getByRole('option', { name: 'Second' }).click();
+    await choose(page.getByRole('combobox', { name: 'Organization' }), 'Second');
     await row(HOSTILE).waitFor({ state: 'detached' });
     await make('team', 'of the second');
     const { data } = await gateway.client.call('listTeams', { name: 'of the second' });

@@ -2,7 +2,15 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
+import {
+  choose,
+  openBrowser,
+  openWindow,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+} from './portal-browser.ts';
 
 /** Would ask somewhere, or open a dialog, if a page took it for more than text (T16). */
 const HOSTILE = '<img src=x onerror="alert(1)">';
@@ -98,8 +106,7 @@ describe('the pages for what runs the gateway, in a real browser', () => {
     await page.getByText('No price is set here').waitFor();
     await clean('no price');
     await press('New price');
-    await dialog().getByRole('combobox', { name: 'Model' }).click();
-    await page.getByRole('option', { name: 'alpha', exact: true }).click();
+    await choose(dialog().getByRole('combobox', { name: 'Model' }), 'alpha');
     await dialog().getByLabel('Input, $ a million').fill('-3');
     await dialog().getByLabel('Output, $ a million').fill('20');
     await submit('Set price');

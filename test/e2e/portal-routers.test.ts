@@ -2,7 +2,15 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { chatAnswer, startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
+import {
+  choose,
+  openBrowser,
+  openWindow,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+} from './portal-browser.ts';
 
 const SOON = { timeout: 30_000, interval: 150 };
 const EASY = 'What is the capital of France?';
@@ -146,8 +154,7 @@ describe('the routers page in a real browser', () => {
     await pick('split');
     await page.getByRole('button', { name: 'Change mode…', exact: true }).click();
     await dialog().waitFor();
-    await dialog().getByRole('combobox', { name: 'Mode' }).click();
-    await page.getByRole('option', { name: /^off:/ }).click();
+    await choose(dialog().getByRole('combobox', { name: 'Mode' }), /^off:/);
     await dialog().getByRole('button', { name: 'Save', exact: true }).click();
     await dialog().waitFor({ state: 'hidden' });
     await expect
@@ -161,8 +168,7 @@ describe('the routers page in a real browser', () => {
     expect(audit.data.map(({ action }) => action)).toContain('config.put');
     // A share that is none is refused at its field.
     await page.getByRole('button', { name: 'Change mode…', exact: true }).click();
-    await dialog().getByRole('combobox', { name: 'Mode' }).click();
-    await page.getByRole('option', { name: /^canary:/ }).click();
+    await choose(dialog().getByRole('combobox', { name: 'Mode' }), /^canary:/);
     await dialog().getByRole('textbox', { name: 'Share of sessions in percent' }).fill('500');
     await dialog().getByRole('button', { name: 'Save', exact: true }).click();
     await expect

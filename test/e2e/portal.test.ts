@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openBrowser, openWindow, picture, type Trouble, tooWide, violations } from './portal-browser.ts';
+import {
+  choose,
+  openBrowser,
+  openWindow,
+  picture,
+  type Trouble,
+  tooWide,
+  violations,
+} from './portal-browser.ts';
 import { type RunningSluice, spawnSluice } from './sluice-process.ts';
 
 const ADMIN_KEY = 'portal-test-admin-key-0123456789';
@@ -269,8 +277,10 @@ describe('the portal in a real browser', () => {
 
   it('hands out usage as CSV that a spreadsheet does not run', async () => {
     await goTo('Usage');
-    await page.getByRole('combobox', { name: 'Group by' }).or(page.getByLabel('Group by')).first().click();
-    await page.getByRole('option', { name: 'by user' }).click();
+    await choose(
+      page.getByRole('combobox', { name: 'Group by' }).or(page.getByLabel('Group by')).first(),
+      'by user',
+    );
     await page.getByText('=HYPERLINK').first().waitFor();
     const waiting = page.waitForEvent('download');
     await page.getByRole('button', { name: 'CSV' }).click();

@@ -1,14 +1,13 @@
 import { readProxies } from '../adapters/http1/outbound-proxies.ts';
+import { evenTimeouts } from '../adapters/http1/timeouts.ts';
 import { openUpstream } from '../adapters/http1/upstream.ts';
 
-const MAX_HEADER_BYTES = 65_536;
-
-/** What is wrong with the outbound proxy of an environment; `''`: nothing, `undefined`: there is none. */
-export function proxyProblem(environment: ReachOptions['environment']): string | undefined {
+/** Whether an environment names an outbound proxy, and what is wrong with it. */
+export function lookAtProxy(environment: ReachOptions['environment']): { problem?: string } | undefined {
   try {
-    return readProxies(environment) === undefined ? undefined : '';
+    return readProxies(environment) && {};
   } catch (error) {
-    return (error as Error).message;
+    return { problem: (error as Error).message };
   }
 }
 
@@ -23,7 +22,6 @@ export async function reachProvider(
   const { origin, pathname, search } = new URL(url);
   const upstream = openUpstream({
     maxConnections: 1,
-    maxHeaderBytes: MAX_HEADER_BYTES,
     proxies: readProxies(environment),
   });
   try {
@@ -34,7 +32,7 @@ export async function reachProvider(
         path: pathname + search,
         headers: { accept: '*/*' },
         body: undefined,
-        timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 },
+        timeouts: evenTimeouts(0),
         allowPrivateNetwork: true,
       },
       signal,

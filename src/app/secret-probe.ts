@@ -8,8 +8,6 @@ import { parseReference, referencesOfProvider } from './secret-references.ts';
 import { openSecretStores } from './secret-stores.ts';
 import { secretWarning, type Warning } from './standing-warnings.ts';
 
-const MAX_HEADER_BYTES = 65_536;
-
 /**
  * Reads what providers refer to, once and without a gateway, and says what cannot be read. References to credentials are
  * left out: those stand in the gateway's database.
@@ -25,7 +23,7 @@ export async function probeSecrets(
   if (wanted.every(({ reference }) => parseReference(reference) === undefined)) return [];
   const clock = systemClock;
   const proxies = readProxies(environment);
-  const upstream = openUpstream({ maxConnections: 8, maxHeaderBytes: MAX_HEADER_BYTES, proxies });
+  const upstream = openUpstream({ maxConnections: 8, proxies });
   const authorizers = createAuthorizers({ clock, upstream });
   const stores = openSecretStores(config.secrets, { upstream, authorizers, clock, environment });
   const read = async (text: string): Promise<string | undefined> => {

@@ -12,7 +12,7 @@ import {
 } from '../app/cli-support.ts';
 import { type Config, formatProblem, providerType } from '../app/config/index.ts';
 import { findLocalAddress, type LocalAddress } from '../app/local-address.ts';
-import { proxyProblem, reachProvider } from '../app/reach-provider.ts';
+import { lookAtProxy, reachProvider } from '../app/reach-provider.ts';
 import { examineLive } from './examine-live.ts';
 import type { Terminal } from './terminal.ts';
 import type { DoctorOptions } from './verbs/doctor.ts';
@@ -220,9 +220,11 @@ export async function examineProvider(
 /** The way to the providers, where it leads through a proxy. */
 function examineProxy(environment: Terminal['environment']): readonly Finding[] {
   const check = 'Outbound proxy';
-  const problem = proxyProblem(environment);
-  if (problem === undefined) return [];
-  if (problem === '') return [{ check, result: 'ok', message: 'Providers are reached through HTTPS_PROXY.' }];
+  const proxy = lookAtProxy(environment);
+  if (proxy === undefined) return [];
+  const { problem } = proxy;
+  if (problem === undefined)
+    return [{ check, result: 'ok', message: 'Providers are reached through HTTPS_PROXY.' }];
   const remedy = 'The gateway does not start like this: nothing goes past a proxy that was meant.';
   return [{ check, result: 'fail', message: problem, remedy }];
 }

@@ -1,12 +1,7 @@
 import type { PriceSnapshot } from '../core/cost/price.ts';
 import { dearerTerms } from '../core/cost/terms.ts';
-import { isObject, type Json, type JsonObject, termsIn } from '../core/model/index.ts';
+import { type JsonObject, termsIn } from '../core/model/index.ts';
 import type { Exchange } from './exchange.ts';
-
-/** Bedrock's tier is an object. */
-function wordOf(tier: Json | undefined): Json | undefined {
-  return isObject(tier) ? tier['type'] : tier;
-}
 
 /**
  * The terms a request asks for that make it dearer at this price. They hold until its answer says otherwise; what a vendor's own
@@ -16,14 +11,7 @@ export function askedTerms(exchange: Exchange, { price }: PriceSnapshot): readon
   const { body } = exchange as Exchange & { readonly body?: JsonObject };
   if (price.terms === undefined || body === undefined) return NONE;
   const { service_tier, serviceTier, speed, inference_geo } = body;
-  if (
-    service_tier === undefined &&
-    serviceTier === undefined &&
-    speed === undefined &&
-    inference_geo === undefined
-  )
-    return NONE;
-  const words = termsIn([service_tier, wordOf(serviceTier), speed, inference_geo]);
+  const words = termsIn([service_tier, serviceTier, speed, inference_geo]);
   return words === undefined ? NONE : dearerTerms(price.terms, words);
 }
 

@@ -1,4 +1,5 @@
 import { worstCase } from '../core/cost/cost.ts';
+import { DEFAULT_OUTPUT_TOKENS } from '../core/cost/estimate.ts';
 import { priceUnder } from '../core/cost/terms.ts';
 import { SluiceError } from '../core/errors/error.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
@@ -10,9 +11,6 @@ import { promptEstimate, searchReach } from './estimate.ts';
 import type { Exchange, Hold } from './exchange.ts';
 import { helpersWorst } from './helper-models.ts';
 import type { Deployment } from './runtime.ts';
-
-/** Output assumed where neither the client nor the catalog names a limit. */
-const DEFAULT_OUTPUT_TOKENS = 16_384;
 
 /**
  * The dearest an exchange can become at one deployment, with the models that its vendor may call besides, nano-dollars;
@@ -35,7 +33,7 @@ export function worstAt(exchange: Exchange, deployment: Deployment): number | un
     webSearches: price.price.webSearch === undefined ? 0 : searchReach(exchange),
     audio: envelope.audio ?? false,
   });
-  const helpers = helpersWorst(exchange, deployment, { output, unknown: DEFAULT_OUTPUT_TOKENS });
+  const helpers = helpersWorst(exchange, deployment, output);
   return Math.min(own + helpers, Number.MAX_SAFE_INTEGER);
 }
 

@@ -1,4 +1,5 @@
 import { worstCase } from '../core/cost/cost.ts';
+import { DEFAULT_OUTPUT_TOKENS } from '../core/cost/estimate.ts';
 import { priceUnder } from '../core/cost/terms.ts';
 import { badRequest } from '../core/errors/error.ts';
 import { isObject, type Json, type JsonObject } from '../core/model/index.ts';
@@ -168,16 +169,12 @@ const ADVISOR_FRAME_TOKENS = 2000;
  * The dearest that the helpers of a request can become at a deployment, nano-dollars. An advisor reads the whole
  * conversation with what the model has said so far, each time anew. Of `fallbacks` every one may be called and decline when
  * it has answered at length, which is billed (see `decodeUsage` of Anthropic's format), and reads what was said before it;
- * one that the vendor chooses is taken to cost what the called model does.
+ * one that the vendor chooses is taken to cost what the called model does. `output`: the called model's limit, tokens.
  */
-export function helpersWorst(
-  exchange: Exchange,
-  deployment: Deployment,
-  limits: { readonly output: number; readonly unknown: number },
-): number {
+export function helpersWorst(exchange: Exchange, deployment: Deployment, output: number): number {
   const helpers = helpersOf(exchange);
   if (helpers === undefined || !takesHelpers(exchange, deployment)) return 0;
-  const prompt = promptEstimate(exchange) + limits.output;
+  const prompt = promptEstimate(exchange) + output;
   const call = (at: Deployment, inputTokens: number, maxOutputTokens: number): number =>
     at.price === undefined
       ? 0
@@ -187,13 +184,13 @@ export function helpersWorst(
           choices: 1,
           audio: false,
         });
-  let worst = helpers.open ? call(deployment, prompt, limits.output) : 0;
+  let worst = helpers.open ? call(deployment, prompt, output) : 0;
   for (const { kind, model, maxUses = USUAL_ADVICE, maxOutputTokens } of helpers.named) {
     const at = helperDeployment(exchange.runtime, deployment, model);
-    const longest = at.profile.maxOutputTokens ?? limits.unknown;
+    const longest = at.profile.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS;
     worst +=
       kind === 'fallback'
-        ? call(at, prompt, maxOutputTokens ?? limits.output)
+        ? call(at, prompt, maxOutputTokens ?? output)
         : maxUses * call(at, prompt + ADVISOR_FRAME_TOKENS, maxOutputTokens ?? longest);
   }
   return worst;

@@ -1,3 +1,4 @@
+import { DEFAULT_OUTPUT_TOKENS } from '../core/cost/estimate.ts';
 import type { BudgetBook } from '../core/policy/budget.ts';
 import type { Budget } from '../core/policy/budget-rule.ts';
 import type { Applied, ScopeIndex } from '../core/policy/scope-index.ts';
@@ -7,9 +8,6 @@ import { worstAt } from './fund.ts';
 import { helperNames } from './helper-rules.ts';
 import type { Granted } from './policy-facts.ts';
 import type { ModelRoute } from './runtime.ts';
-
-/** Output assumed where neither the client nor the catalog names a limit. */
-const DEFAULT_OUTPUT_TOKENS = 16_384;
 
 /** The dearest this request can become at any deployment of a model; `undefined` when one has no known price. */
 export function worstOf(exchange: Granted, route: ModelRoute): number | undefined {

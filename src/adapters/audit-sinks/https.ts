@@ -5,6 +5,7 @@ import type { AuditRecord } from '../../ports/audit-store.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Upstream } from '../../ports/upstream.ts';
 import type { OutboundProxies } from '../http1/outbound-proxies.ts';
+import { evenTimeouts } from '../http1/timeouts.ts';
 import { openUpstream } from '../http1/upstream.ts';
 import { factsOf } from './cef.ts';
 
@@ -63,7 +64,7 @@ export function createHttpsSink(options: HttpsOptions): AuditSink {
             ...(mac ? { 'x-sluice-signature': `t=${seconds},v1=${mac}` } : {}),
           },
           body,
-          timeouts: { connectMs: timeoutMs, firstByteMs: timeoutMs, idleMs: timeoutMs, totalMs: timeoutMs },
+          timeouts: evenTimeouts(timeoutMs),
           allowPrivateNetwork,
         },
         signal,

@@ -1,4 +1,5 @@
 import type { Upstream } from '../../ports/upstream.ts';
+import { evenTimeouts } from './timeouts.ts';
 
 /** Bounds of the calls of one user. */
 export interface FetchLimits {
@@ -18,7 +19,7 @@ const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
  */
 export function createFetch(upstream: Upstream, limits: FetchLimits): typeof fetch {
   const { allowPrivateNetwork, timeoutMs, maxBytes } = limits;
-  const timeouts = { connectMs: timeoutMs, firstByteMs: timeoutMs, idleMs: timeoutMs, totalMs: timeoutMs };
+  const timeouts = evenTimeouts(timeoutMs);
   return async (input, init) => {
     const request = new Request(input, init);
     const { origin, pathname, search } = new URL(request.url);

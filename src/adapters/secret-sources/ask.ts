@@ -1,5 +1,6 @@
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Upstream, UpstreamRequest } from '../../ports/upstream.ts';
+import { evenTimeouts } from '../http1/timeouts.ts';
 
 /** A secret is small; what is larger is something else. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
@@ -42,7 +43,7 @@ export function requestOf(address: StoreAddress, question: Question): UpstreamRe
     path: pathname + search,
     headers: { accept: 'application/json', ...question.headers },
     body: question.body,
-    timeouts: { connectMs: timeoutMs, firstByteMs: timeoutMs, idleMs: timeoutMs, totalMs: timeoutMs },
+    timeouts: evenTimeouts(timeoutMs),
     allowPrivateNetwork,
   };
 }

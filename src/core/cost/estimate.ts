@@ -1,3 +1,6 @@
+/** Output assumed where neither the client nor the catalog names a limit. Tokens. */
+export const DEFAULT_OUTPUT_TOKENS = 16_384;
+
 /**
  * Tokens in a text, estimated from its bytes in one pass. Used where the vendor reports no usage, and for holds.
  *

@@ -1,4 +1,4 @@
-import type { Json } from './json.ts';
+import { isObject, type Json } from './json.ts';
 
 /**
  * Token counts of one exchange in disjoint classes, except `reasoning`, which is inside `output`, and the
@@ -70,11 +70,12 @@ const NOTHING_SPECIAL: readonly string[] = Object.freeze([]);
 
 /**
  * The terms that words of a request or an answer name (`service_tier`, `speed`, `inference_geo`, `trafficType`), in small letters,
- * without those that every price is stated for. `undefined` where there is no word at all.
+ * without those that every price is stated for. Bedrock's word is the `type` of an object. `undefined` where there is no word at all.
  */
 export function termsIn(words: readonly (Json | undefined)[]): readonly string[] | undefined {
   let terms: readonly string[] | undefined;
-  for (const word of words) {
+  for (const said of words) {
+    const word = isObject(said) ? said['type'] : said;
     if (typeof word !== 'string') continue;
     const term = word.toLowerCase().replace(/^(?:service_tier|on_demand)_/, '');
     terms ??= NOTHING_SPECIAL;

@@ -46,8 +46,7 @@ function decodeUsage(value: Json | undefined): Usage | undefined {
 /** The usage of an answer, or of the last event of a stream, under the service tier it names. */
 export function usageIn(body: JsonObject): Usage | undefined {
   const usage = decodeUsage(body['usage']);
-  const { serviceTier } = body;
-  return usage === undefined || !isObject(serviceTier) ? usage : underTerms(usage, serviceTier['type']);
+  return usage && underTerms(usage, body['serviceTier']);
 }
 
 /**

@@ -1,9 +1,10 @@
-import { isObject, type Json, type JsonObject } from '../../core/model/index.ts';
+import { isObject, type Json, type JsonObject, UNKNOWN_USAGE } from '../../core/model/index.ts';
 import type { Source } from '../codec.ts';
 import { type Glance, glanceAt } from '../glance.ts';
 import { decodeFinish } from './finish.ts';
 import { textOf } from './messages-decode.ts';
-import { decodeResponse, finishWord, usageIn } from './response.ts';
+import { decodeResponse, finishWord } from './response.ts';
+import { usageIn } from './usage.ts';
 
 /** Fields of a message that hold more than plain text; with one of them an answer is decoded. */
 const RICH_FIELDS = [
@@ -44,7 +45,7 @@ export function glance(body: JsonObject, source: Source): Glance {
   const refusal = textOf(message['refusal']);
   return {
     id: typeof id === 'string' && id !== '' ? id : undefined,
-    usage: usageIn(body, source.quirks),
+    usage: usageIn(body, source.quirks) ?? UNKNOWN_USAGE,
     finish: decodeFinish(finishWord(choice), { hasCalls: false, hasRefusal: refusal !== '' }),
     outputBytes: bytesOf(reasoning) + bytesOf(content) + bytesOf(refusal),
     isEmpty: reasoning === '' && content === '' && refusal === '',

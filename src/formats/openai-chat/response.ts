@@ -11,14 +11,13 @@ import type {
   Part,
   ReasoningPart,
   TextPart,
-  Usage,
 } from '../../core/model/index.ts';
 
-import { isObject, underTerms } from '../../core/model/index.ts';
+import { isObject, UNKNOWN_USAGE } from '../../core/model/index.ts';
 import { toNumber } from '../../core/model/parse-json.ts';
 import { createIdSource, type IdSource } from '../../core/translation/tool-ids.ts';
 import { fitToolName, NAME_RULES } from '../../core/translation/tool-names.ts';
-import type { Quirks, Reply, Source } from '../codec.ts';
+import type { Reply, Source } from '../codec.ts';
 import { compact, unknownFields } from '../fields.ts';
 import { namedResponse } from '../given-names.ts';
 import { customInput, encodeCall } from './calls.ts';
@@ -28,7 +27,7 @@ import { type Content, decodeFinish, encodeFinish } from './finish.ts';
 import { assistantParts } from './messages-decode.ts';
 import { extensionsOf } from './parts-decode.ts';
 import { detailsOf, extraContent } from './reasoning-details.ts';
-import { encodeUsage, usageOf } from './usage.ts';
+import { encodeUsage, usageIn } from './usage.ts';
 
 const TOP_FIELDS = new Set(['id', 'object', 'created', 'model', 'choices', 'usage', 'service_tier']);
 const CHOICE_FIELDS = new Set(['index', 'message', 'delta', 'finish_reason', 'logprobs']);
@@ -140,13 +139,6 @@ function decodeChoice(
   };
 }
 
-/** The usage an answer reports, at Groq's own place too. */
-export function usageIn(body: JsonObject, quirks: Quirks): Usage {
-  const groq = body['x_groq'];
-  const usage = usageOf(body['usage'] ?? (isObject(groq) ? groq['usage'] : undefined), quirks);
-  return underTerms(usage, body['service_tier']);
-}
-
 /** See `ChatCodec.decodeResponse`. Throws the upstream's own error where the body is one with status 200. */
 export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
   if (isErrorBody(body)) throw failureIn(body);
@@ -163,7 +155,7 @@ export function decodeResponse(body: JsonObject, source: Source): ChatResponse {
     choices: choices
       .map((choice, position) => decodeChoice(choice, position, { ids, flat, custom }))
       .sort((a, b) => a.index - b.index),
-    usage: usageIn(body, source.quirks),
+    usage: usageIn(body, source.quirks) ?? UNKNOWN_USAGE,
   };
   return namedResponse(response, source.request);
 }

@@ -1,7 +1,7 @@
 import { SluiceError } from '../../core/errors/error.ts';
 import type { Json, JsonObject, StreamEvent } from '../../core/model/index.ts';
 
-import { isObject, underTerms } from '../../core/model/index.ts';
+import { isObject } from '../../core/model/index.ts';
 import { parseJson, toNumber } from '../../core/model/parse-json.ts';
 import { createIdSource, type IdSource } from '../../core/translation/tool-ids.ts';
 import type { Source, StreamDecoder } from '../codec.ts';
@@ -11,7 +11,7 @@ import { ChoiceStream } from './choice-stream.ts';
 import { flatCitations } from './citations.ts';
 import { failureIn, isErrorBody } from './errors.ts';
 import { customTools, finishWord, restOf, topFacts } from './response.ts';
-import { decodeUsage } from './usage.ts';
+import { usageIn } from './usage.ts';
 
 const NOTHING: readonly StreamEvent[] = [];
 const CHOICE_FIELDS = new Set(['index', 'message', 'delta', 'finish_reason', 'logprobs', 'text']);
@@ -115,12 +115,10 @@ class ChatStreamDecoder implements StreamDecoder {
         this.#choice(choices[position], position, out);
       if (chunk['citations'] !== undefined || chunk['search_results'] !== undefined) this.#cite(chunk);
     }
-    const raw = chunk['usage'] ?? (isObject(groq) ? groq['usage'] : undefined);
-    if (raw === undefined || raw === null) return;
-    const usage = decodeUsage(raw, this.#source.quirks);
+    const usage = usageIn(chunk, this.#source.quirks);
     if (usage === undefined) return;
     this.#hasUsage = true;
-    out.push({ type: 'usage', usage: underTerms(usage, chunk['service_tier']) });
+    out.push({ type: 'usage', usage });
   }
 
   #start(chunk: JsonObject, out: StreamEvent[]): void {

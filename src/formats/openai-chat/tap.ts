@@ -1,12 +1,12 @@
 import type { Json } from '../../core/model/index.ts';
 
-import { isObject, underTerms } from '../../core/model/index.ts';
+import { isObject } from '../../core/model/index.ts';
 import type { Frame } from '../frame.ts';
 import type { Observation, Seen, TapRules } from '../tap.ts';
 import { failureIn, isErrorBody } from './errors.ts';
 import { decodeFinish } from './finish.ts';
 import { finishWord } from './response.ts';
-import { decodeUsage } from './usage.ts';
+import { usageIn } from './usage.ts';
 
 /** A needle as vendors space it: compact, or Python's `json.dumps`. */
 function spaced(...needles: readonly string[]): string[] {
@@ -32,11 +32,10 @@ function read(frame: Frame, { quirks }: Seen): Observation {
   if (frame.event === 'error' || isErrorBody(chunk)) return { error: failureIn(chunk) };
   const { choices } = chunk;
   const list = Array.isArray(choices) ? choices : [];
-  const groq = chunk['x_groq'];
-  const usage = decodeUsage(chunk['usage'] ?? (isObject(groq) ? groq['usage'] : undefined), quirks);
+  const usage = usageIn(chunk, quirks);
   return {
     ...finishOf(list),
-    ...(usage === undefined ? {} : { usage: underTerms(usage, chunk['service_tier']) }),
+    ...(usage === undefined ? {} : { usage }),
     ...(usage !== undefined && list.length === 0 ? { usageOnly: true } : {}),
   };
 }

@@ -4,8 +4,8 @@ import {
   type Json,
   type JsonObject,
   promptTokens,
-  UNKNOWN_USAGE,
   type Usage,
+  underTerms,
 } from '../../core/model/index.ts';
 import type { Quirks } from '../codec.ts';
 import { compact } from '../fields.ts';
@@ -91,9 +91,11 @@ export function decodeUsage(raw: Json | undefined, quirks: Quirks): Usage | unde
   };
 }
 
-/** See {@link decodeUsage}; an answer without a report has unknown usage. */
-export function usageOf(raw: Json | undefined, quirks: Quirks): Usage {
-  return decodeUsage(raw, quirks) ?? UNKNOWN_USAGE;
+/** The usage that an answer or a chunk reports, at Groq's own place too, under the tier it names; `undefined` for none. */
+export function usageIn(body: JsonObject, quirks: Quirks): Usage | undefined {
+  const groq = body['x_groq'];
+  const usage = decodeUsage(body['usage'] ?? (isObject(groq) ? groq['usage'] : undefined), quirks);
+  return usage && underTerms(usage, body['service_tier']);
 }
 
 /** What a Chat vendor says besides the counts written here (predicted tokens, its own price); `null` says nothing. */

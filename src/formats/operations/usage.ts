@@ -81,11 +81,6 @@ function fromUsage(raw: JsonObject): Usage | undefined {
   return total === undefined ? cohereUsage(raw) : inputUsage(total, 'reported', raw);
 }
 
-/** The service tier an answer names: OpenAI's word, Bedrock's object. */
-function tierOf({ service_tier, serviceTier }: JsonObject): Json | undefined {
-  return service_tier ?? (isObject(serviceTier) ? serviceTier['type'] : serviceTier);
-}
-
 /**
  * The usage that a JSON answer or stream event of any known format reports, or `undefined`: OpenAI's `usage`, also inside
  * `response`; Anthropic's, also inside `message`; Gemini's `usageMetadata`; Cohere's `meta`; Ollama's counts.
@@ -95,7 +90,8 @@ export function reportedUsage(body: JsonObject): Usage | undefined {
     if (!isObject(holder)) continue;
     const raw = holder['usage'];
     const usage = isObject(raw) ? fromUsage(raw) : undefined;
-    if (usage !== undefined && usage.source !== 'unknown') return underTerms(usage, tierOf(holder));
+    if (usage !== undefined && usage.source !== 'unknown')
+      return underTerms(usage, holder['service_tier'] ?? holder['serviceTier']);
   }
   const google = body['usageMetadata'] ?? body['usage_metadata'];
   if (isGeminiUsage(google)) return geminiUsage(google);

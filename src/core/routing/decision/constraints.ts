@@ -1,8 +1,6 @@
 import { worstCase } from '../../cost/cost.ts';
+import { DEFAULT_OUTPUT_TOKENS } from '../../cost/estimate.ts';
 import type { Candidate, Exclusion, PriceCap, RouterPlan, Situation } from './types.ts';
-
-/** Output assumed where neither the client nor the catalog names a limit; as for holds. */
-const DEFAULT_OUTPUT_TOKENS = 16_384;
 
 type Check = (candidate: Candidate, situation: Situation) => Exclusion | undefined;
 
